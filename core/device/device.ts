@@ -1,0 +1,23 @@
+/**
+ * Bytes at addresses: what every layer above reads from and writes to. Synchronous. A device knows nothing of
+ * file systems. Addresses and lengths are bytes.
+ */
+export interface Device {
+  /** What a person calls it: the path or URL as given. */
+  readonly name: string;
+  /** Size in bytes. */
+  readonly size: number;
+  /** The smallest unit the device can write atomically, in bytes (512 for a file). */
+  readonly sectorSize: number;
+  /** False if write() will refuse with EROFS. */
+  readonly writable: boolean;
+  /** Fills `into` from `addr`. @throws FsError EIO on a short read or beyond the end */
+  read(addr: number, into: Uint8Array): void;
+  /** Writes all of `from` at `addr`. Not durable before flush(). @throws FsError EROFS, EIO, ENOSPC */
+  write(addr: number, from: Uint8Array): void;
+  /** Writes the buffers one after the other, starting at `addr`: one device write. */
+  writev(addr: number, from: readonly Uint8Array[]): void;
+  /** Returns when all that was written is durable. */
+  flush(): void;
+  close(): void;
+}

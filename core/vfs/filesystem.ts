@@ -1,0 +1,58 @@
+/** What the commands know of a mounted image, whatever its format. */
+import type { Tracer } from '../iomap/trace.ts';
+import type { Inode } from './inode.ts';
+
+/** statfs(2) and the geometry that xfs_io's statfs prints. Blocks of `blockSize` bytes. */
+export interface StatFs {
+  readonly type: number;
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly bfree: number;
+  readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
+  readonly fsid: readonly [number, number];
+  readonly nameMax: number;
+  readonly frsize: number;
+  readonly flags: number;
+  /** `geom.NAME` lines of xfs_io's statfs, for formats that have them, in order. */
+  readonly geometry: readonly (readonly [string, number])[];
+  /** `counts.NAME` lines likewise. */
+  readonly counts: readonly (readonly [string, number])[];
+}
+
+export interface MountOptions {
+  /** Refuse every change with EROFS. */
+  readonly readOnly: boolean;
+  /** Do not replay a dirty log: show the raw state. */
+  readonly norecovery: boolean;
+  /** Further devices of the same file system, by role or order as given. */
+  readonly devices: readonly import('../device/device.ts').Device[];
+  /** Current time; replaceable for reproducible images. */
+  readonly now: () => import('./inode.ts').Timestamp;
+  /** uid, gid and umask for created files. */
+  readonly owner: { readonly uid: number; readonly gid: number; readonly umask: number };
+  /** Seed of everything chosen at random (inode generations, uuids of logs). */
+  readonly random: () => number;
+}
+
+export interface Filesystem {
+  /** 'xfs', 'btrfs', … */
+  readonly type: string;
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  /** Something the user must know about what is shown (`log not replayed: …`), or null. */
+  readonly status: string | null;
+  /** Where engine steps are reported; null when nobody asked. */
+  tracer: Tracer | null;
+  readonly now: () => import('./inode.ts').Timestamp;
+
+  root(): Inode;
+  /** The inode with this number; the same object while it is in use. @throws FsError ENOENT free, EUCLEAN damaged */
+  iget(ino: number): Inode;
+  statfs(): StatFs;
+  /** All dirty pages and metadata durable; the file system would need no more than log recovery. */
+  sync(): void;
+  /** Ends the use of the image: everything in place, the log clean. Not called after a failure that leaves doubt. */
+  unmount(): void;
+}

@@ -1,0 +1,114 @@
+/**
+ * What the engine and the commands know of a file, whatever format it lies in. A format implements it once per
+ * image; names are strings in which bytes that are not UTF-8 survive (see names.ts).
+ */
+import type { InodeIomapOps } from '../iomap/iomap.ts';
+import type { Filesystem } from './filesystem.ts';
+import type { PageCache } from './page-cache.ts';
+
+export type FileKind = 'file' | 'dir' | 'symlink' | 'fifo' | 'char' | 'block' | 'socket';
+
+/** A point in time: whole seconds since 1970 (may be negative) and 0 … 999,999,999 nanoseconds. */
+export interface Timestamp {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** What stat(2) and statx(2) say. Sizes in bytes, blocks in 512-byte units. */
+export interface Stat {
+  readonly ino: number;
+  readonly kind: FileKind;
+  /** Permission bits with setuid, setgid and sticky (07777); the type is `kind`. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** 512-byte units, delayed reservations included, as Linux counts them. */
+  readonly blocks: number;
+  readonly blockSize: number;
+  readonly atime: Timestamp;
+  readonly mtime: Timestamp;
+  readonly ctime: Timestamp;
+  readonly btime: Timestamp | null;
+  readonly rdev: { readonly major: number; readonly minor: number } | null;
+  readonly generation: number;
+  /** FS_XFLAG_* bits, as FS_IOC_FSGETXATTR gives them. */
+  readonly xflags: number;
+  readonly extsize: number;
+  readonly cowextsize: number;
+  readonly projid: number;
+  /** Extents in the data and attribute forks, as FS_IOC_FSGETXATTR gives them. */
+  readonly nextents: number;
+  readonly naextents: number;
+}
+
+export interface DirEntry {
+  readonly name: string;
+  readonly ino: number;
+  /** Null where the directory does not record it. */
+  readonly kind: FileKind | null;
+  /** Directory offset cookie as getdents gives it (d_off of the next entry). */
+  readonly offset: number;
+}
+
+export type XattrNamespace = 'user' | 'trusted' | 'security' | 'system';
+
+export interface Xattr {
+  readonly namespace: XattrNamespace;
+  /** Without the namespace. */
+  readonly name: string;
+  readonly size: number;
+}
+
+/** What setattr changes; absent fields stay. */
+export interface AttrChange {
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atime?: Timestamp;
+  readonly mtime?: Timestamp;
+}
+
+export interface Inode {
+  readonly fs: Filesystem;
+  readonly ino: number;
+  readonly kind: FileKind;
+  /** In-memory file size in bytes (what reads see; the on-disk size may lag until writeback). */
+  readonly size: number;
+  readonly iomap: InodeIomapOps;
+  /** The cached pages of this file. */
+  readonly pages: PageCache;
+
+  stat(): Stat;
+  /** The target of a symbolic link. @throws FsError EINVAL on another kind */
+  readlink(): string;
+  /** The inode number behind `name`, or null. @throws FsError ENOTDIR, EUCLEAN, ENAMETOOLONG */
+  lookup(name: string): number | null;
+  /** Entries in directory order, `.` and `..` first, from an offset cookie on. @throws FsError ENOTDIR, EUCLEAN */
+  entries(from?: number): IterableIterator<DirEntry>;
+  listXattrs(): Xattr[];
+  getXattr(namespace: XattrNamespace, name: string): Uint8Array | null;
+
+  /**
+   * Engine write path: bytes up to `size` now exist in the page cache. Grows the in-memory size only; the
+   * format records it on disk when the data is there.
+   */
+  growSize(size: number): void;
+  /** Content is about to change: mtime and ctime to now, setuid bits dropped as Linux does (file_modified). */
+  touch(): void;
+  /** Sets the size with everything that this means: zero edges, free blocks, drop pages. @throws FsError */
+  truncate(size: number): void;
+  /**
+   * Shares `length` bytes of `source` at `sourcePos` to this file at `pos` (FICLONERANGE; length 0 = to its end).
+   * @throws FsError EINVAL alignment, EXDEV, EOPNOTSUPP, EISDIR, ENOSPC, …
+   */
+  reflink(source: Inode, sourcePos: number, pos: number, length: number): void;
+  /** Writes dirty pages of the file and makes file and size durable. */
+  fsync(dataOnly: boolean): void;
+  /** The last open file on it closed: give back preallocation beyond EOF and CoW leftovers as Linux would. */
+  release(): void;
+
+  /** Creates a regular file here (this is a directory). @throws FsError EEXIST, ENOSPC, EOPNOTSUPP, … */
+  create(name: string, mode: number): Inode;
+}
