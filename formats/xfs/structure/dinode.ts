@@ -1,0 +1,133 @@
+/**
+ * The on-disk inode (kernel: struct xfs_dinode). v1 and v2 inodes are the first 100 bytes; v3 adds 76 more. Two
+ * unions depend on `flags2`: with NREXT64 the extent counters are 64 and 32 bits wide and lie elsewhere
+ * (DinodeLarge); with BIGTIME the four timestamps are nanoseconds since the smallest 32-bit time.
+ */
+import { be16, be16x, be32, be32null, be32x, be64, be64big, bytes, i8, le32x, struct, u8, uuid } from '../../../core/struct.ts';
+import type { Timestamp } from '../../../core/vfs/inode.ts';
+
+export const DINODE_MAGIC = 0x494e;
+/** Bytes before the data fork: v1/v2 and v3. */
+export const DINODE_V2_SIZE = 100;
+export const DINODE_V3_SIZE = 176;
+export const MAXLINK = 0x7fffffff;
+/** Largest symlink target in bytes. */
+export const SYMLINK_MAXLEN = 1024;
+
+/** Values of `format` and `aformat`. */
+export const ForkFormat = { DEV: 0, LOCAL: 1, EXTENTS: 2, BTREE: 3, UUID: 4, META_BTREE: 5 } as const;
+
+/** The inode with 32/16-bit extent counters; fields from `crc` on exist only in v3. */
+export const Dinode = struct('xfs_dinode', DINODE_V3_SIZE, {
+  magic: be16x,
+  mode: be16,
+  version: u8,
+  format: u8,
+  onlink: be16,
+  uid: be32,
+  gid: be32,
+  nlink: be32,
+  projid_lo: be16,
+  projid_hi: be16,
+  v2_pad: bytes(6),
+  flushiter: be16,
+  atime: be64big,
+  mtime: be64big,
+  ctime: be64big,
+  size: be64,
+  nblocks: be64,
+  extsize: be32,
+  nextents: be32,
+  anextents: be16,
+  forkoff: u8,
+  aformat: i8,
+  dmevmask: be32x,
+  dmstate: be16,
+  flags: be16x,
+  gen: be32,
+  next_unlinked: be32null,
+  crc: le32x,
+  changecount: be64big,
+  lsn: be64big,
+  flags2: be64big,
+  cowextsize: be32,
+  pad2: bytes(12),
+  crtime: be64big,
+  ino: be64,
+  uuid,
+});
+
+/** The same bytes on an inode with NREXT64: only the fields that differ are named, the rest is raw. */
+export const DinodeLarge = struct('xfs_dinode_nrext64', DINODE_V3_SIZE, {
+  head: bytes(24),
+  big_nextents: be64,
+  middle: bytes(44),
+  big_anextents: be32,
+  nrext64_pad: be16,
+  tail: bytes(94),
+});
+
+/** Bits of `flags`. */
+export const DiFlag = {
+  REALTIME: 1 << 0,
+  PREALLOC: 1 << 1,
+  NEWRTBM: 1 << 2,
+  IMMUTABLE: 1 << 3,
+  APPEND: 1 << 4,
+  SYNC: 1 << 5,
+  NOATIME: 1 << 6,
+  NODUMP: 1 << 7,
+  RTINHERIT: 1 << 8,
+  PROJINHERIT: 1 << 9,
+  NOSYMLINKS: 1 << 10,
+  EXTSIZE: 1 << 11,
+  EXTSZINHERIT: 1 << 12,
+  NODEFRAG: 1 << 13,
+  FILESTREAM: 1 << 14,
+} as const;
+
+/** Bits of the low 32-bit word of `flags2`. */
+export const DiFlag2 = { DAX: 1 << 0, REFLINK: 1 << 1, COWEXTSIZE: 1 << 2, BIGTIME: 1 << 3, NREXT64: 1 << 4 } as const;
+/** XFS_DIFLAG2_METADATA: the top bit, here in the high 32-bit word. */
+export const DIFLAG2_METADATA_HIGH = 0x80000000;
+
+/** What an inode of the metadata directory tree is; kept in `onlink`'s place. */
+export const MetafileType = [
+  'unknown', 'dir', 'usrquota', 'grpquota', 'prjquota', 'rtbitmap', 'rtsummary', 'rtrmap', 'rtrefcount',
+] as const;
+
+/** Low 32 bits of flags2, 0 for v1 and v2 inodes. */
+export function dinodeFlags2(view: DataView, base: number): number {
+  return view.getUint8(base + Dinode.at.version) < 3 ? 0 : view.getUint32(base + Dinode.at.flags2 + 4);
+}
+
+/** True if the inode belongs to the metadata directory tree. */
+export function dinodeIsMetadata(view: DataView, base: number): boolean {
+  return view.getUint8(base + Dinode.at.version) >= 3 && view.getUint8(base + Dinode.at.flags2) >= 0x80;
+}
+
+const BIGTIME_EPOCH = 0x80000000;
+const NANOS = 1_000_000_000n;
+
+/** The time at byte `at`, in the encoding that the inode's BIGTIME flag says. */
+export function readTimestamp(view: DataView, at: number, bigtime: boolean): Timestamp {
+  if (!bigtime) return { seconds: view.getInt32(at), nanoseconds: view.getInt32(at + 4) };
+  const raw = view.getBigUint64(at);
+  const seconds = raw / NANOS;
+  return { seconds: Number(seconds) - BIGTIME_EPOCH, nanoseconds: Number(raw - seconds * NANOS) };
+}
+
+/** Stores a time, clamped to what the encoding can say as Linux clamps it. */
+export function writeTimestamp(view: DataView, at: number, bigtime: boolean, time: Timestamp): void {
+  if (!bigtime) {
+    const seconds = Math.min(Math.max(time.seconds, -0x80000000), 0x7fffffff);
+    view.setInt32(at, seconds);
+    view.setInt32(at + 4, seconds === time.seconds ? time.nanoseconds : 0);
+    return;
+  }
+  const max = 18446744072 - BIGTIME_EPOCH;
+  const seconds = Math.min(Math.max(time.seconds, -BIGTIME_EPOCH), max);
+  // Linux's timestamp_truncate() drops the nanoseconds of a time at or beyond either limit.
+  const nanoseconds = seconds === -BIGTIME_EPOCH || seconds === max ? 0 : time.nanoseconds;
+  view.setBigUint64(at, BigInt(seconds + BIGTIME_EPOCH) * NANOS + BigInt(nanoseconds));
+}
