@@ -49,6 +49,11 @@ const MESSAGES = {
 /** The errno names that fsio uses, with Linux's meaning. */
 export type Errno = keyof typeof MESSAGES;
 
+/** Whether a host's error code is one that fsio knows. */
+export function isErrno(code: string): code is Errno {
+  return Object.hasOwn(MESSAGES, code);
+}
+
 /** The text of strerror(3) for an errno name. */
 export function strerror(code: Errno): string {
   return MESSAGES[code];

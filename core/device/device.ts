@@ -9,8 +9,13 @@ export interface Device {
   readonly size: number;
   /** The smallest unit the device can write atomically, in bytes (512 for a file). */
   readonly sectorSize: number;
-  /** False if write() will refuse with EROFS. */
+  /** False if write() will refuse with EROFS until enableWrites() was called. */
   readonly writable: boolean;
+  /**
+   * Makes a device that was opened for reading writable; called once, before the first change. Absent: `writable`
+   * never changes. @throws FsError EROFS (asked for read-only), EBUSY (in use elsewhere), EACCES
+   */
+  enableWrites?(): void;
   /** Fills `into` from `addr`. @throws FsError EIO on a short read or beyond the end */
   read(addr: number, into: Uint8Array): void;
   /** Writes all of `from` at `addr`. Not durable before flush(). @throws FsError EROFS, EIO, ENOSPC */

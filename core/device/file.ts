@@ -1,0 +1,171 @@
+/**
+ * A raw image in a host file. Opened read-only and left untouched until enableWrites(); every transfer loops over
+ * partial reads and writes, and stops at the size the file had when it was opened.
+ */
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
+import { FsError } from '../errors.ts';
+import type { Device } from './device.ts';
+import { hostError } from './host-error.ts';
+import { assertUnused } from './in-use.ts';
+
+/** Linux takes at most this many buffers in one writev. */
+const IOV_MAX = 1024;
+
+export class FileDevice implements Device {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  #fd: number;
+  #writable = false;
+  #unflushed = false;
+  readonly #readOnly: boolean;
+
+  /** @throws FsError ENOENT, EACCES, EBUSY (mounted, or open for writing elsewhere), … */
+  constructor(name: string, options: { readOnly?: boolean } = {}) {
+    this.name = name;
+    this.#readOnly = options.readOnly ?? false;
+    this.#fd = this.open('r');
+    try {
+      assertUnused(name, fstatSync(this.#fd), 'read');
+      const geometry = this.geometry(this.#fd);
+      this.size = geometry.size;
+      this.sectorSize = geometry.sectorSize;
+    } catch (error) {
+      closeSync(this.#fd);
+      throw hostError(error, name);
+    }
+  }
+
+  get writable(): boolean {
+    return this.#writable;
+  }
+
+  /** Flags for open(2); block devices add O_EXCL. */
+  protected openFlags(mode: 'r' | 'r+'): number | string {
+    return mode;
+  }
+
+  /** Size and smallest atomic write, in bytes. */
+  protected geometry(fd: number): { size: number; sectorSize: number } {
+    return { size: fstatSync(fd).size, sectorSize: 512 };
+  }
+
+  protected open(mode: 'r' | 'r+'): number {
+    try {
+      return openSync(this.name, this.openFlags(mode));
+    } catch (error) {
+      throw hostError(error, this.name);
+    }
+  }
+
+  enableWrites(): void {
+    if (this.#writable) return;
+    if (this.#readOnly) throw new FsError('EROFS', { path: this.name, detail: 'opened read-only' });
+    const before = fstatSync(this.#fd);
+    assertUnused(this.name, before, 'write');
+    // The read-only descriptor goes first: an exclusive claim on a block device would refuse a second one.
+    closeSync(this.#fd);
+    this.#fd = -1;
+    this.#fd = this.open('r+');
+    const now = fstatSync(this.#fd);
+    if (now.ino !== before.ino || now.dev !== before.dev) {
+      throw new FsError('EIO', { path: this.name, detail: 'the image was replaced while it was open' });
+    }
+    this.#writable = true;
+  }
+
+  read(addr: number, into: Uint8Array): void {
+    this.#check(addr, into.length);
+    let done = 0;
+    try {
+      while (done < into.length) {
+        const n = readSync(this.#fd, into, done, into.length - done, addr + done);
+        if (n === 0) break;
+        done += n;
+      }
+    } catch (error) {
+      throw hostError(error, this.name);
+    }
+    if (done < into.length) {
+      throw new FsError('EIO', { path: this.name, detail: `the image ends at ${addr + done}, inside a read` });
+    }
+  }
+
+  write(addr: number, from: Uint8Array): void {
+    this.#checkWrite(addr, from.length);
+    try {
+      this.#writeFrom(addr, from, 0);
+    } catch (error) {
+      throw hostError(error, this.name);
+    }
+  }
+
+  writev(addr: number, from: readonly Uint8Array[]): void {
+    let total = 0;
+    for (const part of from) total += part.length;
+    this.#checkWrite(addr, total);
+    try {
+      let at = addr;
+      for (let first = 0; first < from.length; first += IOV_MAX) {
+        at = this.#writeBatch(at, from.slice(first, first + IOV_MAX));
+      }
+    } catch (error) {
+      throw hostError(error, this.name);
+    }
+  }
+
+  flush(): void {
+    if (!this.#unflushed) return;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      throw hostError(error, this.name);
+    }
+    this.#unflushed = false;
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    closeSync(this.#fd);
+    this.#fd = -1;
+    this.#writable = false;
+  }
+
+  /** One writev; what it left over is written buffer by buffer. Returns the address after the batch. */
+  #writeBatch(addr: number, batch: Uint8Array[]): number {
+    let written = writevSync(this.#fd, batch, addr);
+    let at = addr;
+    for (const part of batch) {
+      if (written >= part.length) written -= part.length;
+      else {
+        this.#writeFrom(at, part, written);
+        written = 0;
+      }
+      at += part.length;
+    }
+    return at;
+  }
+
+  /** Writes `from` from its byte `start` on; `addr` is where byte 0 belongs. */
+  #writeFrom(addr: number, from: Uint8Array, start: number): void {
+    for (let done = start; done < from.length; ) {
+      const n = writeSync(this.#fd, from, done, from.length - done, addr + done);
+      if (n === 0) throw new FsError('EIO', { path: this.name, detail: 'the host wrote nothing' });
+      done += n;
+    }
+  }
+
+  #check(addr: number, length: number): void {
+    if (addr >= 0 && addr + length <= this.size) return;
+    throw new FsError('EIO', {
+      path: this.name,
+      detail: `bytes ${addr} to ${addr + length} lie outside the ${this.size} bytes of the image`,
+    });
+  }
+
+  #checkWrite(addr: number, length: number): void {
+    if (!this.#writable) throw new FsError('EROFS', { path: this.name });
+    this.#check(addr, length);
+    this.#unflushed = true;
+  }
+}

@@ -1,0 +1,32 @@
+/** From what the user names to a device. A new kind of device joins here by one line. */
+import { type Stats, statSync } from 'node:fs';
+import { FsError } from '../errors.ts';
+import { BlockDevice } from './block.ts';
+import type { Device } from './device.ts';
+import { FileDevice } from './file.ts';
+import { hostError } from './host-error.ts';
+
+/** Refuse enableWrites() with EROFS when `readOnly`. */
+export interface OpenDeviceOptions {
+  readonly readOnly?: boolean;
+}
+
+/**
+ * Opens an image file or block device for reading; enableWrites() makes it writable.
+ * @throws FsError ENOENT, EACCES, EISDIR, EINVAL (neither file nor block device), EBUSY (in use elsewhere)
+ */
+export function openDevice(name: string, options: OpenDeviceOptions = {}): Device {
+  const stats = statOf(name);
+  if (stats.isFile()) return new FileDevice(name, options);
+  if (stats.isBlockDevice()) return new BlockDevice(name, options);
+  if (stats.isDirectory()) throw new FsError('EISDIR', { path: name });
+  throw new FsError('EINVAL', { path: name, detail: 'neither a file nor a block device' });
+}
+
+function statOf(name: string): Stats {
+  try {
+    return statSync(name);
+  } catch (error) {
+    throw hostError(error, name);
+  }
+}
