@@ -87,9 +87,14 @@ export const DiFlag = {
 } as const;
 
 /** Bits of the low 32-bit word of `flags2`. */
-export const DiFlag2 = { DAX: 1 << 0, REFLINK: 1 << 1, COWEXTSIZE: 1 << 2, BIGTIME: 1 << 3, NREXT64: 1 << 4 } as const;
-/** XFS_DIFLAG2_METADATA: the top bit, here in the high 32-bit word. */
-export const DIFLAG2_METADATA_HIGH = 0x80000000;
+export const DiFlag2 = {
+  DAX: 1 << 0,
+  REFLINK: 1 << 1,
+  COWEXTSIZE: 1 << 2,
+  BIGTIME: 1 << 3,
+  NREXT64: 1 << 4,
+  METADATA: 1 << 5,
+} as const;
 
 /** What an inode of the metadata directory tree is; kept in `onlink`'s place. */
 export const MetafileType = [
@@ -103,7 +108,7 @@ export function dinodeFlags2(view: DataView, base: number): number {
 
 /** True if the inode belongs to the metadata directory tree. */
 export function dinodeIsMetadata(view: DataView, base: number): boolean {
-  return view.getUint8(base + Dinode.at.version) >= 3 && view.getUint8(base + Dinode.at.flags2) >= 0x80;
+  return (dinodeFlags2(view, base) & DiFlag2.METADATA) !== 0;
 }
 
 const BIGTIME_EPOCH = 0x80000000;
