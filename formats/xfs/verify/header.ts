@@ -1,0 +1,79 @@
+/** What all verifiers share: building a Damage, checksums, the identity fields of v5 blocks, and sealing. */
+import type { Buf } from '../../../core/buffer-cache.ts';
+import { crc32cSkipping } from '../../../core/checksum.ts';
+import { type Damage, FsError } from '../../../core/errors.ts';
+
+/** Types of logged buffers (kernel: enum xfs_blft). */
+export const Blft = {
+  UNKNOWN: 0,
+  UDQUOT: 1,
+  PDQUOT: 2,
+  GDQUOT: 3,
+  BTREE: 4,
+  AGF: 5,
+  AGFL: 6,
+  AGI: 7,
+  DINO: 8,
+  SYMLINK: 9,
+  DIR_BLOCK: 10,
+  DIR_DATA: 11,
+  DIR_FREE: 12,
+  DIR_LEAF1: 13,
+  DIR_LEAFN: 14,
+  DA_NODE: 15,
+  ATTR_LEAF: 16,
+  ATTR_RMT: 17,
+  SB: 18,
+  RTBITMAP: 19,
+  RTSUMMARY: 20,
+} as const;
+
+/** A damage of `buf`: the field at `offset` has `value` and breaks `rule`. */
+export function fault(buf: Buf, structure: string, field: string, offset: number, value: number | string, rule: string): Damage {
+  return { structure, addr: buf.addr, offset, field, value: String(value), rule };
+}
+
+/** The byte offsets of the identity fields of a v5 block. */
+export interface IdentityAt {
+  readonly crc: number;
+  readonly uuid: number;
+  readonly blkno?: number;
+  readonly lsn?: number;
+}
+
+/** Checksum, then file-system uuid, then own address. Null if all agree. */
+export function checkIdentity(buf: Buf, structure: string, at: IdentityAt, uuid: Uint8Array): Damage | null {
+  const stored = buf.view.getUint32(at.crc, true);
+  const computed = crc32cSkipping(buf.bytes, at.crc);
+  if (stored !== computed) return fault(buf, structure, 'crc', at.crc, hex(stored), `crc, computed ${hex(computed)}`);
+  for (let i = 0; i < 16; i++) {
+    if (buf.bytes[at.uuid + i] !== uuid[i]) {
+      const found = Buffer.from(buf.bytes.subarray(at.uuid, at.uuid + 16)).toString('hex');
+      return fault(buf, structure, 'uuid', at.uuid, found, 'uuid of another file system');
+    }
+  }
+  if (at.blkno !== undefined) {
+    const sector = buf.view.getUint32(at.blkno) * 0x1_0000_0000 + buf.view.getUint32(at.blkno + 4);
+    if (sector * 512 !== buf.addr) return fault(buf, structure, 'blkno', at.blkno, sector, `own address is ${buf.addr / 512}`);
+  }
+  return null;
+}
+
+/** Stamps the log position where the structure has one, then the checksum of the whole block. */
+export function sealBlock(buf: Buf, at: IdentityAt, lsn: bigint): void {
+  if (at.lsn !== undefined) buf.view.setBigUint64(at.lsn, lsn);
+  buf.view.setUint32(at.crc, crc32cSkipping(buf.bytes, at.crc), true);
+}
+
+/** Runs a check; a 64-bit field beyond 2^53 in it is damage of this block, not an error of its own. */
+export function guarded(buf: Buf, structure: string, check: () => Damage | null): Damage | null {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'EFBIG')
+      return { structure, addr: buf.addr, rule: error.detail ?? 'a number beyond 2^53' };
+    throw error;
+  }
+}
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
