@@ -1,0 +1,250 @@
+/**
+ * A transaction: changes to metadata blocks that happen together or not at all.
+ *
+ * Every change is announced before it is made (modify, modifyInode, init, binval), so that cancel can put the old
+ * bytes back and commit knows what the log must hold. Commit only hands the changed ranges to the log's gathering of
+ * committed changes (log/cil.ts); a checkpoint copies the bytes when it is written, between transactions. One
+ * transaction runs at a time. Mirrors xfs_trans.c, xfs_trans_buf.c.
+ */
+import type { Buf } from '../../core/buffer-cache.ts';
+import { FsError } from '../../core/errors.ts';
+import { readBe64, writeBe64 } from '../../core/struct.ts';
+import { type Icreate, InodeFields, type LoggedInode } from './log/cil.ts';
+import { Blft, LogFlag } from './log/log-format.ts';
+import type { XfsMount } from './mount.ts';
+import { Superblock } from './structure/sb.ts';
+
+/** Which part of an inode changes. */
+export type InodePart = 'core' | 'data' | 'attr' | 'all';
+
+/** Changes of the global counters: inodes, free inodes, free blocks, free realtime extents. */
+export interface SbDelta {
+  readonly icount?: number;
+  readonly ifree?: number;
+  readonly fdblocks?: number;
+  readonly frextents?: number;
+}
+
+interface BusyRange {
+  readonly agno: number;
+  readonly agbno: number;
+  readonly length: number;
+}
+
+const COUNTER_FIELDS = ['icount', 'ifree', 'fdblocks', 'frextents'] as const;
+
+let lastId = 0;
+
+/** A running transaction; commit() or cancel() ends it. */
+export class Trans {
+  readonly mp: XfsMount;
+  /** What it does, for errors and traces. */
+  readonly name: string;
+  private readonly id: number;
+  private readonly touched: Buf[] = [];
+  private readonly inits: Buf[] = [];
+  private readonly freed: Buf[] = [];
+  private readonly inodes = new Map<number, LoggedInode>();
+  private readonly icreates: Icreate[] = [];
+  private readonly busyRanges: BusyRange[] = [];
+  private readonly aborts: (() => void)[] = [];
+  private readonly commits: (() => void)[] = [];
+  private counters = false;
+  private reused = false;
+  private ended = false;
+
+  /** @throws FsError EROFS on a read-only mount, EIO after a failed write */
+  constructor(mp: XfsMount, name: string) {
+    if (mp.readOnly) throw new FsError('EROFS');
+    this.mp = mp;
+    this.name = name;
+    this.id = ++lastId;
+    mp.log.begin(this);
+  }
+
+  /** The bytes of `buf` from `offset` on are about to change: call before changing them. */
+  modify(buf: Buf, offset: number, length: number): void {
+    if (offset < 0 || length <= 0 || offset + length > buf.length) {
+      throw new Error(`${this.name}: range ${offset}+${length} outside ${buf.ops.name} of ${buf.length} bytes`);
+    }
+    this.join(buf);
+    this.mp.log.undo.save(buf, offset, length);
+    markChunks(buf, offset, length);
+  }
+
+  /** `buf` is a new structure (from cache.init): all of it is logged, and cancel makes it vanish. */
+  init(buf: Buf): void {
+    this.join(buf);
+    this.inits.push(buf);
+    if (buf.ops.logType === Blft.DINO) {
+      buf.logFlags |= LogFlag.INODE_ALLOC;
+      // From v5 on the icreate item makes recovery initialise the chunk: the buffer itself is not logged.
+      if (this.mp.features.v5) return;
+    }
+    markChunks(buf, 0, buf.length);
+  }
+
+  /** The block of `buf` is freed: recovery must not replay older changes of it, nothing writes it in place. */
+  binval(buf: Buf): void {
+    this.join(buf);
+    this.freed.push(buf);
+  }
+
+  /** `ip` is about to change in its core, in one fork or in all: it is logged as an inode. */
+  modifyInode(ip: { readonly ino: number; readonly buf: Buf; readonly base: number }, what: InodePart = 'all'): void {
+    const known = this.inodes.get(ip.ino);
+    if (known !== undefined && known.buf === ip.buf) {
+      known.fields |= InodeFields[what];
+      return;
+    }
+    this.join(ip.buf);
+    this.mp.log.undo.save(ip.buf, ip.base, this.mp.inodeSize);
+    this.inodes.set(ip.ino, { ino: ip.ino, buf: ip.buf, base: ip.base, fields: InodeFields[what] });
+  }
+
+  /** `count` new inodes of `isize` bytes lie in `length` blocks from `agbno` on, initialised with generation `gen`. */
+  icreate(agno: number, agbno: number, count: number, isize: number, length: number, gen: number): void {
+    if (this.mp.features.v5) this.icreates.push({ agno, agbno, count, isize, length, gen });
+  }
+
+  /** Bytes of the superblock are about to change. */
+  modifySb(offset: number, length: number): void {
+    this.modify(this.mp.sbBuf, offset, length);
+  }
+
+  /** Adds to the global counters; with lazy counters the log learns them only at the end. @throws FsError EUCLEAN below 0 */
+  sbDelta(delta: SbDelta): void {
+    const buf = this.mp.sbBuf;
+    for (const field of COUNTER_FIELDS) {
+      const change = delta[field];
+      if (change === undefined || change === 0) continue;
+      const at = Superblock.at[field];
+      this.join(buf);
+      this.mp.log.undo.save(buf, at, 8);
+      if (!this.mp.features.lazySbCount || field === 'frextents') markChunks(buf, at, 8);
+      const value = readBe64(buf.view, at) + change;
+      // The counters can be stale in a damaged image; the trees are what counts, so they stop at zero.
+      writeBe64(buf.view, at, Math.max(0, value));
+      this.counters = true;
+    }
+  }
+
+  /** These blocks are freed: data must not reuse them before the log says so on disk. */
+  busy(agno: number, agbno: number, length: number): void {
+    this.busyRanges.push({ agno, agbno, length });
+  }
+
+  /** Busy blocks had to be allocated again: the log is forced as soon as this transaction has ended. */
+  reuseBusy(): void {
+    this.reused = true;
+  }
+
+  /** `fn` runs after the bytes are restored, last first, if the transaction is cancelled. */
+  onAbort(fn: () => void): void {
+    this.aborts.push(fn);
+  }
+
+  /** `fn` runs when the transaction is committed (in memory; durable at the next checkpoint). */
+  onCommit(fn: () => void): void {
+    this.commits.push(fn);
+  }
+
+  /** True once anything was announced. */
+  get changed(): boolean {
+    return this.touched.length > 0 || this.icreates.length > 0;
+  }
+
+  /** All changes count. @throws FsError EIO, ENOSPC if the log had to be written and could not */
+  commit(): void {
+    this.end();
+    const log = this.mp.log;
+    const cil = log.cil;
+    const cache = this.mp.cache;
+    for (const buf of this.freed) {
+      cil.cancel(buf);
+      cache.drop(buf);
+    }
+    for (const buf of this.inits) {
+      // The older block of this address is superseded as a whole.
+      if (buf.replaced !== null) cil.supersede(buf.replaced, cache);
+      buf.replaced = null;
+    }
+    for (const buf of this.touched) {
+      buf.transaction = 0;
+      if (!buf.cached) continue;
+      if (buf.chunks !== null || (buf.logFlags & LogFlag.INODE_ALLOC) !== 0) {
+        cil.addBuf(buf);
+        cache.markDirty(buf);
+      }
+    }
+    for (const item of this.inodes.values()) {
+      if (!item.buf.cached) continue;
+      cil.addInode(item);
+      cache.markDirty(item.buf);
+    }
+    for (const item of this.icreates) cil.addIcreate(item);
+    for (const range of this.busyRanges) log.busy.add(range.agno, range.agbno, range.length);
+    if (this.counters) log.countersChanged = true;
+    log.undo.clear();
+    for (const fn of this.commits) fn();
+    log.ended(this.reused);
+  }
+
+  /** Nothing happened: every byte is as before. */
+  cancel(): void {
+    this.end();
+    const log = this.mp.log;
+    log.undo.restore();
+    for (let i = this.inits.length - 1; i >= 0; i--) this.mp.cache.uninit(this.inits[i] as Buf);
+    for (const buf of this.touched) {
+      buf.transaction = 0;
+      if (!log.cil.has(buf)) {
+        buf.chunks = null;
+        buf.logFlags = 0;
+      }
+    }
+    for (let i = this.aborts.length - 1; i >= 0; i--) this.aborts[i]?.();
+    log.cancelled();
+  }
+
+  private end(): void {
+    if (this.ended) throw new Error(`transaction ${this.name} has already ended`);
+    this.ended = true;
+  }
+
+  private join(buf: Buf): void {
+    if (buf.transaction === this.id) return;
+    if (this.ended) throw new Error(`transaction ${this.name} has already ended`);
+    if (buf.transaction !== 0) throw new Error(`${this.name}: ${buf.ops.name} at ${buf.addr} is in another transaction`);
+    if (!buf.cached) this.mp.cache.revive(buf);
+    buf.transaction = this.id;
+    this.touched.push(buf);
+  }
+}
+
+/** Marks the 128-byte chunks of a byte range for the log. */
+function markChunks(buf: Buf, offset: number, length: number): void {
+  let chunks = buf.chunks;
+  if (chunks === null) {
+    chunks = new Uint32Array((buf.length / 128 + 31) >>> 5);
+    buf.chunks = chunks;
+  }
+  const last = (offset + length - 1) >>> 7;
+  for (let chunk = offset >>> 7; chunk <= last; chunk++) {
+    chunks[chunk >>> 5] = (chunks[chunk >>> 5] as number) | (1 << (chunk & 31));
+  }
+}
+
+/** Runs `fn` in a transaction: committed when it returns, cancelled when it throws. @throws what `fn` throws */
+export function transact<T>(mp: XfsMount, name: string, fn: (tp: Trans) => T): T {
+  const tp = new Trans(mp, name);
+  let result: T;
+  try {
+    result = fn(tp);
+  } catch (error) {
+    tp.cancel();
+    throw error;
+  }
+  tp.commit();
+  return result;
+}
