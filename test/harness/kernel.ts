@@ -1,0 +1,167 @@
+/**
+ * The outside judges: the Linux kernel through loop mounts, mkfs.xfs, xfs_io and xfs_repair. Every mount gets its own
+ * folder and is taken down again, also when the test fails or is stopped.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { scratch } from './scratch.ts';
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const TOOLS = ['mkfs.xfs', 'xfs_io', 'xfs_repair', 'xfs_db', 'mount', 'umount', 'cp'];
+
+/** Why the judges cannot be asked here, or null. */
+export function missingJudges(): string | null {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root to mount';
+  if (!existsSync('/dev/loop-control')) return 'needs loop devices';
+  const folders = `${process.env.PATH ?? ''}:/sbin:/usr/sbin`.split(':');
+  const absent = TOOLS.filter((tool) => !folders.some((dir) => executable(join(dir, tool))));
+  if (absent.length > 0) return `needs ${absent.join(', ')}`;
+  if (!/\bxfs$/m.test(readFileSync('/proc/filesystems', 'utf8')) && run('modprobe', ['xfs']).status !== 0) {
+    return 'needs a kernel with XFS';
+  }
+  return null;
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a program to its end. @throws Error if it cannot be started or runs into the time limit */
+export function run(
+  program: string,
+  args: readonly string[],
+  options: { input?: string; env?: Record<string, string>; seconds?: number } = {},
+): Outcome {
+  const result = spawnSync(program, args, {
+    input: options.input ?? '',
+    encoding: 'latin1',
+    maxBuffer: 1 << 30,
+    timeout: (options.seconds ?? 60) * 1000,
+    env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin`, LC_ALL: 'C', ...options.env },
+  });
+  if (result.error !== undefined) throw new Error(`${program} ${args.join(' ')}: ${result.error.message}`);
+  return { status: result.status ?? 128, stdout: result.stdout, stderr: result.stderr };
+}
+
+/** Runs a program that must succeed; returns its standard output. */
+export function must(program: string, ...args: string[]): string {
+  const outcome = run(program, args);
+  if (outcome.status !== 0) {
+    throw new Error(`${program} ${args.join(' ')}: status ${outcome.status}: ${outcome.stderr}${outcome.stdout}`);
+  }
+  return outcome.stdout;
+}
+
+/** Makes a fresh XFS image. Sizes under 300 MB need `tiny`, mkfs's door for test suites. */
+export function makeXfs(
+  image: string,
+  options: { args?: readonly string[]; bytes?: number; tiny?: boolean } = {},
+): string {
+  writeFileSync(image, '');
+  truncateSync(image, options.bytes ?? 320 * 2 ** 20);
+  const env = options.tiny ? { TEST_DIR: '/', TEST_DEV: '/', QA_CHECK_FS: '1' } : {};
+  const outcome = run('mkfs.xfs', ['-q', '-f', ...(options.args ?? []), image], { env });
+  if (outcome.status !== 0) throw new Error(`mkfs.xfs ${options.args?.join(' ')}: ${outcome.stderr}`);
+  return image;
+}
+
+/** Copies an image, holes staying holes. */
+export function copyImage(from: string, to: string): string {
+  must('cp', '--sparse=always', '--reflink=auto', from, to);
+  return to;
+}
+
+const mounts = new Set<string>();
+let mountFolder: string | undefined;
+
+/** Mounts an image, calls `use` with the mount point, and unmounts whatever happens. @throws Error if Linux refuses */
+export function withMount<T>(image: string, use: (dir: string) => T, options = ''): T {
+  mountFolder ??= openMountFolder();
+  const dir = mkdtempSync(join(mountFolder, 'mnt-'));
+  // nouuid: copies of one image are mounted side by side.
+  const outcome = run('mount', ['-o', `loop,nouuid${options && `,${options}`}`, image, dir]);
+  if (outcome.status !== 0) {
+    rmdirSync(dir);
+    throw new Error(`Linux does not mount ${image}: ${outcome.stderr.trim()}; ${kernelWords()}`);
+  }
+  mounts.add(dir);
+  try {
+    return use(dir);
+  } finally {
+    unmount(dir);
+  }
+}
+
+/** Linux's last lines about XFS, for a failure's message. */
+function kernelWords(): string {
+  return run('dmesg', [])
+    .stdout.split('\n')
+    .filter((line) => /XFS|loop/.test(line))
+    .slice(-6)
+    .join('; ');
+}
+
+function openMountFolder(): string {
+  // Registered after scratch's own exit handler would be, mounts must go first: exit handlers run in order.
+  process.on('exit', () => {
+    for (const dir of mounts) unmount(dir);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(1));
+  return scratch();
+}
+
+function unmount(dir: string): void {
+  let outcome = run('umount', [dir]);
+  for (let i = 0; i < 20 && outcome.status !== 0 && /busy/.test(outcome.stderr); i++) {
+    run('sleep', ['0.1']);
+    outcome = run('umount', [dir]);
+  }
+  if (outcome.status !== 0) run('umount', ['-l', dir]);
+  mounts.delete(dir);
+  rmdirSync(dir);
+}
+
+const REPAIR_ROUTINE = [
+  /^Phase \d - /,
+  /^ {8}- /,
+  /^No modify flag set/,
+  /^Cannot get host filesystem geometry/,
+  /^Repair may fail if there is a sector size mismatch/,
+  /^the image and the host filesystem/,
+  /^$/,
+];
+
+/** What `xfs_repair -n` says beyond its routine, line by line; nothing for a sound image. */
+export function repairComplaints(image: string): string[] {
+  const outcome = run('xfs_repair', ['-n', '-f', '-o', 'bhash=256', image], { seconds: 300 });
+  const lines = `${outcome.stdout}${outcome.stderr}`.split('\n');
+  const odd = lines.filter((line) => !REPAIR_ROUTINE.some((routine) => routine.test(line)));
+  if (outcome.status !== 0 && odd.length === 0) odd.push(`xfs_repair: exit status ${outcome.status}`);
+  return odd;
+}
+
+/** Runs xfs_io with a script on standard input, as one session. */
+export function xfsIo(script: string, ...args: string[]): Outcome {
+  return run('xfs_io', args, { input: script });
+}

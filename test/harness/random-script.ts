@@ -1,0 +1,74 @@
+/**
+ * Random scripts of xfs_io commands on three files, made so that they collide: few blocks, offsets that straddle
+ * them, copies of copies. The same script runs in the kernel and in fsio.
+ */
+import type { Random } from './random.ts';
+
+export const FILES = ['a', 'b', 'c'] as const;
+
+export interface ScriptOptions {
+  readonly random: Random;
+  readonly blockSize: number;
+  readonly reflink: boolean;
+  readonly operations: number;
+  /** The span of file that operations fall into, in bytes. */
+  readonly span: number;
+}
+
+/** Lines of a session; `{d}` stands for the folder that holds the files. */
+export function randomScript(options: ScriptOptions): string[] {
+  const lines = FILES.map((file) => `open -f {d}/${file}`);
+  let current = -1;
+  for (let i = 0; i < options.operations; i++) {
+    const file = options.random.below(FILES.length);
+    if (file !== current) lines.push(`file ${file}`);
+    current = file;
+    lines.push(operation(options));
+  }
+  return lines;
+}
+
+function operation(options: ScriptOptions): string {
+  const { random } = options;
+  const dice = random.below(100);
+  if (dice < 45) return write(options);
+  if (dice < 65) return options.reflink ? reflink(options) : write(options);
+  if (dice < 75) return `truncate ${random.oneIn(8) ? 0 : position(options)}`;
+  if (dice < 83) return random.oneIn(3) ? 'fdatasync' : 'fsync';
+  if (dice < 93) return `pread -v ${position(options)} ${random.between(1, 200)}`;
+  if (dice < 96) return 'seek -a -r 0';
+  return `pread ${position(options)} ${length(options)}`;
+}
+
+function write(options: ScriptOptions): string {
+  const byte = options.random.between(1, 255).toString(16);
+  return `pwrite -S 0x${byte} ${position(options)} ${length(options)}`;
+}
+
+function reflink(options: ScriptOptions): string {
+  const { random, blockSize } = options;
+  const source = `{d}/${random.pick(FILES)}`;
+  if (random.oneIn(6)) return `reflink ${source}`;
+  // Mostly aligned, since anything else is refused; sometimes not, since a refusal must be the same one.
+  const aligned = (value: number) => (random.oneIn(12) ? value : Math.floor(value / blockSize) * blockSize);
+  const from = aligned(position(options));
+  const to = aligned(position(options));
+  const size = random.oneIn(10) ? 0 : Math.max(aligned(length(options)), blockSize);
+  return `reflink ${source} ${from} ${to} ${size}`;
+}
+
+function position({ random, blockSize, span }: ScriptOptions): number {
+  const at = random.below(span);
+  if (random.oneIn(3)) return at;
+  const unit = random.pick([512, 4096, blockSize, blockSize]);
+  const near = Math.floor(at / unit) * unit;
+  return random.oneIn(4) ? Math.max(0, near + random.pick([-1, 1, -7, 13])) : near;
+}
+
+function length({ random, blockSize }: ScriptOptions): number {
+  const kind = random.below(10);
+  if (kind < 3) return random.between(1, 100);
+  if (kind < 7) return blockSize * random.between(1, 8);
+  if (kind < 9) return random.between(1, 8 * blockSize);
+  return random.between(1, 60) * 4096;
+}
