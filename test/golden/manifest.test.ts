@@ -1,0 +1,80 @@
+/** Every path of the shared images, as fsio's manifest tells it, against what Linux said: every field, every extent. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { fsio, missingFsio } from '../harness/fsio.ts';
+import { CLEAN_IMAGES, type ImageName, imageManifest, type ManifestEntry, unpackImage } from '../harness/images.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+
+const test = gatedSuite('manifests of the shared images', missingFsio());
+const dir = scratch(true);
+
+/** One line of `manifest --json`, as far as it is compared. */
+type Line = Omit<ManifestEntry, 'mtime_ns'> & { readonly path: string; readonly mtime: string };
+
+function nanoseconds(mtime: string): string {
+  const match = /^(-?\d+)\.(\d{9})$/.exec(mtime);
+  if (match === null) throw new Error(`mtime ${mtime} is not SECONDS.NNNNNNNNN`);
+  return String(BigInt(match[1] as string) * 1_000_000_000n + BigInt(match[2] as string));
+}
+
+/** The manifest of an image as a map from path to entry, in the form of the JSON beside the image. */
+function manifestOf(image: string, ...flags: string[]): Map<string, ManifestEntry> {
+  const outcome = fsio(['-r', ...flags, '--json', '-c', 'manifest /', image]);
+  if (outcome.status !== 0) throw new Error(`status ${outcome.status}: ${outcome.stderr}`);
+  const lines = Buffer.from(outcome.stdout, 'latin1').toString('utf8').trimEnd().split('\n');
+  return new Map(
+    lines.map((text) => {
+      const { path, mtime, ...rest } = JSON.parse(text) as Line;
+      return [path, { ...rest, mtime_ns: nanoseconds(mtime) }];
+    }),
+  );
+}
+
+function differences(got: ManifestEntry | undefined, wanted: ManifestEntry): string[] {
+  if (got === undefined) return ['missing'];
+  return (Object.keys(wanted) as (keyof ManifestEntry)[])
+    .filter((key) => JSON.stringify(sorted(got[key])) !== JSON.stringify(sorted(wanted[key])))
+    .map(
+      (key) => `${key} ${JSON.stringify(got[key])?.slice(0, 300)}, Linux ${JSON.stringify(wanted[key]).slice(0, 300)}`,
+    );
+}
+
+/** Objects with their keys in order, so that two can be compared as text. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function check(name: ImageName): void {
+  const image = unpackImage(name, join(dir, `${name}.img`));
+  utimesSync(image, 1_000_000, 1_000_000);
+  const hash = createHash('sha256').update(readFileSync(image)).digest('hex');
+  const wanted = imageManifest(name).files;
+  const got = manifestOf(image);
+  const wrong = Object.entries(wanted).flatMap(([path, entry]) =>
+    differences(got.get(path), entry).map((text) => `${path}: ${text}`),
+  );
+  for (const path of got.keys()) if (!Object.hasOwn(wanted, path)) wrong.push(`${path}: Linux has no such path`);
+  assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);
+  assert.ok(got.size > 2000, `only ${got.size} paths compared`);
+  assert.is(createHash('sha256').update(readFileSync(image)).digest('hex'), hash, 'the image changed');
+  assert.is(statSync(image).mtimeMs, 1_000_000_000, 'the mtime changed');
+}
+
+for (const name of CLEAN_IMAGES) test(name, () => check(name));
+
+test('a dirty log opens only with --norecovery, and the error says why', () => {
+  const image = unpackImage('xfs-dirty-log', join(dir, 'dirty.img'));
+  const refused = fsio(['-r', '-c', 'stat', `${image}:/tiny`]);
+  assert.is(refused.status, 1);
+  assert.match(refused.stderr, /log/i);
+  assert.match(refused.stderr, /norecovery/);
+  const raw = fsio(['-r', '--norecovery', '-c', 'stat', `${image}:/tiny`]);
+  assert.is(raw.status, 0, raw.stderr);
+  assert.match(raw.stderr, /log/i, 'a status line says what is shown');
+});
+
+test.run();

@@ -1,0 +1,36 @@
+/** The running kernel's iomap tracepoints, while something happens on one mount; in a trace buffer of our own. */
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { run } from './kernel.ts';
+
+const root = '/sys/kernel/tracing';
+
+/** Why the tracepoints cannot be read, or null. */
+export function missingTracing(): string | null {
+  if (!existsSync(`${root}/events`)) run('mount', ['-t', 'tracefs', 'none', root]);
+  if (!existsSync(`${root}/events/iomap`)) return 'needs tracefs with the iomap events';
+  return existsSync(`${root}/instances`) ? null : 'needs tracefs with instances';
+}
+
+/** The trace lines about the file system mounted at `dir` that `act` causes. */
+export function kernelTrace(dir: string, act: () => void): string[] {
+  const instance = `${root}/instances/fsio-${process.pid}`;
+  mkdirSync(instance);
+  try {
+    writeFileSync(`${instance}/buffer_size_kb`, '8192');
+    writeFileSync(`${instance}/events/iomap/enable`, '1');
+    act();
+    writeFileSync(`${instance}/events/iomap/enable`, '0');
+    const device = `dev ${deviceOf(dir)} `;
+    return readFileSync(`${instance}/trace`, 'latin1')
+      .split('\n')
+      .filter((line) => line.includes(device));
+  } finally {
+    rmdirSync(instance);
+  }
+}
+
+/** `major:minor` as the tracepoints print it. */
+function deviceOf(dir: string): string {
+  const { dev } = statSync(dir);
+  return `${Math.floor(dev / 256) & 0xfff}:${(dev & 0xff) + (Math.floor(dev / 0x10_0000) & 0xfff) * 256}`;
+}

@@ -1,0 +1,203 @@
+// time limit: 240 s
+/**
+ * The same commands through xfs_io on a mounted copy and through fsio on an unmounted copy of one image that Linux
+ * made: the same lines on standard output and standard error, the same exit status.
+ */
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { comparable, firstDifference } from '../harness/compare-output.ts';
+import { fsio, missingFsio } from '../harness/fsio.ts';
+import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+import { hasReflink, VARIANTS } from '../harness/variants.ts';
+
+const test = gatedSuite('output against xfs_io', missingJudges() ?? missingFsio());
+
+/** What Linux puts into the image first; `{d}` is the mount point. */
+const SETUP = `
+open -f {d}/small
+pwrite -S 0x41 0 5000
+open -f {d}/holey
+pwrite -S 0x41 0 64k
+pwrite -S 0x42 128k 64k
+falloc 256k 64k
+open -f {d}/keep
+pwrite -S 0x43 0 6000
+falloc -k 64k 256k
+open -f {d}/far
+pwrite -S 0x44 5g 3000
+open -f {d}/empty
+open -f {d}/tail
+truncate 100000
+open -f {d}/frag
+${Array.from({ length: 60 }, (_, i) => `pwrite -q -S 0x45 ${(59 - i) * 131072} 65536\nfsync`).join('\n')}
+`;
+const SETUP_REFLINK = `
+open -f {d}/src
+pwrite -S 0x46 0 512k
+fsync
+open -f {d}/clone
+reflink {d}/src
+open -f {d}/part
+reflink {d}/src 64k 192k 128k
+pwrite -S 0x47 256k 5000
+fsync
+`;
+
+interface Case {
+  readonly path: string;
+  readonly commands: readonly string[];
+  readonly flags?: readonly string[];
+  readonly reflink?: boolean;
+}
+
+const READING: readonly Case[] = [
+  ...['small', 'holey', 'keep', 'far', 'empty', 'tail', 'frag', ''].flatMap((file): Case[] => [
+    { path: `/${file}`, flags: ['-r'], commands: ['fiemap -v'] },
+    { path: `/${file}`, flags: ['-r'], commands: ['fiemap'] },
+    { path: `/${file}`, flags: ['-r'], commands: ['bmap -vp', 'bmap'] },
+    { path: `/${file}`, flags: ['-r'], commands: ['stat'] },
+  ]),
+  ...['small', 'holey', 'keep', 'far', 'empty', 'tail', 'frag'].flatMap((file): Case[] => [
+    { path: `/${file}`, flags: ['-r'], commands: ['seek -a -r 0', 'seek -d 0', 'seek -h 0', 'seek -a 70000'] },
+    { path: `/${file}`, flags: ['-r'], commands: ['pread 0 100', 'pread -v 4990 100', 'pread -q 0 8k', 'pread 10g 1'] },
+  ]),
+  {
+    path: '/frag',
+    flags: ['-r'],
+    commands: ['fiemap -v -n 5', 'fiemap -n 3', 'bmap -n 4', 'fiemap 100k 1m', 'fiemap -v 1m 100k'],
+  },
+  { path: '/frag', flags: ['-r'], commands: ['bmap -l', 'bmap -v', 'bmap -a', 'bmap -av', 'fiemap -a'] },
+  { path: '/small', flags: ['-r'], commands: ['stat -v', 'stat -r'] },
+  { path: '/small', flags: ['-r'], commands: ['statfs'] },
+  { path: '/small', flags: ['-r'], commands: ['print', 'file', 'open /holey', 'file', 'file 0', 'close', 'print'] },
+  { path: '/small', flags: ['-r'], commands: ['pwrite 0 10', 'truncate 5', 'fsync'] },
+  {
+    path: '/small',
+    flags: ['-r'],
+    commands: ['pread -b 1000 0 5000', 'pread -v 0x10 020', 'pread -v 1b 1s', 'pread 1k 1k'],
+  },
+  { path: '/small', flags: ['-r'], commands: ['pread -1 5', 'pread x 5', 'pread 0 y', 'nonsense', 'seek -a x'] },
+  { path: '/missing', flags: ['-r'], commands: ['pread 0 1'] },
+  { path: '/small/x', flags: ['-r'], commands: ['pread 0 1'] },
+  ...['src', 'clone', 'part'].flatMap((file): Case[] => [
+    { path: `/${file}`, flags: ['-r'], commands: ['fiemap -v', 'bmap -vp', 'seek -a -r 0'], reflink: true },
+  ]),
+];
+
+const WRITING: readonly Case[] = [
+  { path: '/small', commands: ['pwrite -S 0x61 100 200', 'pread -v 90 300', 'fsync', 'stat'] },
+  { path: '/small', commands: ['pwrite 5000 1', 'pread -v 4990 100'] },
+  {
+    path: '/small',
+    commands: ['pwrite -S 0x62 10000 5', 'pread -v 9990 100', 'seek -a -r 0', 'fsync', 'seek -a -r 0'],
+  },
+  { path: '/small', commands: ['pwrite -b 700 -S 9 1 3000', 'pread -b 513 0 4000'] },
+  {
+    path: '/small',
+    commands: ['pwrite -B -b 1000 -S 5 0 3500', 'pread -v 0 32', 'pread -B -b 1000 0 5k', 'pread -F 0 5k'],
+  },
+  {
+    path: '/small',
+    commands: ['pwrite -q -W -S 0x70 0 100', 'pwrite -w 0 100', 'pwrite -V 4 -b 1k 0 8k', 'pread -V 2 0 8k'],
+  },
+  { path: '/small', commands: ['truncate 3', 'stat', 'truncate 100k', 'pread -v 0 40', 'truncate -1', 'truncate'] },
+  {
+    path: '/holey',
+    commands: ['pwrite -S 0x61 70k 10k', 'pwrite -S 0x61 260k 5', 'pread -v 266238 10', 'seek -a -r 0'],
+  },
+  {
+    path: '/holey',
+    commands: ['truncate 100001', 'pread -v 99990 20', 'truncate 200k', 'pread -v 99990 20', 'fsync', 'fiemap -l'],
+  },
+  { path: '/empty', commands: ['pwrite 0 0', 'stat', 'pread 0 1', 'pwrite 1g 1', 'stat', 'seek -h 0', 'seek -d 0'] },
+  { path: '/new', flags: ['-f'], commands: ['stat', 'pwrite 0 4k', 'fsync', 'fdatasync', 'sync', 'stat'] },
+  { path: '/new', commands: ['stat'] },
+  { path: '/small', flags: ['-t'], commands: ['stat', 'pwrite 0 3'] },
+  { path: '/small', flags: ['-a'], commands: ['pwrite -S 0x65 0 3', 'pread -v 4996 20', 'stat'] },
+  { path: '/small', flags: ['-s'], commands: ['pwrite 0 3', 'stat'] },
+  {
+    path: '/small',
+    flags: ['-d'],
+    commands: ['pwrite -S 0x63 0 4k', 'pwrite 0 100', 'pread 0 4k', 'pread 1 5', 'stat'],
+  },
+  { path: '/clone', commands: ['pwrite -S 0x61 4097 100', 'pread -v 4090 120', 'fsync', 'stat'], reflink: true },
+  {
+    path: '/clone',
+    commands: ['reflink /src 0 0 64k', 'reflink /src 1 0 64k', 'reflink /src 64k 1m 64k', 'stat'],
+    reflink: true,
+  },
+  {
+    path: '/new',
+    flags: ['-f'],
+    commands: ['reflink /src', 'stat', 'pread -v 0 32', 'reflink /missing'],
+    reflink: true,
+  },
+  {
+    path: '/clone',
+    commands: ['reflink /clone 0 64k 64k', 'reflink /clone 0 4k 64k', 'reflink / 0 0 1'],
+    reflink: true,
+  },
+  {
+    path: '/clone',
+    commands: ['reflink /src 600k 0 64k', 'reflink -q /src 0 0 128k', 'reflink', 'reflink /src 0 0'],
+    reflink: true,
+  },
+];
+
+/** Standard output and error of the commands on a file, from xfs_io and from fsio. */
+function both(base: string, one: Case): { kernel: string[][]; ours: string[][]; image: string } {
+  const dir = scratch(true);
+  const theirs = copyImage(base, join(dir, 'kernel.img'));
+  const image = copyImage(base, join(dir, 'fsio.img'));
+  const options = (place: string) =>
+    one.commands.flatMap((command) => ['-c', command.replace(/ \/(?=\w|$| )/g, ` ${place}/`)]);
+  const kernel = withMount(theirs, (mount) => {
+    const outcome = run('xfs_io', [...(one.flags ?? []), ...options(mount), `${mount}${one.path}`]);
+    return [comparable(outcome.stdout, mount), comparable(outcome.stderr, mount), [`status ${outcome.status}`]];
+  });
+  const outcome = fsio([...(one.flags ?? []), ...options(''), `${image}:${one.path}`]);
+  const prefix = `${image}:`;
+  const ours = [comparable(outcome.stdout, prefix), comparable(outcome.stderr, prefix), [`status ${outcome.status}`]];
+  return { kernel, ours, image };
+}
+
+const wobbly =
+  /^stat\.(atime|ctime|mtime|btime)|^stat\.blocks|^counts\.|^f_?bavail|^f_?bfree|^f_?ffree|^f_?files|^f_?fsid/;
+
+function compare(base: string, one: Case): void {
+  const { kernel, ours, image } = both(base, one);
+  const changes = !one.flags?.includes('-r');
+  const steady = (lines: readonly string[] = []) => (changes ? lines.filter((line) => !wobbly.test(line)) : lines);
+  const label = `${one.flags?.join(' ') ?? ''} ${one.commands.map((command) => `-c '${command}'`).join(' ')} ${one.path}`;
+  for (const [index, stream] of ['stdout', 'stderr', 'exit'].entries()) {
+    const difference = firstDifference(steady(ours[index]), steady(kernel[index]));
+    assert.is(difference, null, `${label}: ${stream} differs at ${difference}`);
+  }
+  if (changes) assert.equal(repairComplaints(image), [], label);
+}
+
+for (const variant of VARIANTS.slice(0, 3)) {
+  const base = join(scratch(true), 'base.img');
+  let made = false;
+  const prepare = () => {
+    if (made) return;
+    makeXfs(base, variant);
+    withMount(base, (mount) => {
+      const script = hasReflink(variant) ? SETUP + SETUP_REFLINK : SETUP;
+      xfsIo(script.replaceAll('{d}', mount));
+      must('sync');
+    });
+    made = true;
+  };
+  for (const one of [...READING, ...WRITING]) {
+    if (one.reflink && !hasReflink(variant)) continue;
+    test(`${variant.name}: ${one.flags?.join(' ') ?? ''} ${one.commands.join('; ')} on ${one.path}`, () => {
+      prepare();
+      compare(base, one);
+    });
+  }
+}
+
+test.run();
