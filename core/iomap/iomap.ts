@@ -100,6 +100,8 @@ export interface IomapOps {
   begin(inode: Inode, pos: number, length: number, flags: number, iomap: Mapping, srcmap: Mapping): void;
   /** Commits what the actor did (`written` bytes of `length`), or gives back what begin() reserved. */
   end?(inode: Inode, pos: number, length: number, written: number, flags: number, iomap: Mapping): void;
+  /** False if the file's mappings changed since begin() (by the cookie): the engine asks again. Absent: always true. */
+  valid?(inode: Inode, iomap: Mapping): boolean;
 }
 
 /** A run of written pages whose mapping must be made permanent when the data is on the device. */
@@ -118,6 +120,8 @@ export interface IoEnd {
 export interface WritebackOps {
   /** Fills `iomap` with a real (MAPPED or UNWRITTEN) mapping for dirty bytes at `pos`, allocating delayed blocks. */
   mapBlocks(inode: Inode, pos: number, length: number, iomap: Mapping): void;
+  /** False if `iomap`, answered earlier in this pass, no longer holds. Absent: it does. */
+  valid?(inode: Inode, iomap: Mapping): boolean;
   /** The data of the ioend is on the device: unwritten → written, CoW fork → data fork, on-disk size. */
   endIo(ioend: IoEnd): void;
   /** Writing failed at [pos, pos + length): drop delayed blocks there. */

@@ -1,0 +1,238 @@
+/**
+ * Dirty pages to the device (kernel: iomap_writepages and its ioends).
+ *
+ *     dirty runs, in file order ──mapBlocks──▶ mappings ──▶ device writes, up to 1 MiB each
+ *                                                      └──▶ ioends: runs of one kind, contiguous in file and device
+ *
+ * The order that crash safety needs: an ioend is completed (unwritten → written, CoW fork → data fork, size) only
+ * when the device has taken all of its data, so that no mapping ever shows bytes that were not written.
+ * A run that cannot be mapped or written is discarded and forgotten; the error is reported once all else is tried.
+ */
+import type { Device } from '../device/device.ts';
+import { FsError } from '../errors.ts';
+import { MAX_POS } from '../units.ts';
+import { DIRTY, type Folio } from '../vfs/folio.ts';
+import type { Inode } from '../vfs/inode.ts';
+import { FOLIO_SIZE } from '../vfs/page-pool.ts';
+import { type IoEnd, IomapFlag, IomapType, Mapping } from './iomap.ts';
+
+/** Bytes of one device write. */
+const WRITE_SIZE = 1024 * 1024;
+/** Buffers of one device write (Linux's IOV_MAX). */
+const WRITE_VECTORS = 1024;
+/** Runs completed together. */
+const IOEND_BATCH = 4096;
+
+/** Writes the dirty pages of [start, end) of a file. @throws FsError, also of an earlier write-back nobody was told of */
+export function writeback(inode: Inode, start = 0, end: number = MAX_POS): void {
+  const pages = inode.pages;
+  if (pages.dirtyBlocks > 0) {
+    const pass = new Pass(inode);
+    for (const folio of pages.takeDirty(start, end)) {
+      pass.folio(folio, start, end);
+      pages.requeue(folio);
+    }
+    pass.finish();
+    pages.writeError ??= pass.error;
+  }
+  if (pages.writeError === null) return;
+  const error = pages.writeError;
+  pages.writeError = null;
+  throw error;
+}
+
+/** Writes back files, `inode` last, until dirty pages fit in memory again; an error waits for that file's fsync. */
+export function relievePressure(inode: Inode): void {
+  const pool = inode.pages.pool;
+  for (const pages of [...pool.dirtyCaches]) {
+    if (pages === inode.pages) continue;
+    quietWriteback(pages.inode);
+    if (!pool.overLimit) return;
+  }
+  quietWriteback(inode);
+}
+
+function quietWriteback(inode: Inode): void {
+  try {
+    writeback(inode);
+  } catch (error) {
+    inode.pages.writeError ??= error;
+  }
+}
+
+/** One pass over a file's dirty pages. */
+class Pass {
+  error: unknown = null;
+  private readonly inode: Inode;
+  private readonly map = new Mapping();
+  private readonly buffers: Uint8Array[] = [];
+  private device: Device | null = null;
+  private addr = 0;
+  private bytes = 0;
+  private ioends: IoEnd[] = [];
+  /** Ioends from this index on have data that is still in `buffers`; the first of them from file byte pendingFrom on. */
+  private pending = 0;
+  private pendingFrom = 0;
+
+  constructor(inode: Inode) {
+    this.inode = inode;
+  }
+
+  folio(folio: Folio, start: number, end: number): void {
+    const { inode } = this;
+    const blockSize = inode.pages.blockSize;
+    const eof = Math.ceil(inode.size / blockSize) * blockSize;
+    const stop = Math.min(FOLIO_SIZE, Math.ceil(Math.min(end, MAX_POS - blockSize) / blockSize) * blockSize - folio.start);
+    inode.fs.tracer?.range('iomap_writeback_folio', inode, folio.start, FOLIO_SIZE);
+    let at = Math.max(0, Math.floor(start / blockSize) * blockSize - folio.start);
+    while (at < stop && folio.dirtyBlocks > 0) {
+      const runEnd = folio.runEnd(at, stop, DIRTY);
+      if (folio.has(at, DIRTY)) {
+        const limit = Math.min(runEnd, Math.max(at, eof - folio.start));
+        if (limit > at) this.run(folio, at, limit);
+        folio.markClean(at, runEnd - at);
+      }
+      at = runEnd;
+    }
+  }
+
+  finish(): void {
+    this.flush();
+    this.complete();
+  }
+
+  /** A dirty run inside one folio and before EOF: map it piece by piece. */
+  private run(folio: Folio, at: number, end: number): void {
+    this.zeroBeyondEof(folio, end);
+    while (at < end) {
+      let n = end - at;
+      try {
+        n = this.mapAt(folio.start + at, n);
+      } catch (error) {
+        this.discard(folio.start + at, n, error);
+        return;
+      }
+      if (this.map.type !== IomapType.HOLE) this.add(folio, at, n);
+      at += n;
+    }
+  }
+
+  /** What a mapping shows beyond EOF must be zeros on the device: a later extension reveals it. */
+  private zeroBeyondEof(folio: Folio, end: number): void {
+    const beyond = folio.start + end - this.inode.size;
+    if (beyond > 0) folio.zero(end - beyond, beyond);
+  }
+
+  /** Makes `map` cover `pos`, asking only if it does not yet; returns how many of `length` bytes it covers. */
+  private mapAt(pos: number, length: number): number {
+    const { map, inode } = this;
+    const ops = inode.iomap.writeback;
+    const covers = map.type !== IomapType.UNSET && map.offset <= pos && pos < map.offset + map.length;
+    if (!covers || ops.valid?.(inode, map) === false) {
+      map.reset();
+      ops.mapBlocks(inode, pos, length, map);
+    }
+    inode.fs.tracer?.addToIoend(inode, pos, length, map);
+    const n = Math.min(length, map.offset + map.length - pos);
+    const real = map.type === IomapType.MAPPED || map.type === IomapType.UNWRITTEN || map.type === IomapType.HOLE;
+    if (!real || n <= 0 || map.offset > pos) {
+      map.reset();
+      throw new FsError('EIO', { detail: `no place to write back ${pos}+${length}` });
+    }
+    return n;
+  }
+
+  private add(folio: Folio, at: number, length: number): void {
+    const { map } = this;
+    const device = map.device as Device;
+    const addr = map.addr + (folio.start + at - map.offset);
+    for (let done = 0; done < length; ) {
+      const full = this.bytes >= WRITE_SIZE || this.buffers.length >= WRITE_VECTORS;
+      if (full || device !== this.device || addr + done !== this.addr + this.bytes) this.flush();
+      if (this.bytes === 0) {
+        this.device = device;
+        this.addr = addr + done;
+      }
+      const n = folio.locate(at + done, Math.min(length - done, WRITE_SIZE - this.bytes));
+      const { memory, memoryAt } = folio.cache;
+      const all = n === memory.length;
+      this.buffers.push(all ? memory : new Uint8Array(memory.buffer, memory.byteOffset + memoryAt, n));
+      this.extendIoend(folio.start + at + done, n, addr + done);
+      this.bytes += n;
+      done += n;
+    }
+  }
+
+  private extendIoend(pos: number, length: number, addr: number): void {
+    const { map, ioends } = this;
+    const shared = map.flags & IomapFlag.SHARED;
+    const last = ioends[ioends.length - 1];
+    if (
+      last !== undefined &&
+      last.offset + last.length === pos &&
+      last.addr + last.length === addr &&
+      last.type === map.type &&
+      (last.flags & IomapFlag.SHARED) === shared
+    ) {
+      last.length += length;
+      if (this.pending < ioends.length) return;
+      // Data of this ioend is buffered again: it must not complete before that is written.
+      this.pending = ioends.length - 1;
+      this.pendingFrom = pos;
+      return;
+    }
+    if (this.pending === ioends.length) this.pendingFrom = pos;
+    ioends.push({ inode: this.inode, offset: pos, length, type: map.type, flags: map.flags, addr });
+  }
+
+  private flush(): void {
+    if (this.bytes === 0) return;
+    try {
+      const only = this.buffers[0] as Uint8Array;
+      if (this.buffers.length === 1) (this.device as Device).write(this.addr, only);
+      else (this.device as Device).writev(this.addr, this.buffers);
+    } catch (error) {
+      this.discardPending(error);
+    }
+    this.buffers.length = 0;
+    this.bytes = 0;
+    this.pending = this.ioends.length;
+    if (this.pending >= IOEND_BATCH) this.complete();
+  }
+
+  /** The device refused what is in `buffers`: what it took of the first ioend before stays written. */
+  private discardPending(error: unknown): void {
+    const lost = this.ioends.splice(this.pending);
+    const first = lost[0] as IoEnd;
+    const written = this.pendingFrom - first.offset;
+    if (written > 0) this.ioends.push({ ...first, length: written });
+    for (const ioend of lost) {
+      const from = Math.max(ioend.offset, ioend === first ? this.pendingFrom : 0);
+      this.discard(from, ioend.offset + ioend.length - from, error);
+    }
+  }
+
+  private complete(): void {
+    const done = this.ioends;
+    this.ioends = [];
+    this.pending = 0;
+    for (const ioend of done) {
+      try {
+        this.inode.iomap.writeback.endIo(ioend);
+      } catch (error) {
+        this.discard(ioend.offset, ioend.length, error);
+      }
+    }
+  }
+
+  /** Gives back what is reserved for bytes that cannot be written, and forgets them: reads see the device again. */
+  private discard(pos: number, length: number, error: unknown): void {
+    this.error ??= error;
+    try {
+      this.inode.iomap.writeback.discard?.(this.inode, pos, length);
+    } catch (second) {
+      this.error ??= second;
+    }
+    this.inode.pages.invalidate(pos, pos + length);
+  }
+}

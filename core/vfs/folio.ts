@@ -1,0 +1,184 @@
+/**
+ * A run of cached bytes of one file, FOLIO_SIZE long and aligned, with what is known of each block.
+ *
+ *     state:   U = up to date   D = dirty (implies up to date)   . = unknown
+ *     blocks   |U|U|D|D|.|.|.|U|
+ *     memory   one whole buffer (bulk), or single pages where something is known (scattered)
+ */
+import type { PageCache } from './page-cache.ts';
+import { FOLIO_SIZE } from './page-pool.ts';
+
+export const UPTODATE = 1;
+export const DIRTY = 2;
+
+/** A part of a folio from which on memory of its own is one whole buffer. */
+const BULK = FOLIO_SIZE / 4;
+
+export class Folio {
+  readonly cache: PageCache;
+  /** File position of the first byte. */
+  readonly start: number;
+  readonly index: number;
+  /** UPTODATE and DIRTY bits, a byte a block. */
+  readonly state: Uint8Array;
+  dirtyBlocks = 0;
+  /** Used since reclaim last looked. */
+  referenced = true;
+  /** In the cache's list of folios that became dirty. */
+  queued = false;
+  newer: Folio | null = null;
+  older: Folio | null = null;
+  private whole: Uint8Array | null = null;
+  private pages: (Uint8Array | null)[] | null = null;
+
+  constructor(cache: PageCache, index: number) {
+    this.cache = cache;
+    this.index = index;
+    this.start = index * FOLIO_SIZE;
+    this.state = new Uint8Array(FOLIO_SIZE / cache.blockSize);
+  }
+
+  /** Chooses the memory for an operation on `length` bytes: whole for bulk and for a stream, else pages. */
+  expect(length: number, stream: boolean): void {
+    if (this.whole !== null || this.pages !== null) return;
+    if (length >= BULK || stream) this.whole = this.cache.pool.takeWhole();
+    else this.pages = new Array(FOLIO_SIZE / this.cache.pageSize).fill(null);
+  }
+
+  get isWhole(): boolean {
+    return this.whole !== null;
+  }
+
+  /**
+   * Finds the memory of byte `at`, taking a page if there is none, as cache.memory from cache.memoryAt on.
+   * Returns how many of `length` bytes lie there one after the other.
+   */
+  locate(at: number, length: number): number {
+    const cache = this.cache;
+    if (this.whole !== null) {
+      cache.memory = this.whole;
+      cache.memoryAt = at;
+      return length;
+    }
+    const pages = this.pages as (Uint8Array | null)[];
+    const slot = at >>> cache.pageShift;
+    let page = pages[slot] as Uint8Array | null;
+    if (page === null) {
+      page = cache.pool.takePage();
+      pages[slot] = page;
+    }
+    cache.memory = page;
+    cache.memoryAt = at - (slot << cache.pageShift);
+    const rest = cache.pageSize - cache.memoryAt;
+    return length < rest ? length : rest;
+  }
+
+  copyIn(at: number, from: Uint8Array, fromAt: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const n = this.locate(at + done, length - done);
+      copy(this.cache.memory, this.cache.memoryAt, from, fromAt + done, n);
+      done += n;
+    }
+  }
+
+  copyOut(at: number, into: Uint8Array, intoAt: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const n = this.locate(at + done, length - done);
+      copy(into, intoAt + done, this.cache.memory, this.cache.memoryAt, n);
+      done += n;
+    }
+  }
+
+  zero(at: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const n = this.locate(at + done, length - done);
+      this.cache.memory.fill(0, this.cache.memoryAt, this.cache.memoryAt + n);
+      done += n;
+    }
+  }
+
+  /** Marks the blocks that [at, at + length) touches up to date. */
+  markUptodate(at: number, length: number): void {
+    const shift = this.cache.blockShift;
+    const last = (at + length - 1) >>> shift;
+    for (let b = at >>> shift; b <= last; b++) this.state[b] = (this.state[b] as number) | UPTODATE;
+  }
+
+  /** Marks the blocks that [at, at + length) touches up to date and dirty. */
+  markDirty(at: number, length: number): void {
+    const shift = this.cache.blockShift;
+    const last = (at + length - 1) >>> shift;
+    const state = this.state;
+    let fresh = 0;
+    for (let b = at >>> shift; b <= last; b++) {
+      if (((state[b] as number) & DIRTY) === 0) fresh++;
+      state[b] = UPTODATE | DIRTY;
+    }
+    if (fresh > 0) this.cache.dirtied(this, fresh);
+  }
+
+  /** Marks the blocks of [at, at + length) clean, their content kept. */
+  markClean(at: number, length: number): void {
+    const shift = this.cache.blockShift;
+    const last = (at + length - 1) >>> shift;
+    let cleaned = 0;
+    for (let b = at >>> shift; b <= last; b++) {
+      if (((this.state[b] as number) & DIRTY) === 0) continue;
+      this.state[b] = UPTODATE;
+      cleaned++;
+    }
+    if (cleaned > 0) this.cache.cleaned(this, cleaned);
+  }
+
+  /** Forgets the blocks of [at, at + length), whole blocks, and gives back pages of which nothing is known. */
+  forget(at: number, length: number): void {
+    this.markClean(at, length);
+    const shift = this.cache.blockShift;
+    this.state.fill(0, at >>> shift, (at + length) >>> shift);
+    if (this.pages === null) return;
+    const pageShift = this.cache.pageShift;
+    for (let slot = at >>> pageShift; slot << pageShift < at + length; slot++) {
+      const page = this.pages[slot];
+      if (page === null || page === undefined || !this.pageUnknown(slot)) continue;
+      this.cache.pool.givePage(page);
+      this.pages[slot] = null;
+    }
+  }
+
+  /** The end of the run of blocks from `at` whose `bit` is as at `at`, at most `end`. */
+  runEnd(at: number, end: number, bit: number): number {
+    const shift = this.cache.blockShift;
+    let b = at >>> shift;
+    const last = (end - 1) >>> shift;
+    const want = (this.state[b] as number) & bit;
+    while (b < last && ((this.state[b + 1] as number) & bit) === want) b++;
+    const runEnd = (b + 1) << shift;
+    return runEnd < end ? runEnd : end;
+  }
+
+  has(at: number, bit: number): boolean {
+    return ((this.state[at >>> this.cache.blockShift] as number) & bit) !== 0;
+  }
+
+  /** Gives all memory back. */
+  free(): void {
+    if (this.whole !== null) this.cache.pool.giveWhole(this.whole);
+    if (this.pages !== null) {
+      for (const page of this.pages) if (page !== null) this.cache.pool.givePage(page);
+    }
+    this.whole = null;
+    this.pages = null;
+  }
+
+  private pageUnknown(slot: number): boolean {
+    const blocks = this.cache.pageSize >>> this.cache.blockShift;
+    for (let b = slot * blocks; b < (slot + 1) * blocks; b++) if (this.state[b] !== 0) return false;
+    return true;
+  }
+}
+
+function copy(into: Uint8Array, intoAt: number, from: Uint8Array, fromAt: number, length: number): void {
+  if (length === from.length) into.set(from, intoAt);
+  else if (length <= 32) for (let i = 0; i < length; i++) into[intoAt + i] = from[fromAt + i] as number;
+  else into.set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), intoAt);
+}

@@ -1,0 +1,127 @@
+/**
+ * The memory behind all page caches of one page size: buffers are pooled, because allocating costs thirty times more
+ * than reusing, and bounded, because a file is larger than memory.
+ *
+ * Two sizes are lent: a whole folio for bulk data, a single page for scattered data. Clean folios leave in the order
+ * of their last use (second chance: a folio used since the last look stays once more). Dirty folios never leave; when
+ * there are too many, `overLimit` tells the engine to write some back at its next safe point.
+ */
+import { freemem } from 'node:os';
+import type { Folio } from './folio.ts';
+import type { PageCache } from './page-cache.ts';
+
+const MiB = 1024 * 1024;
+
+/** Bytes of a folio: the unit of lookup and of bulk memory. */
+export const FOLIO_SIZE = 256 * 1024;
+
+export class PagePool {
+  readonly pageSize: number;
+  /** Bytes that cached pages may take before clean ones leave. */
+  capacity: number;
+  /** Dirty bytes above which the engine writes back. */
+  dirtyLimit: number;
+  /** Dirty bytes of all files. */
+  dirtyBytes = 0;
+  /** Files that have dirty pages, oldest first. */
+  readonly dirtyCaches = new Set<PageCache>();
+
+  private used = 0;
+  private readonly wholes: Uint8Array[] = [];
+  private pages: Uint8Array[] = [];
+  /** All folios, linked in order of use. */
+  private newest: Folio | null = null;
+  private oldest: Folio | null = null;
+
+  constructor(pageSize: number, capacity: number) {
+    this.pageSize = pageSize;
+    this.capacity = capacity;
+    this.dirtyLimit = Math.floor(capacity / 2);
+  }
+
+  /** True when dirty pages take so much memory that some should be written. */
+  get overLimit(): boolean {
+    return this.dirtyBytes > this.dirtyLimit;
+  }
+
+  /** A buffer of FOLIO_SIZE bytes with arbitrary content. */
+  takeWhole(): Uint8Array {
+    if (this.used + FOLIO_SIZE > this.capacity) this.reclaim(FOLIO_SIZE);
+    this.used += FOLIO_SIZE;
+    return this.wholes.pop() ?? Buffer.allocUnsafeSlow(FOLIO_SIZE);
+  }
+
+  giveWhole(buffer: Uint8Array): void {
+    this.used -= FOLIO_SIZE;
+    this.wholes.push(buffer);
+  }
+
+  /** A buffer of one page with arbitrary content. */
+  takePage(): Uint8Array {
+    if (this.used + this.pageSize > this.capacity) this.reclaim(this.pageSize);
+    this.used += this.pageSize;
+    const page = this.pages.pop();
+    return page === undefined ? this.cutPages() : page;
+  }
+
+  givePage(page: Uint8Array): void {
+    this.used -= this.pageSize;
+    this.pages.push(page);
+  }
+
+  /** Enters a folio into the order of use, as the newest. */
+  enter(folio: Folio): void {
+    folio.older = this.newest;
+    folio.newer = null;
+    if (this.newest !== null) this.newest.newer = folio;
+    this.newest = folio;
+    if (this.oldest === null) this.oldest = folio;
+  }
+
+  leave(folio: Folio): void {
+    if (folio.newer === null) this.newest = folio.older;
+    else folio.newer.older = folio.older;
+    if (folio.older === null) this.oldest = folio.newer;
+    else folio.older.newer = folio.newer;
+    folio.newer = null;
+    folio.older = null;
+  }
+
+  private cutPages(): Uint8Array {
+    const whole = this.wholes.pop() ?? Buffer.allocUnsafeSlow(FOLIO_SIZE);
+    for (let at = FOLIO_SIZE - this.pageSize; at > 0; at -= this.pageSize) {
+      this.pages.push(new Uint8Array(whole.buffer, whole.byteOffset + at, this.pageSize));
+    }
+    return new Uint8Array(whole.buffer, whole.byteOffset, this.pageSize);
+  }
+
+  /** Lets clean folios go, oldest first, until `need` more bytes fit or a full round found none. */
+  private reclaim(need: number): void {
+    let looks = 2 * Math.ceil(this.capacity / FOLIO_SIZE) + 64;
+    while (this.used + need > this.capacity && this.oldest !== null && looks-- > 0) {
+      const folio = this.oldest;
+      if (folio.dirtyBlocks === 0 && !folio.referenced && folio.cache.last !== folio) {
+        folio.cache.drop(folio);
+      } else {
+        folio.referenced = false;
+        this.leave(folio);
+        this.enter(folio);
+      }
+    }
+    // Single pages that nobody uses would keep their whole folios from ever being reused.
+    if (this.pages.length * this.pageSize > this.capacity / 2) this.pages = [];
+  }
+}
+
+const pools = new Map<number, PagePool>();
+
+/** The pool that all files with this page size share. */
+export function poolFor(pageSize: number): PagePool {
+  let pool = pools.get(pageSize);
+  if (pool === undefined) {
+    const capacity = Math.min(512 * MiB, Math.max(64 * MiB, Math.floor(freemem() / 8)));
+    pool = new PagePool(pageSize, capacity);
+    pools.set(pageSize, pool);
+  }
+  return pool;
+}
