@@ -33,11 +33,11 @@ function bundlePath(file) {
   return join(bundles, file.replace(/\.tsx?$/, '.mjs'));
 }
 
-async function bundle(files) {
-  mkdirSync(bundles, { recursive: true });
-  await build({
+/** Bundles one file; resolves to what is wrong with it, or null. A file that does not build fails alone. */
+async function bundle(file) {
+  const options = {
     absWorkingDir: root,
-    entryPoints: files,
+    entryPoints: [file],
     outdir: bundles,
     outbase: '.',
     outExtension: { '.js': '.mjs' },
@@ -47,12 +47,21 @@ async function bundle(files) {
     format: 'esm',
     packages: 'external',
     sourcemap: 'linked',
-    logLevel: 'error',
-  });
+    logLevel: 'silent',
+  };
+  try {
+    await build(options);
+    return null;
+  } catch (error) {
+    return error.message;
+  }
 }
 
 /** Runs one file; resolves to its counts, its output and, if it did not end well, why. */
-function run(file) {
+async function run(file) {
+  const fault = await bundle(file);
+  if (fault !== null)
+    return { file, output: fault, seconds: 0, passed: 0, failed: 1, skipped: 0, problem: 'does not build' };
   const limit = /^\/\/ time limit: (\d+) s$/m.exec(readFileSync(join(root, file), 'utf8'));
   const seconds = Number(process.env.FSIO_TEST_LIMIT ?? limit?.[1] ?? DEFAULT_LIMIT_SECONDS);
   return new Promise((resolve) => {
@@ -124,7 +133,7 @@ if (files.length === 0) {
   totals.failed = 1;
 } else {
   try {
-    await bundle(files);
+    mkdirSync(bundles, { recursive: true });
     const queue = [...files];
     const worker = async () => {
       for (let file = queue.shift(); file !== undefined; file = queue.shift()) {

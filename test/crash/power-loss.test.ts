@@ -1,0 +1,177 @@
+// time limit: 280 s
+/**
+ * The power goes at any device write. A script runs on a recorded device; then every image that a cut could have left
+ * (each prefix of the writes; and with everything before a flush, subsets of what follows it) is mounted in Linux,
+ * which recovers its log: what was made durable must be there, and xfs_repair must have nothing to say.
+ */
+import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { FileDevice } from '../../core/device/file.ts';
+import { OverlayDevice } from '../../core/device/overlay.ts';
+import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
+import { mount } from '../../formats/probe.ts';
+import { copyImage, makeXfs, missingJudges, must, repairComplaints, withMount, xfsIo } from '../harness/kernel.ts';
+import { announceSeed, Random, rounds } from '../harness/random.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+import { VARIANTS, type Variant } from '../harness/variants.ts';
+import { type Promise_, play, randomSteps, type Step } from './scenario.ts';
+
+const test = gatedSuite('power loss', missingJudges());
+const seed = announceSeed('power-loss');
+
+/** A cut: which of the recorded writes reached the device, and how far the record had come. */
+interface Cut {
+  readonly label: string;
+  readonly end: number;
+  readonly lost: ReadonlySet<number>;
+}
+
+function base(dir: string, variant: Variant): string {
+  const image = makeXfs(join(dir, 'made.img'), variant);
+  withMount(image, (at) => {
+    xfsIo(`open -f ${at}/a\npwrite -S 0x41 0 300000\nfsync\nopen -f ${at}/e\npwrite -S 0x45 0 64k\nfsync\n`);
+    must('sync');
+  });
+  // mkfs writes the log out in full; as holes the many copies below are quick.
+  return copyImage(image, join(dir, 'base.img'));
+}
+
+function record(image: string, steps: readonly Step[]): { events: readonly RecordedEvent[]; promises: Promise_[] } {
+  const recorder = new RecorderDevice(new OverlayDevice(new FileDevice(image)));
+  let chance = seed;
+  const fs = mount(recorder, {
+    readOnly: false,
+    norecovery: false,
+    devices: [],
+    now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }),
+    owner: { uid: 0, gid: 0, umask: 0o022 },
+    random: () => {
+      chance = (Math.imul(chance, 1664525) + 1013904223) >>> 0;
+      return chance / 0x1_0000_0000;
+    },
+  });
+  const durable = new Map<string, Uint8Array>([
+    ['a', new Uint8Array(300000).fill(0x41)],
+    ['e', new Uint8Array(65536).fill(0x45)],
+  ]);
+  const promises = play(fs, recorder, steps, durable);
+  return { events: recorder.events, promises };
+}
+
+/** All prefixes (or a sample of them), and subsets of the writes since the last flush. */
+function cuts(events: readonly RecordedEvent[], random: Random, prefixes: number, subsets: number): Cut[] {
+  const none = new Set<number>();
+  const writes = events.flatMap((event, index) => (event.kind === 'write' ? [index] : []));
+  const chosen = writes.length <= prefixes ? writes : sample(writes, prefixes, random);
+  const out: Cut[] = chosen.map((index) => ({ label: `before write ${index}`, end: index, lost: none }));
+  out.push({ label: 'at the end', end: events.length, lost: none });
+  for (let i = 0; i < subsets; i++) {
+    const end = random.pick(writes) + 1;
+    const flush = events.slice(0, end).findLastIndex((event) => event.kind === 'flush');
+    const open = writes.filter((index) => index > flush && index < end);
+    const lost = new Set(open.filter(() => random.oneIn(random.pick([2, 2, 5]))));
+    out.push({ label: `at ${end}, without writes ${[...lost].join(' ')}`, end, lost });
+  }
+  return out.sort((a, b) => a.end - b.end);
+}
+
+function sample<T>(items: readonly T[], count: number, random: Random): T[] {
+  const chance = count / items.length;
+  return items.filter(() => random.unit() < chance);
+}
+
+function applyWrites(image: string, events: readonly RecordedEvent[], from: number, cut: Cut): void {
+  const fd = openSync(image, 'r+');
+  for (let index = from; index < cut.end; index++) {
+    const event = events[index];
+    if (event?.kind === 'write' && !cut.lost.has(index)) writeSync(fd, event.bytes, 0, event.bytes.length, event.addr);
+  }
+  closeSync(fd);
+}
+
+/** What is wrong with the image that a cut left, or null. */
+function judge(image: string, promise: Promise_): string | null {
+  const faults: string[] = [];
+  try {
+    withMount(image, (at) => {
+      for (const [name, life] of promise.files) {
+        const path = join(at, name);
+        const found = statSync(path, { throwIfNoEntry: false }) === undefined ? null : readFileSync(path);
+        const fault = life.fault(found);
+        if (fault !== null) faults.push(`${name}: ${fault}`);
+      }
+    });
+  } catch (error) {
+    faults.push((error as Error).message);
+  }
+  faults.push(...repairComplaints(image).map((line) => `xfs_repair: ${line}`));
+  return faults.length === 0 ? null : faults.slice(0, 12).join('\n');
+}
+
+function crash(variant: Variant, steps: readonly Step[], random: Random, prefixes: number, subsets: number): void {
+  const dir = scratch(true);
+  const image = base(dir, variant);
+  const { events, promises } = record(image, steps);
+  const settled = copyImage(image, join(dir, 'settled.img'));
+  let settledTo = 0;
+  const story = `seed ${seed}, ${variant.name}, ${events.length} events:\n${steps.map((step) => JSON.stringify(step)).join('\n')}`;
+  for (const cut of cuts(events, random, prefixes, subsets)) {
+    // Everything up to the last flush is there in this cut and in all later ones.
+    const flush = events.slice(0, cut.end).findLastIndex((event) => event.kind === 'flush') + 1;
+    applyWrites(settled, events, settledTo, { ...cut, end: flush, lost: new Set() });
+    settledTo = Math.max(settledTo, flush);
+    const crashed = copyImage(settled, join(dir, 'crashed.img'));
+    applyWrites(crashed, events, settledTo, cut);
+    // A write is under way: what is promised is what was promised when it began, or whatever came to be by then.
+    const promise = promises.findLast((one) => one.from <= cut.end) as Promise_;
+    const fault = judge(crashed, promise);
+    assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${promise.step}):\n${fault}`);
+  }
+}
+
+const FIXED: Readonly<Record<string, readonly Step[]>> = {
+  'a new file': [
+    { do: 'write', file: 'new', pos: 0, length: 200_000, byte: 1 },
+    { do: 'fsync', file: 'new' },
+    { do: 'write', file: 'new', pos: 100_000, length: 200_000, byte: 2 },
+  ],
+  'reflink and copy on write': [
+    { do: 'reflink', file: 'b', from: 'a' },
+    { do: 'fsync', file: 'b' },
+    { do: 'write', file: 'b', pos: 4097, length: 100, byte: 3 },
+    { do: 'write', file: 'b', pos: 150_000, length: 50_000, byte: 4 },
+    { do: 'fsync', file: 'b' },
+    { do: 'write', file: 'a', pos: 140_000, length: 20_000, byte: 5 },
+    { do: 'truncate', file: 'a', size: 10 },
+    { do: 'sync' },
+    { do: 'truncate', file: 'b', size: 0 },
+  ],
+  'truncate and write again': [
+    { do: 'truncate', file: 'e', size: 5000 },
+    { do: 'truncate', file: 'e', size: 50_000 },
+    { do: 'fsync', file: 'e' },
+    { do: 'truncate', file: 'a', size: 0 },
+    { do: 'write', file: 'f', pos: 0, length: 250_000, byte: 6 },
+    { do: 'fsync', file: 'f' },
+    { do: 'write', file: 'a', pos: 70_000, length: 100_000, byte: 7 },
+  ],
+  'many files': Array.from({ length: 60 }, (_, i): Step[] => [
+    { do: 'write', file: `file-with-a-longish-name-${i}`, pos: 0, length: 3000, byte: i + 1 },
+    ...(i % 20 === 19 ? [{ do: 'sync' } as const] : []),
+  ]).flat(),
+};
+
+for (const variant of VARIANTS.slice(0, 3)) {
+  const blockSize = Number(/size=(\d+)/.exec(variant.args.join(' '))?.[1] ?? 4096);
+  for (const [name, steps] of Object.entries(FIXED)) {
+    test(`${variant.name}: ${name}`, () => crash(variant, steps, new Random(seed), rounds(25), rounds(12)));
+  }
+  test(`${variant.name}: a random script`, () => {
+    const random = new Random(seed);
+    crash(variant, randomSteps(random, blockSize, 30, true), random, rounds(40), rounds(25));
+  });
+}
+
+test.run();
