@@ -82,6 +82,8 @@ export class BufferCache {
   readonly capacity: number;
   /** Every dirty block, to be written in place in time. */
   readonly dirty = new Set<Buf>();
+  /** Bytes of the dirty blocks. */
+  dirtyBytes = 0;
   /** Blocks read from the device so far. */
   reads = 0;
   private readonly map = new Map<number, Buf>();
@@ -187,13 +189,17 @@ export class BufferCache {
 
   markDirty(buf: Buf): void {
     if (!buf.cached) this.revive(buf);
+    if (buf.dirty) return;
     buf.dirty = true;
     this.dirty.add(buf);
+    this.dirtyBytes += buf.length;
   }
 
   markClean(buf: Buf): void {
+    if (!buf.dirty) return;
     buf.dirty = false;
     this.dirty.delete(buf);
+    this.dirtyBytes -= buf.length;
   }
 
   /** Forgets every block that is neither held nor dirty. */

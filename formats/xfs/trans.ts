@@ -187,7 +187,7 @@ export class Trans {
     if (this.counters) log.countersChanged = true;
     log.undo.clear();
     for (const fn of this.commits) fn();
-    log.ended(this.reused);
+    log.ended(this.touched.length * 256 + this.inodes.size * 640 + this.inits.length * this.mp.blockSize, this.reused);
   }
 
   /** Nothing happened: every byte is as before. */

@@ -3,21 +3,22 @@
  *
  *     commit → CIL (memory) → checkpoint (log records) → flush → blocks in place → flush → tail moves on
  *
- * A checkpoint is atomic in recovery and is only written between transactions, and never inside an atomic section.
- * Data that a checkpoint makes visible is flushed before it. Nothing touches the image before the first commit.
+ * A checkpoint is atomic in recovery; it is written only between transactions and never inside an atomic section.
+ * Data that a checkpoint makes visible is flushed before it. The tail moves only when every block is in place, in one
+ * step (pushAll), long before the log is full. Nothing touches the image before the first transaction.
  */
 import { FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
-import { Superblock } from '../structure/sb.ts';
 import { type Trans, transact } from '../trans.ts';
 import { BusyExtents } from './busy.ts';
+import { writeCheckpoint } from './checkpoint.ts';
 import { Cil } from './cil.ts';
-import { sealBuf, writeInPlace } from './in-place.ts';
+import { writeInPlace } from './in-place.ts';
+import { RecordWriter, writeUnmountRecord } from './record-writer.ts';
+import { clearStaleBlocks } from './stale.ts';
+import { findLogState, type LogState } from './state.ts';
+import { finishSuperblock, startSuperblock, superblockNeedsStart } from './superblock-log.ts';
 import { UndoLog } from './undo.ts';
-
-/** First byte and length of the global counters in the superblock. */
-const COUNTERS_AT = Superblock.at.icount;
-const COUNTERS_LENGTH = 32;
 
 /** One image's log. */
 export class XfsLog {
@@ -28,31 +29,50 @@ export class XfsLog {
   readonly busy = new BusyExtents();
   /** The global counters in memory differ from those on disk. */
   countersChanged = false;
+  private state: LogState | null = null;
+  private writer: RecordWriter | null = null;
   private running: Trans | null = null;
   private atomicDepth = 0;
-  private started = false;
+  private starting = false;
   private forceWanted = false;
   private failure: unknown = null;
+  /** About what the CIL holds, never less; measured when it passes the limit. */
+  private waiting = 0;
+  private tid: number;
 
   constructor(mp: XfsMount) {
     this.mp = mp;
+    this.tid = Math.floor(mp.options.random() * 0x7fffffff);
   }
 
   /** True once the image may have been changed. */
   get active(): boolean {
-    return this.started;
+    return this.writer !== null;
   }
 
-  /** A transaction starts. @throws FsError EIO after a failed write, EROFS */
+  /** A write failed: what is on the image is what recovery finds there, and nothing more is written. */
+  get failed(): boolean {
+    return this.failure !== null;
+  }
+
+  /** Clean or dirty, and where head and tail are; read once. @throws FsError EUCLEAN, EIO */
+  found(): LogState {
+    this.state ??= findLogState(this.mp);
+    return this.state;
+  }
+
+  /** A transaction starts. @throws FsError EIO after a failed write, EROFS, EUCLEAN if the log needs recovery first */
   begin(tp: Trans): void {
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
     if (this.running !== null) throw new Error(`transaction ${tp.name} inside ${this.running.name}`);
+    if (this.writer === null) this.start();
     this.running = tp;
   }
 
-  /** The running transaction was committed. */
-  ended(forceWanted: boolean): void {
+  /** The running transaction was committed; `weight` is about what it adds to the next checkpoint, in bytes. */
+  ended(weight: number, forceWanted: boolean): void {
     this.running = null;
+    this.waiting += weight;
     if (forceWanted) this.forceWanted = true;
     this.maybeCheckpoint();
   }
@@ -73,43 +93,124 @@ export class XfsLog {
     this.maybeCheckpoint();
   }
 
-  /** Writes a checkpoint if much is waiting and this is a point where one may fall. */
+  /** Writes a checkpoint if much is waiting and this is a point where one may fall. @throws FsError EIO, ENOSPC */
   maybeCheckpoint(): void {
-    if (this.atomicDepth > 0 || this.running !== null) return;
-    if (this.forceWanted) this.force();
+    if (this.atomicDepth > 0 || this.running !== null || this.starting) return;
+    if (this.forceWanted) {
+      this.force();
+      return;
+    }
+    if (this.waiting > this.checkpointLimit) {
+      this.waiting = this.cil.bytes;
+      if (this.waiting > this.checkpointLimit) this.guarded(() => this.checkpoint());
+    }
+    this.pushIfFull();
   }
 
-  /** Makes the image writable and the log ready; the first commit does it. */
+  /** Makes the image writable and the log ready. @throws FsError EROFS, EBUSY, EUCLEAN */
   start(): void {
-    if (this.started) return;
+    if (this.writer !== null) return;
+    const state = this.found();
+    if (!state.clean) throw new FsError('EUCLEAN', { detail: `the log needs recovery: ${state.why}` });
     this.mp.device.enableWrites?.();
-    this.started = true;
+    if (this.mp.logDevice !== this.mp.device) this.mp.logDevice.enableWrites?.();
+    if (state.torn !== null) clearStaleBlocks(state);
+    this.writer = new RecordWriter(state.area, state.head, state.cycle, state.last?.block ?? 0);
+    this.starting = true;
+    try {
+      if (superblockNeedsStart(this.mp)) startSuperblock(this.mp);
+    } finally {
+      this.starting = false;
+    }
   }
 
   /** All committed changes, and all data written before, are durable when it returns. @throws FsError EIO, ENOSPC */
   force(): void {
+    this.assertBetween('force');
+    if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
     this.forceWanted = false;
+    this.guarded(() => {
+      if (this.writer === null) {
+        this.mp.device.flush();
+        return;
+      }
+      this.checkpoint();
+      this.writer.flush();
+      if (this.mp.logDevice !== this.mp.device) this.mp.device.flush();
+      this.busy.clear();
+    });
+    this.pushIfFull();
   }
 
-  /** As force(), and every block is in its own place: the log needs nothing of what came before. */
+  /** As force(), and every block is in its own place: the log needs nothing of what came before. @throws FsError EIO */
   pushAll(): void {
-    this.force();
-    if (this.cil.empty && this.mp.cache.dirty.size === 0) return;
-    this.start();
-    for (const buf of this.mp.cache.dirty) sealBuf(buf, buf.lsn);
-    this.cil.clear();
-    writeInPlace(this.mp.cache);
-    this.mp.device.flush();
-    this.busy.clear();
+    this.assertBetween('pushAll');
+    if (this.writer === null) return;
+    const writer = this.writer;
+    this.guarded(() => {
+      this.checkpoint();
+      writer.flush();
+      this.busy.clear();
+      if (writeInPlace(this.mp.cache) > 0) this.mp.device.flush();
+      writer.moveTail();
+    });
   }
 
-  /** Leaves the image as a clean unmount does; an image that was not changed is not touched. */
+  /** Leaves the image as a clean unmount does; an image that was not changed is not touched. @throws FsError EIO */
   cleanUnmount(): void {
-    if (this.countersChanged) {
-      this.mp.transact('counters', (tp) => tp.modifySb(COUNTERS_AT, COUNTERS_LENGTH));
-      this.countersChanged = false;
+    if (this.writer === null) return;
+    const writer = this.writer;
+    if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
+    if (!writer.wrote && this.cil.empty && !this.countersChanged) {
+      this.mp.device.flush();
+      this.writer = null;
+      return;
     }
+    finishSuperblock(this.mp);
+    this.countersChanged = false;
     this.pushAll();
+    this.guarded(() => {
+      this.mp.device.flush();
+      writeUnmountRecord(writer, ++this.tid);
+    });
+    this.state = null;
+    this.writer = null;
+  }
+
+  /** Changes gather up to an eighth of the log, as in Linux. */
+  private get checkpointLimit(): number {
+    return this.found().area.blocks * 64;
+  }
+
+  private checkpoint(): void {
+    if (this.writer === null || this.cil.empty) return;
+    // Data that this checkpoint makes visible must be on the device before it.
+    this.mp.device.flush();
+    writeCheckpoint(this.mp, this.cil, this.writer, ++this.tid);
+    this.waiting = 0;
+  }
+
+  /** Writes everything in place when half of the log is used, or half of the cache is dirty. */
+  private pushIfFull(): void {
+    if (this.writer === null || this.atomicDepth > 0 || this.running !== null || this.starting) return;
+    const logFull = this.writer.usedBytes > this.found().area.blocks * 256;
+    const cacheFull = this.mp.cache.dirtyBytes > this.mp.cache.capacity / 2;
+    if (logFull || cacheFull) this.pushAll();
+  }
+
+  private assertBetween(what: string): void {
+    if (this.running !== null) throw new Error(`${what} inside transaction ${this.running.name}`);
+    if (this.atomicDepth > 0) throw new Error(`${what} inside an atomic section`);
+  }
+
+  /** After a failed write memory and image may differ: nothing more is written. */
+  private guarded(fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 }
 
@@ -117,6 +218,8 @@ export class XfsLog {
 export function attachLog(mp: XfsMount): XfsLog {
   const log = new XfsLog(mp);
   mp.log = log;
+  // The counters live in the superblock's buffer, changed but not always dirty: it must stay.
+  mp.cache.hold(mp.sbBuf);
   mp.transact = (name, fn) => transact(mp, name, fn);
   return log;
 }

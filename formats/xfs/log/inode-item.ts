@@ -1,0 +1,181 @@
+/**
+ * A changed inode as log regions: format structure, core in host byte order (little-endian), data fork, attribute
+ * fork (kernel: xfs_inode_item.c). Extents and local forks are logged as they are on disk; the root of a bmap btree
+ * is logged in the form it has in Linux's memory, a long-form block with just as many records as it holds.
+ */
+import { writeBe64, writeLe64 } from '../../../core/struct.ts';
+import { Dinode, DINODE_V2_SIZE, DINODE_V3_SIZE, DinodeLarge, DiFlag2, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
+import { INODE_ATTR, INODE_DATA, type Icreate, type LoggedInode } from './cil.ts';
+import { BB, Ilog, LogItem } from './log-format.ts';
+
+const FORMAT_SIZE = 56;
+/** What a v1/v2 core takes in the log: up to, without, next_unlinked. */
+const CORE_V2_SIZE = 96;
+const BMAP_MAGIC = 0x424d4150;
+const BMAP_CRC_MAGIC = 0x424d4133;
+const LONG_HEADER_V4 = 24;
+const LONG_HEADER_V5 = 72;
+
+/** Widths of the integers of the core, in order; negative: that many bytes as they are. */
+const CORE_V2_WIDTHS = [2, 2, 1, 1, 2, 4, 4, 4, 2, 2, -6, 2, -24, 8, 8, 4, 4, 2, 1, 1, 4, 2, 2, 4];
+const CORE_V3_WIDTHS = [4, 4, 8, 8, 8, 4, -12, -8, 8, -16];
+
+/** Appends the regions of one inode. `uuid` is what metadata carries. Returns how many items they are: 1. */
+export function formatInode(item: LoggedInode, inodeSize: number, uuid: Uint8Array, regions: Uint8Array[]): number {
+  const { view } = item.buf;
+  const base = item.base;
+  const v3 = view.getUint8(base + Dinode.at.version) >= 3;
+  const header = new Uint8Array(FORMAT_SIZE);
+  const out = new DataView(header.buffer);
+  const at = regions.length;
+  regions.push(header, coreRegion(view, base, v3));
+  let fields: number = Ilog.CORE;
+  const start = v3 ? DINODE_V3_SIZE : DINODE_V2_SIZE;
+  const forkoff = Dinode.get.forkoff(view, base) * 8;
+  const end = forkoff === 0 ? inodeSize - start : forkoff;
+  if ((item.fields & INODE_DATA) !== 0) {
+    const format = Dinode.get.format(view, base);
+    if (format === ForkFormat.DEV) {
+      fields |= Ilog.DEV;
+      out.setUint32(24, view.getUint32(base + start), true);
+    } else {
+      const fork = forkRegion(item, base + start, end, format, 'data', v3, uuid);
+      if (fork !== null) {
+        fields |= format === ForkFormat.LOCAL ? Ilog.DDATA : format === ForkFormat.EXTENTS ? Ilog.DEXT : Ilog.DBROOT;
+        out.setUint16(10, fork.size, true);
+        regions.push(fork.bytes);
+      }
+    }
+  }
+  if ((item.fields & INODE_ATTR) !== 0 && forkoff !== 0) {
+    const format = Dinode.get.aformat(view, base);
+    const fork = forkRegion(item, base + start + forkoff, inodeSize - start - forkoff, format, 'attr', v3, uuid);
+    if (fork !== null) {
+      fields |= format === ForkFormat.LOCAL ? Ilog.ADATA : format === ForkFormat.EXTENTS ? Ilog.AEXT : Ilog.ABROOT;
+      out.setUint16(8, fork.size, true);
+      regions.push(fork.bytes);
+    }
+  }
+  out.setUint16(0, LogItem.INODE, true);
+  out.setUint16(2, regions.length - at, true);
+  out.setUint32(4, fields, true);
+  writeLe64(out, 16, item.ino);
+  writeLe64(out, 40, item.buf.addr / BB);
+  out.setInt32(48, item.buf.length / BB, true);
+  out.setInt32(52, base, true);
+  return 1;
+}
+
+/** Appends the region of a run of new inodes (kernel: struct xfs_icreate_log; big-endian but for its first words). */
+export function formatIcreate(item: Icreate, regions: Uint8Array[]): number {
+  const region = new Uint8Array(28);
+  const view = new DataView(region.buffer);
+  view.setUint16(0, LogItem.ICREATE, true);
+  view.setUint16(2, 1, true);
+  view.setUint32(4, item.agno);
+  view.setUint32(8, item.agbno);
+  view.setUint32(12, item.count);
+  view.setUint32(16, item.isize);
+  view.setUint32(20, item.length);
+  view.setUint32(24, item.gen);
+  regions.push(region);
+  return 1;
+}
+
+function coreRegion(view: DataView, base: number, v3: boolean): Uint8Array {
+  const size = v3 ? DINODE_V3_SIZE : CORE_V2_SIZE;
+  const core = new Uint8Array(size);
+  core.set(new Uint8Array(view.buffer, view.byteOffset + base, size));
+  const large = v3 && (dinodeFlags2(view, base) & DiFlag2.NREXT64) !== 0;
+  const bigtime = v3 && (dinodeFlags2(view, base) & DiFlag2.BIGTIME) !== 0;
+  let at = swapWidths(core, 0, CORE_V2_WIDTHS);
+  if (v3) at = swapWidths(core, at, CORE_V3_WIDTHS);
+  if (large) {
+    // One 64-bit counter in place of the padding and flush counter, one of 32 bits where the other was.
+    core.set(new Uint8Array(view.buffer, view.byteOffset + base + 24, 8), 24);
+    core.subarray(24, 32).reverse();
+    const out = new DataView(core.buffer);
+    out.setUint32(76, DinodeLarge.get.big_anextents(view, base), true);
+    out.setUint16(80, 0, true);
+  }
+  for (const name of v3 ? (['atime', 'mtime', 'ctime', 'crtime'] as const) : (['atime', 'mtime', 'ctime'] as const)) {
+    const time = Dinode.at[name];
+    if (bigtime) core.subarray(time, time + 8).reverse();
+    else {
+      core.subarray(time, time + 4).reverse();
+      core.subarray(time + 4, time + 8).reverse();
+    }
+  }
+  return core;
+}
+
+function swapWidths(bytes: Uint8Array, start: number, widths: readonly number[]): number {
+  let at = start;
+  for (const width of widths) {
+    if (width > 1) bytes.subarray(at, at + width).reverse();
+    at += Math.abs(width);
+  }
+  return at;
+}
+
+interface ForkRegion {
+  readonly bytes: Uint8Array;
+  /** What the format structure says: bytes without padding. */
+  readonly size: number;
+}
+
+function forkRegion(
+  item: LoggedInode,
+  start: number,
+  space: number,
+  format: number,
+  fork: 'data' | 'attr',
+  v3: boolean,
+  uuid: Uint8Array,
+): ForkRegion | null {
+  const { view, bytes } = item.buf;
+  if (format === ForkFormat.LOCAL) {
+    const size = fork === 'data' ? Dinode.get.size(view, item.base) : view.getUint16(start);
+    if (size === 0) return null;
+    return { bytes: bytes.subarray(start, start + Math.min(space, (size + 3) & ~3)), size };
+  }
+  if (format === ForkFormat.EXTENTS) {
+    const size = extentCount(view, item.base, fork) * 16;
+    return size === 0 ? null : { bytes: bytes.subarray(start, start + size), size };
+  }
+  if (format === ForkFormat.BTREE) {
+    const root = broot(view, start, space, v3 ? item.ino : null, uuid);
+    return { bytes: root, size: root.length };
+  }
+  return null;
+}
+
+function extentCount(view: DataView, base: number, fork: 'data' | 'attr'): number {
+  const large = (dinodeFlags2(view, base) & DiFlag2.NREXT64) !== 0;
+  if (fork === 'data') return large ? DinodeLarge.get.big_nextents(view, base) : Dinode.get.nextents(view, base);
+  return large ? DinodeLarge.get.big_anextents(view, base) : Dinode.get.anextents(view, base);
+}
+
+/** A btree root in the fork (level, numrecs, keys, pointers at the place for the most keys) as a long-form block. */
+function broot(view: DataView, start: number, space: number, ino: number | null, uuid: Uint8Array): Uint8Array {
+  const level = view.getUint16(start);
+  const count = view.getUint16(start + 2);
+  const most = Math.floor((space - 4) / 16);
+  const header = ino === null ? LONG_HEADER_V4 : LONG_HEADER_V5;
+  const block = new Uint8Array(header + count * 16);
+  const out = new DataView(block.buffer);
+  out.setUint32(0, ino === null ? BMAP_MAGIC : BMAP_CRC_MAGIC);
+  out.setUint16(4, level);
+  out.setUint16(6, count);
+  block.fill(0xff, 8, 24);
+  if (ino !== null) {
+    block.fill(0xff, 24, 32);
+    block.set(uuid, 40);
+    writeBe64(out, 56, ino);
+  }
+  const source = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  block.set(source.subarray(start + 4, start + 4 + 8 * count), header);
+  const pointers = start + 4 + 8 * most;
+  block.set(source.subarray(pointers, pointers + 8 * count), header + 8 * count);
+  return block;
+}
