@@ -143,6 +143,8 @@ export interface InodeIomapOps {
   /** fiemap -a: the attribute fork. */
   readonly xattr?: IomapOps;
   readonly writeback: WritebackOps;
+  /** Direct writes must start and end at multiples of this many bytes: the sector of the file's device. */
+  readonly directAlignment?: number;
   /** Direct write finished: convert, remap, grow the size. */
   endDirectWrite(inode: Inode, pos: number, written: number, type: IomapType, flags: number): void;
 }

@@ -25,7 +25,10 @@ interface WriteContext extends Progress {
   base: number;
 }
 
-const writeContext: WriteContext = { done: 0, from: new Uint8Array(0), base: 0 };
+const NOTHING = new Uint8Array(0);
+
+/** Reused by every write: writes never nest. */
+const writeContext: WriteContext = { done: 0, from: NOTHING, base: 0 };
 
 /**
  * Writes `from` at `pos` into the page cache and grows the file; returns how many bytes, less only when an error came
@@ -41,6 +44,8 @@ export function bufferedWrite(inode: Inode, pos: number, from: Uint8Array): numb
     iomapApply(inode, pos, from.length, IomapOp.WRITE, ops, writeActor, context, 'iomap_file_buffered_write');
   } catch (error) {
     if (context.done === 0) throw error;
+  } finally {
+    context.from = NOTHING;
   }
   return context.done;
 }

@@ -1,0 +1,143 @@
+/** An open file: what the flags of open(2) allow, and the way into the engine. */
+import { FsError } from '../errors.ts';
+import { directRead, directWrite } from '../iomap/direct.ts';
+import { bufferedRead } from '../iomap/read.ts';
+import { Readahead } from '../iomap/readahead.ts';
+import { bufferedWrite, zeroGap } from '../iomap/write.ts';
+import { MAX_POS } from '../units.ts';
+import type { Filesystem } from './filesystem.ts';
+import type { Inode } from './inode.ts';
+import { resolveEnd } from './path.ts';
+
+/** How a file is opened: open(2)'s flags. Reading is always allowed. */
+export interface OpenFlags {
+  readonly write?: boolean;
+  /** Every write goes to the end of the file. */
+  readonly append?: boolean;
+  /** Past the page cache. */
+  readonly direct?: boolean;
+  /** Every write is durable when it returns, with its metadata (`sync`) or what is needed to read it (`dataSync`). */
+  readonly sync?: boolean;
+  readonly dataSync?: boolean;
+  readonly create?: boolean;
+  /** With create: fail if it exists. */
+  readonly exclusive?: boolean;
+  readonly truncate?: boolean;
+  /** Permission bits of a created file, before the umask; 0600 if absent, as xfs_io. */
+  readonly mode?: number;
+}
+
+/** How many open files an inode has. */
+const openCounts = new WeakMap<Inode, number>();
+
+/**
+ * Opens what `path` names, seen from `cwd`; with create, makes a regular file of that name first.
+ * @throws FsError ENOENT, EISDIR, EROFS, EEXIST, ENXIO, …
+ */
+export function openFile(fs: Filesystem, cwd: Inode, path: string, flags: OpenFlags): File {
+  const end = resolveEnd(fs, cwd, path, { follow: !(flags.create === true && flags.exclusive === true) });
+  try {
+    let inode = end.inode;
+    if (flags.create === true) {
+      if (inode !== null && flags.exclusive === true) throw new FsError('EEXIST');
+      if (end.slash || inode?.kind === 'dir') throw new FsError('EISDIR');
+    }
+    if (inode === null) {
+      if (flags.create !== true) throw new FsError('ENOENT');
+      if (fs.readOnly) throw new FsError('EROFS');
+      inode = end.parent.create(end.name, flags.mode ?? 0o600);
+    } else if (flags.truncate === true && inode.kind === 'file') {
+      checkOpen(inode, { ...flags, write: true });
+      inode.truncate(0);
+    }
+    return new File(inode, flags);
+  } catch (error) {
+    throw error instanceof FsError ? error.withPath(path) : error;
+  }
+}
+
+function checkOpen(inode: Inode, flags: OpenFlags): void {
+  if (inode.kind === 'symlink') throw new FsError('ELOOP');
+  if (inode.kind === 'socket') throw new FsError('ENXIO');
+  if (flags.write !== true) return;
+  if (inode.kind === 'dir') throw new FsError('EISDIR');
+  if (inode.fs.readOnly && inode.kind === 'file') throw new FsError('EROFS');
+}
+
+export class File {
+  readonly inode: Inode;
+  readonly flags: OpenFlags;
+  private readonly readahead = new Readahead();
+  private closed = false;
+
+  /** @throws FsError EISDIR, EROFS, ELOOP, ENXIO */
+  constructor(inode: Inode, flags: OpenFlags) {
+    checkOpen(inode, flags);
+    this.inode = inode;
+    this.flags = flags;
+    openCounts.set(inode, (openCounts.get(inode) ?? 0) + 1);
+  }
+
+  /** Fills `into` from `pos` on; returns how many bytes, 0 at EOF. @throws FsError EINVAL, EISDIR, EIO, … */
+  read(pos: number, into: Uint8Array): number {
+    this.check(pos);
+    if (this.flags.direct === true) return directRead(this.inode, pos, into);
+    return bufferedRead(this.inode, pos, into, this.readahead);
+  }
+
+  /**
+   * Writes `from` at `pos` (at the end, if opened to append); returns how many bytes, less only when an error came
+   * after some progress. @throws FsError EBADF, EFBIG, EINVAL, ENOSPC, …
+   */
+  write(pos: number, from: Uint8Array): number {
+    if (this.flags.write !== true) throw new FsError('EBADF');
+    this.check(pos);
+    const { inode } = this;
+    if (from.length === 0) return 0;
+    if (this.flags.append === true) pos = inode.size;
+    if (pos >= MAX_POS) throw new FsError('EFBIG');
+    if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
+    const direct = this.flags.direct === true;
+    if (direct) checkAlignment(inode, pos, from.length);
+    if (pos > inode.size) zeroGap(inode, pos);
+    inode.touch();
+    const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
+    if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
+    return written;
+  }
+
+  /** Sets the size. @throws FsError EINVAL if not open for writing or not a file, EFBIG, ENOSPC, … */
+  truncate(size: number): void {
+    if (size < 0 || !Number.isInteger(size) || this.flags.write !== true || this.inode.kind !== 'file') {
+      throw new FsError('EINVAL');
+    }
+    if (size > MAX_POS) throw new FsError('EFBIG');
+    this.inode.truncate(size);
+  }
+
+  /** Makes content and size durable. @throws FsError */
+  fsync(dataOnly: boolean): void {
+    this.inode.fsync(dataOnly);
+  }
+
+  /** Ends the use of the file; the last one on an inode lets the format give back what it kept in reserve. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    const left = (openCounts.get(this.inode) ?? 1) - 1;
+    openCounts.set(this.inode, left);
+    if (left === 0) this.inode.release();
+  }
+
+  private check(pos: number): void {
+    if (this.closed) throw new FsError('EBADF');
+    if (pos < 0 || !Number.isFinite(pos)) throw new FsError('EINVAL');
+    if (this.inode.kind === 'dir') throw new FsError('EISDIR');
+    if (this.inode.kind !== 'file') throw new FsError('EINVAL');
+  }
+}
+
+function checkAlignment(inode: Inode, pos: number, length: number): void {
+  const step = inode.iomap.directAlignment ?? 1;
+  if (pos % step !== 0 || length % step !== 0) throw new FsError('EINVAL');
+}
