@@ -1,0 +1,258 @@
+/**
+ * Blocks for file data: where to ask for them, how many, and the mapping that they get.
+ *
+ * Three ways lead here. Writeback turns a delayed extent into real blocks, from its start and as long as one free
+ * extent allows (convertDelalloc). A direct write or fallocate fills a hole (allocateHole). A direct write over
+ * shared blocks stages new ones in the CoW fork (allocateCow). New blocks are always unwritten: a crash before the
+ * data is there shows zeros, never what lay on the disk before. A CoW staging extent has a record in the refcount
+ * btree until it is remapped, so that Linux frees it after a crash.
+ *
+ * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_btalloc, xfs_bmap_adjacent, xfs_bmapi_convert_delalloc).
+ */
+import { corrupt, FsError } from '../../core/errors.ts';
+import { allocExtent } from './alloc/alloc.ts';
+import { freelistNeed, longestFree } from './alloc/freelist.ts';
+import { cowAlloc } from './alloc/refcount.ts';
+import { mapExtent } from './bmap-edit.ts';
+import { forkBtreeLevels, forkLookup } from './bmap-fork.ts';
+import { extentAddBlocks, worstIndlen } from './bmap-limits.ts';
+import { alignToHint, type Span } from './extent-hint.ts';
+import { DELAY, Extent, MAX_EXTENT_LENGTH } from './extent.ts';
+import { type MemoryFork, viewBefore, viewLookup } from './fork-view.ts';
+import { cowExtentHint, extentHint } from './inode-hints.ts';
+import type { XfsInode } from './inode.ts';
+import type { Trans } from './trans.ts';
+
+/** How far the neighbour may be, in lengths of the request, for its position to matter. */
+const GAP_UNITS = 4;
+
+const before = new Extent();
+const after = new Extent();
+const span: Span = { off: 0, count: 0 };
+const fresh = new Extent();
+
+/** What placing an allocation looks at: neighbours in the fork and the request. */
+interface Request {
+  readonly ip: XfsInode;
+  readonly fork: MemoryFork;
+  /** The extent before, and the one that holds or follows the range; null at the ends of the fork. */
+  readonly before: Extent | null;
+  readonly after: Extent | null;
+  off: number;
+  count: number;
+}
+
+/**
+ * Allocates blocks for a request and narrows it to what was got. @returns the first block
+ * @throws FsError ENOSPC
+ */
+function allocate(tp: Trans, req: Request): number {
+  const { ip, fork } = req;
+  const { mp } = ip;
+  const hint = fork === 'cow' ? cowExtentHint(ip) : extentHint(ip);
+  span.off = req.off;
+  span.count = req.count;
+  if (hint > 0) alignToHint(span, hint, req.before, req.after, false);
+  const prod = hint > 0 ? hint : mp.blockSize < 4096 ? 4096 / mp.blockSize : 1;
+  const mod = (prod - (span.off % prod)) % prod;
+  const target = adjacent(req, span);
+  const found = takeBlocks(tp, ip, target, span.count, prod, mod);
+  if (found === null) throw new FsError('ENOSPC');
+  if (!mp.validFsb(found.fsb, found.length)) {
+    throw corrupt({ structure: `free space of inode ${ip.ino}`, value: String(found.fsb), rule: 'not a block' });
+  }
+  // A piece too short for the hint's rounding moves to where the caller asked.
+  let off = span.off;
+  if (found.length <= req.count) off = req.off;
+  else if (off + found.length < req.off + req.count) off = req.off + req.count - found.length;
+  req.off = off;
+  req.count = found.length;
+  return found.fsb;
+}
+
+/** One free extent for up to `count` blocks, the whole if any group has it, else the longest that there is. */
+function takeBlocks(tp: Trans, ip: XfsInode, target: number, count: number, prod: number, mod: number) {
+  const { mp } = ip;
+  const leave = forkBtreeLevels(ip) + 1;
+  const start = mp.fsbToAgno(target);
+  let best = 0;
+  for (let i = 0; i < mp.agCount && best < count; i++) {
+    const agno = (start + i) % mp.agCount;
+    best = Math.max(best, longestFree(mp, agno, freelistNeed(mp, agno), mp.space.heldBack(agno, 'none')));
+  }
+  const request = { target, maxLength: count, owner: 'skip' as const, data: true, leave, prod, mod };
+  const least = Math.max(1, Math.min(best, count));
+  return (
+    allocExtent(tp, { ...request, minLength: least }) ??
+    (least > 1 ? allocExtent(tp, { ...request, minLength: 1 }) : null) ??
+    allocExtent(tp, { target: 0, minLength: 1, maxLength: count, owner: 'skip', data: true, mode: 'first' })
+  );
+}
+
+/** Where to ask for blocks: next to a neighbour in the file, else near the inode (kernel: xfs_bmap_adjacent). */
+function adjacent(req: Request, at: Span): number {
+  const { mp } = req.ip;
+  const home = mp.agbToFsb(mp.inoToAgno(req.ip.ino), mp.inoToAgbno(req.ip.ino));
+  const prev = req.before !== null && req.before.real ? req.before : null;
+  const same = (a: number, b: number): boolean =>
+    a >= 0 && mp.fsbToAgno(a) === mp.fsbToAgno(b) && mp.fsbToAgno(a) < mp.agCount && mp.fsbToAgbno(a) < mp.agBlocks;
+  if (req.after === null) {
+    if (prev === null) return home;
+    const end = prev.block + prev.count;
+    if (!same(end, prev.block)) return home;
+    const gap = at.off - prev.end;
+    return gap > 0 && same(end + gap, prev.block) ? end + gap : end;
+  }
+  let left = -1;
+  let leftGap = 0;
+  if (prev !== null && same(prev.block + prev.count, prev.block)) {
+    left = prev.block + prev.count;
+    leftGap = at.off - prev.end;
+    if (leftGap <= GAP_UNITS * at.count && same(left + leftGap, prev.block)) left += leftGap;
+    else leftGap *= 2;
+  }
+  let right = -1;
+  let rightGap = 0;
+  if (req.after.real) {
+    right = req.after.block;
+    const gap = req.after.off - at.off;
+    rightGap = gap;
+    if (gap <= GAP_UNITS * at.count && same(right - gap, right)) right -= gap;
+    else if (same(right - at.count, right)) {
+      right -= at.count;
+      rightGap += gap - at.count;
+    } else rightGap += gap;
+  }
+  if (left >= 0 && right >= 0) return leftGap <= rightGap ? left : right;
+  return left >= 0 ? left : right >= 0 ? right : home;
+}
+
+/**
+ * Allocates the delayed extent that holds `offFsb`, from its start and in as many pieces as it takes to reach that
+ * block; `out` becomes the real extent that holds it, merged with its neighbours. A real extent is only reported.
+ * @returns false when nothing is mapped there. @throws FsError ENOSPC, EFBIG, EUCLEAN
+ */
+export function convertDelalloc(ip: XfsInode, fork: MemoryFork, offFsb: number, out: Extent): boolean {
+  for (;;) {
+    if (!viewLookup(ip, fork, offFsb, out) || out.off > offFsb) return false;
+    if (out.block !== DELAY) return true;
+    convertOne(ip, fork, out);
+    if (out.end > offFsb) return true;
+  }
+}
+
+function convertOne(ip: XfsInode, fork: MemoryFork, delayed: Extent): void {
+  const { mp } = ip;
+  const { off, count, end } = delayed;
+  const list = fork === 'cow' ? ip.cow : ip.delalloc;
+  const had = list.indlenAt(off);
+  const got = mp.transact('delalloc', (tp) => {
+    const hasBefore = viewBefore(ip, fork, off, before);
+    const req: Request = { ip, fork, before: hasBefore ? before : null, after: delayed, off, count };
+    const block = allocate(tp, req);
+    fresh.set(off, block, req.count, true);
+    if (fork === 'data') mapExtent(tp, ip, 'data', fresh);
+    else cowAlloc(tp, block, req.count);
+    return req.count;
+  });
+  // Only now the memory follows: a cancelled transaction leaves the reservation as it was.
+  let kept = 0;
+  list.remove(off);
+  if (got < count) {
+    kept = Math.min(worstIndlen(mp, count - got), had);
+    list.insert(delayed.set(off + got, DELAY, end - off - got, false), kept);
+  }
+  mp.space.unreserve(got + had - kept);
+  if (fork === 'cow') addCowExtent(ip, fresh);
+  ip.mappingsChanged();
+  viewLookup(ip, fork, off, delayed);
+}
+
+/** Adds a staging extent to the CoW fork, joined with its neighbours. */
+export function addCowExtent(ip: XfsInode, e: Extent): void {
+  const { cow } = ip;
+  const whole = after.copyFrom(e);
+  if (cow.before(e.off, before) && before.joins(whole)) {
+    cow.remove(before.off);
+    whole.set(before.off, before.block, before.count + whole.count, e.unwritten);
+  }
+  if (cow.lookup(e.end, before) && before.off === e.end && whole.joins(before)) {
+    cow.remove(before.off);
+    whole.count += before.count;
+  }
+  cow.insert(whole, 0);
+}
+
+/**
+ * Fills the hole at `off` with unwritten blocks, up to `count` or the next extent, in one piece; `out` is what is
+ * then mapped at `off`, cut to [off, off + count). The extent size hint may make the piece start before `off`; when
+ * free space is so short that it ends there too, `out` is a hole and the caller asks again.
+ * @throws FsError ENOSPC, EFBIG
+ */
+export function allocateHole(ip: XfsInode, off: number, count: number, out: Extent): void {
+  const { mp } = ip;
+  const hint = extentHint(ip);
+  const need = hint > 0 ? Math.ceil((count + (off % hint)) / hint) * hint : count;
+  const held = Math.min(need, MAX_EXTENT_LENGTH) + extentAddBlocks(mp);
+  mp.space.reserve(held);
+  try {
+    mp.transact('allocate', (tp) => fillHole(tp, ip, off, count));
+  } finally {
+    mp.space.unreserve(held);
+  }
+  if (!viewLookup(ip, 'data', off, out) || out.off > off) out.set(off, -1, count, false);
+  else out.trim(off, count);
+}
+
+/** The transaction's part of allocateHole(). */
+export function fillHole(tp: Trans, ip: XfsInode, off: number, count: number): void {
+  const hasAfter = viewLookup(ip, 'data', off, after);
+  const hasBefore = viewBefore(ip, 'data', off, before);
+  let length = Math.min(count, MAX_EXTENT_LENGTH);
+  if (hasAfter) length = Math.min(length, after.off - off);
+  const req: Request = {
+    ip,
+    fork: 'data',
+    before: hasBefore ? before : null,
+    after: hasAfter ? after : null,
+    off,
+    count: length,
+  };
+  const block = allocate(tp, req);
+  mapExtent(tp, ip, 'data', fresh.set(req.off, block, req.count, true));
+}
+
+/**
+ * Stages new unwritten blocks in the CoW fork's hole at `off`, widened to the CoW hint; `out` is the staging extent.
+ * @throws FsError ENOSPC
+ */
+export function allocateCow(ip: XfsInode, off: number, count: number, out: Extent): void {
+  const { mp } = ip;
+  const hint = cowExtentHint(ip);
+  const held = Math.ceil((count + (off % hint)) / hint) * hint + extentAddBlocks(mp);
+  mp.space.reserve(held);
+  try {
+    mp.transact('cow', (tp) => {
+      const hasAfter = viewLookup(ip, 'cow', off, after);
+      const hasBefore = viewBefore(ip, 'cow', off, before);
+      let length = Math.min(count, MAX_EXTENT_LENGTH);
+      if (hasAfter) length = Math.min(length, after.off - off);
+      const prev = hasBefore ? before : null;
+      const next = hasAfter ? after : null;
+      const req: Request = { ip, fork: 'cow', before: prev, after: next, off, count: length };
+      const block = allocate(tp, req);
+      cowAlloc(tp, block, req.count);
+      fresh.set(req.off, block, req.count, true);
+    });
+  } finally {
+    mp.space.unreserve(held);
+  }
+  addCowExtent(ip, fresh);
+  ip.mappingsChanged();
+  if (!ip.cow.lookup(off, out) || out.off > off) throw new FsError('ENOSPC');
+}
+
+/** True if the data fork has something mapped on disk at `off`. */
+export function isMapped(ip: XfsInode, off: number): boolean {
+  return forkLookup(ip, 'data', off, after) && after.off <= off;
+}

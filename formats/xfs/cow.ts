@@ -1,0 +1,118 @@
+/**
+ * The CoW fork's way out: staged blocks whose data is on the device replace the shared ones in the data fork
+ * (endCow), or are given back unused (cancelCow).
+ *
+ * Crash order: while staged, blocks have a record in the refcount btree and no owner, so that recovery frees them.
+ * Taking the old extent out, dropping its count, removing that record and mapping the new extent are one
+ * transaction: a crash leaves the old bytes or the new ones. Every staged block of the range counts as written:
+ * callers pass exactly what the device has taken.
+ *
+ * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_end_cow_extent, xfs_reflink_cancel_cow_blocks).
+ */
+import { cowFree, refcountDecrease } from './alloc/refcount.ts';
+import { freeExtent } from './alloc/free.ts';
+import { mapExtent, unmapExtent } from './bmap-edit.ts';
+import { punchDelalloc } from './delalloc.ts';
+import { DELAY, Extent } from './extent.ts';
+import { readMapping } from './fork-view.ts';
+import type { XfsInode } from './inode.ts';
+import { logInode } from './inode-pin.ts';
+import type { Trans } from './trans.ts';
+
+/** Extents remapped in one transaction. */
+const BATCH = 32;
+
+const staged = new Extent();
+const old = new Extent();
+const moved: Extent[] = Array.from({ length: BATCH }, () => new Extent());
+
+/** Moves the staged blocks of byte range [pos, pos + length) into the data fork. @throws FsError ENOSPC, EFBIG */
+export function endCow(ip: XfsInode, pos: number, length: number): void {
+  const { blockSize } = ip.mp;
+  let off = Math.floor(pos / blockSize);
+  const end = Math.ceil((pos + length) / blockSize);
+  while (off < end) {
+    let count = 0;
+    const from = off;
+    off = ip.mp.transact('end cow', (tp) => {
+      let next = from;
+      logInode(tp, ip);
+      while (next < end && count < BATCH) {
+        const piece = moved[count] as Extent;
+        if (!nextStaged(ip, next, end, piece)) return end;
+        remap(tp, ip, piece);
+        next = piece.end;
+        count++;
+      }
+      return next;
+    });
+    for (let i = 0; i < count; i++) forgetStaged(ip, moved[i] as Extent);
+  }
+}
+
+/** The first allocated staging extent in [off, end), cut to it. */
+function nextStaged(ip: XfsInode, off: number, end: number, out: Extent): boolean {
+  let from = off;
+  while (ip.cow.lookup(from, out) && out.off < end) {
+    if (out.real) {
+      out.trim(off, end - off);
+      return true;
+    }
+    from = out.end;
+  }
+  return false;
+}
+
+/** Replaces what the data fork has at the start of `piece` by it; cuts `piece` to what one step can replace. */
+function remap(tp: Trans, ip: XfsInode, piece: Extent): void {
+  readMapping(ip, piece.off, piece.count, old);
+  piece.count = old.count;
+  if (old.real) {
+    unmapExtent(tp, ip, 'data', old.off, old.count);
+    refcountDecrease(tp, old.block, old.count);
+  }
+  cowFree(tp, piece.block, piece.count);
+  piece.unwritten = false;
+  mapExtent(tp, ip, 'data', piece);
+}
+
+/** Takes a remapped (or freed) range out of the CoW fork. */
+function forgetStaged(ip: XfsInode, piece: Extent): void {
+  punchDelalloc(ip, 'data', piece.off, piece.end);
+  removeReal(ip, piece.off, piece.end);
+  ip.mappingsChanged();
+}
+
+/** Removes [off, end), which lies in one allocated staging extent. */
+function removeReal(ip: XfsInode, off: number, end: number): void {
+  const { cow } = ip;
+  if (!cow.lookup(off, staged)) return;
+  const { off: start, block, end: stop, unwritten } = staged;
+  if (start < off) cow.replace(start, staged.set(start, block, off - start, unwritten), 0);
+  else cow.remove(start);
+  if (stop > end) cow.insert(staged.set(end, block + (end - start), stop - end, unwritten), 0);
+}
+
+/**
+ * Gives back what is staged in file blocks [startFsb, endFsb): reservations, and (unless `delayedOnly`) allocated
+ * blocks. @throws FsError EIO
+ */
+export function cancelCow(ip: XfsInode, startFsb: number, endFsb: number, delayedOnly = false): void {
+  if (ip.cow.size === 0) return;
+  punchDelalloc(ip, 'cow', startFsb, endFsb);
+  if (delayedOnly) return;
+  const piece = new Extent();
+  for (let off = startFsb; nextStaged(ip, off, endFsb, piece); off = piece.end) {
+    ip.mp.transact('cancel cow', (tp) => {
+      cowFree(tp, piece.block, piece.count);
+      freeExtent(tp, piece.block, piece.count, 'skip');
+    });
+    removeReal(ip, piece.off, piece.end);
+    ip.mappingsChanged();
+  }
+}
+
+/** True if anything is staged, reserved or allocated, in [startFsb, endFsb). */
+export function hasCow(ip: XfsInode, startFsb: number, endFsb: number): boolean {
+  return ip.cow.lookup(startFsb, staged) && staged.off < endFsb && (staged.block === DELAY || staged.real);
+}

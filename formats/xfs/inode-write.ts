@@ -1,0 +1,67 @@
+/**
+ * What changes an inode besides its blocks: times when content changes, set-id bits, and fsync. Sizes on disk are
+ * set where data becomes durable (writeback.ts, truncate.ts).
+ *
+ * Mirrors: fs/xfs/xfs_iops.c (xfs_vn_update_time), fs/inode.c (file_modified), fs/xfs/xfs_file.c (xfs_file_fsync).
+ */
+import { FsError } from '../../core/errors.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { XfsInode } from './inode.ts';
+import { inodeFlags, inodeFlags2, setTimes } from './inode-core.ts';
+import { isPinnedDirty, logInode, notePinnedTimes, pinned } from './inode-pin.ts';
+import { DiFlag, DiFlag2, Dinode, readTimestamp } from './structure/dinode.ts';
+
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
+
+/** Linux's clock for timestamps moves in ticks; a write in the same tick as the last one changes no time. */
+const TICK = 4_000_000;
+
+/** @throws FsError EPERM for a file marked immutable or append-only (`append`: growing it is all right) */
+export function checkWritable(ip: XfsInode, append = false): void {
+  const flags = inodeFlags(ip);
+  if ((flags & DiFlag.IMMUTABLE) !== 0) throw new FsError('EPERM', { detail: 'the file is immutable' });
+  if (!append && (flags & DiFlag.APPEND) !== 0) throw new FsError('EPERM', { detail: 'the file is append-only' });
+}
+
+/** Content is about to change: mtime and ctime become now, set-id bits go. */
+export function touchInode(ip: XfsInode): void {
+  const now = ip.fs.now();
+  const cleared = setIdBits(ip.mode);
+  if (cleared === 0 && sameTick(ip, now)) return;
+  const before = isPinnedDirty(ip) ? pinned(ip) : null;
+  ip.mp.transact('times', (tp) => {
+    if (cleared !== 0) {
+      logInode(tp, ip);
+      Dinode.set.mode(ip.buf.view, ip.base, ip.mode & ~cleared);
+    } else tp.modifyInode(ip, 'core');
+    setTimes(ip, now, 'mtime', 'ctime');
+  });
+  if (cleared === 0) notePinnedTimes(ip, before);
+}
+
+/** The set-id bits that a write takes away: set-group-id only where the group may execute. */
+function setIdBits(mode: number): number {
+  let bits = mode & S_ISUID;
+  if ((mode & S_ISGID) !== 0 && (mode & S_IXGRP) !== 0) bits |= S_ISGID;
+  return bits;
+}
+
+function sameTick(ip: XfsInode, now: Timestamp): boolean {
+  const bigtime = (inodeFlags2(ip) & DiFlag2.BIGTIME) !== 0;
+  for (const field of ['mtime', 'ctime'] as const) {
+    const was = readTimestamp(ip.buf.view, ip.base + Dinode.at[field], bigtime);
+    if (was.seconds !== now.seconds || Math.abs(now.nanoseconds - was.nanoseconds) >= TICK) return false;
+  }
+  return true;
+}
+
+/** Writes the dirty pages and makes what was written findable after a crash. `dataOnly`: times need not be. */
+export function fsyncInode(ip: XfsInode, dataOnly: boolean): void {
+  writeback(ip);
+  if (ip.mp.readOnly) return;
+  if (dataOnly ? isPinnedDirty(ip) : pinned(ip) !== null) ip.mp.log.force();
+  else if (ip.mp.log.active) ip.mp.device.flush();
+}

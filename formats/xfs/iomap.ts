@@ -1,0 +1,16 @@
+/** XFS's answers to the engine, by kind of operation. */
+import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
+import { directOps, endDirectWrite } from './iomap-direct.ts';
+import { readOps, seekOps, xattrOps } from './iomap-read.ts';
+import { writeOps } from './iomap-write.ts';
+import { writebackOps } from './writeback.ts';
+
+export const xfsIomapOps: InodeIomapOps = {
+  read: readOps,
+  seek: seekOps,
+  write: writeOps,
+  direct: directOps,
+  xattr: xattrOps,
+  writeback: writebackOps,
+  endDirectWrite,
+};

@@ -1,0 +1,49 @@
+/**
+ * Giving back what a file holds only in the hope of more writes: blocks beyond its end when it is closed, CoW
+ * staging when it leaves memory.
+ *
+ * Mirrors: fs/xfs/xfs_file.c (xfs_file_release), fs/xfs/xfs_bmap_util.c (xfs_can_free_eofblocks,
+ * xfs_free_eofblocks), fs/xfs/xfs_inode.c (xfs_inactive).
+ */
+import { forkLookup } from './bmap-fork.ts';
+import { cancelCow } from './cow.ts';
+import { punchDelalloc } from './delalloc.ts';
+import { Extent, NULL_OFFSET } from './extent.ts';
+import type { XfsInode } from './inode.ts';
+import { inodeFlags } from './inode-core.ts';
+import { DiFlag } from './structure/dinode.ts';
+import { freeFrom } from './truncate.ts';
+
+const found = new Extent();
+
+/** The last open file that could write was closed. */
+export function releaseInode(ip: XfsInode): void {
+  if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return;
+  if (ip.dataFork.format !== 'extents' && ip.dataFork.format !== 'btree') return;
+  freeEofBlocks(ip);
+}
+
+/** The inode leaves memory: nothing of it may stay that only memory knows. Dirty pages were written before. */
+export function inactivateInode(ip: XfsInode): void {
+  releaseInode(ip);
+  cancelCow(ip, 0, NULL_OFFSET);
+  punchDelalloc(ip, 'data', 0, NULL_OFFSET);
+}
+
+/** Frees preallocation beyond the end of the file, unless the user asked for it (fallocate, append-only). */
+export function freeEofBlocks(ip: XfsInode): void {
+  if (!canFreeEofBlocks(ip)) return;
+  const end = Math.ceil(ip.size / ip.mp.blockSize);
+  if ((inodeFlags(ip) & (DiFlag.PREALLOC | DiFlag.APPEND)) !== 0) {
+    punchDelalloc(ip, 'data', end, NULL_OFFSET);
+    return;
+  }
+  freeFrom(ip, end);
+}
+
+function canFreeEofBlocks(ip: XfsInode): boolean {
+  const delayed = ip.delalloc.size > 0 || ip.cow.size > 0;
+  if ((inodeFlags(ip) & DiFlag.PREALLOC) !== 0 && !delayed) return false;
+  const end = Math.ceil(ip.size / ip.mp.blockSize);
+  return delayed || forkLookup(ip, 'data', end, found);
+}

@@ -1,0 +1,106 @@
+/**
+ * Changing a file's size. Growing zeroes what lies between the old end and the new one where blocks exist there;
+ * shrinking zeroes the rest of the last block, records the new size first, then frees blocks from the end on in a
+ * chain of transactions: a crash between two of them leaves blocks beyond the end, which belong to nobody's bytes.
+ *
+ * Mirrors: fs/xfs/xfs_iops.c (xfs_setattr_size), fs/xfs/xfs_inode.c (xfs_itruncate_extents_flags),
+ * fs/xfs/libxfs/xfs_bmap.c (xfs_bunmapi).
+ */
+import { FsError } from '../../core/errors.ts';
+import { truncatePage, zeroRange } from '../../core/iomap/write.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import { freeExtent } from './alloc/free.ts';
+import { refcountDecrease } from './alloc/refcount.ts';
+import { unmapExtent } from './bmap-edit.ts';
+import { forkBefore } from './bmap-fork.ts';
+import { cancelCow } from './cow.ts';
+import { punchDelalloc } from './delalloc.ts';
+import { Extent, MAX_FILE_BYTES, NULL_OFFSET } from './extent.ts';
+import type { XfsInode } from './inode.ts';
+import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2, setTimes } from './inode-core.ts';
+import { logInode } from './inode-pin.ts';
+import { checkWritable } from './inode-write.ts';
+import { DiFlag2 } from './structure/dinode.ts';
+import type { Trans } from './trans.ts';
+
+/** Records removed in one transaction. */
+const BATCH = 64;
+
+/** Sets the size of a regular file. @throws FsError EINVAL, EFBIG, EPERM, ENOSPC, EIO */
+export function truncateInode(ip: XfsInode, size: number): void {
+  if (ip.kind === 'dir') throw new FsError('EISDIR');
+  if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
+  if (size >= MAX_FILE_BYTES || size > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  checkWritable(ip);
+  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'resizing a file on the realtime device' });
+  setSize(ip, size);
+}
+
+/** truncateInode() without the questions about permission: also the end of fallocate and collapse. */
+export function setSize(ip: XfsInode, size: number): void {
+  const old = ip.size;
+  if (size === 0 && old === 0 && ip.dataFork.nextents === 0 && ip.delalloc.size === 0) {
+    ip.mp.transact('times', (tp) => {
+      logInode(tp, ip);
+      setTimes(ip, ip.fs.now(), 'mtime', 'ctime');
+    });
+    return;
+  }
+  const zeroed = size > old ? zeroRange(ip, old, size - old) : truncatePage(ip, size);
+  const onDisk = diskSize(ip);
+  ip.setMemorySize(size);
+  ip.pages.truncate(size);
+  // Bytes between both old ends must be on the device before the new size says that they exist.
+  if (zeroed || (size > onDisk && old !== onDisk)) writeback(ip, onDisk, size);
+  ip.mp.transact('truncate', (tp) => {
+    logInode(tp, ip);
+    setDiskSize(ip, size);
+    setTimes(ip, ip.fs.now(), 'mtime', 'ctime');
+  });
+  ip.setMemorySize(size);
+  if (size <= old) freeFrom(ip, Math.ceil(size / ip.mp.blockSize));
+}
+
+/** Frees every block of the data and CoW forks from file block `first` on. */
+export function freeFrom(ip: XfsInode, first: number): void {
+  punchDelalloc(ip, 'data', first, NULL_OFFSET);
+  unmapRange(ip, first, NULL_OFFSET);
+  cancelCow(ip, first, NULL_OFFSET);
+  if (isReflinked(ip) && ip.dataFork.nextents === 0 && ip.delalloc.size === 0 && ip.cow.size === 0) {
+    ip.mp.transact('clear reflink', (tp) => {
+      logInode(tp, ip);
+      setFlags2(ip, inodeFlags2(ip) & ~DiFlag2.REFLINK);
+    });
+  }
+}
+
+const found = new Extent();
+
+/** Unmaps and frees the allocated blocks of [first, end), from the end on, in as many transactions as it takes. */
+export function unmapRange(ip: XfsInode, first: number, end: number): void {
+  let to = end;
+  while (forkBefore(ip, 'data', to, found) && found.end > first) {
+    const from = to;
+    to = ip.mp.transact('unmap', (tp) => unmapSome(tp, ip, first, from));
+  }
+}
+
+/** Removes up to BATCH records of [first, end) at its end; answers where the rest ends. */
+export function unmapSome(tp: Trans, ip: XfsInode, first: number, end: number): number {
+  let to = end;
+  for (let i = 0; i < BATCH; i++) {
+    if (!forkBefore(ip, 'data', to, found) || found.end <= first) return first;
+    const off = Math.max(found.off, first);
+    const count = Math.min(found.end, to) - off;
+    if (count > 0) {
+      const block = found.block + (off - found.off);
+      logInode(tp, ip);
+      unmapExtent(tp, ip, 'data', off, count);
+      if (isReflinked(ip)) refcountDecrease(tp, block, count);
+      else freeExtent(tp, block, count, 'skip');
+    }
+    to = off;
+    if (to <= first) return first;
+  }
+  return to;
+}
