@@ -1,0 +1,46 @@
+/**
+ * Search in an overlapping btree: records may span the wanted block although they sort far before it, so the
+ * highest keys of the nodes decide which subtrees are worth a look.
+ */
+import type { BtreeCursor } from './cursor.ts';
+
+/**
+ * Moves to a record for which `matches` is true among those whose range of keys includes the search key; false if
+ * there is none. A record that sorts after the key cannot include it. @throws FsError EUCLEAN, EIO
+ */
+export function lookupOverlap<R, K>(cursor: BtreeCursor<R, K>, key: K, matches: (record: R) => boolean): boolean {
+  const { kind } = cursor;
+  // Usually the record right before the key is it.
+  if (cursor.lookup(key, 'le') && matches(cursor.get())) return true;
+  cursor.readRoot();
+  const top = cursor.levels - 1;
+  for (let level = top; level >= 0; level--) cursor.slots[level] = -1;
+  // Damaged nodes may lead to the same child again and again.
+  let budget = cursor.mp.agSize(cursor.agno);
+  let level = top;
+  while (level <= top) {
+    const slot = (cursor.slots[level] as number) + 1;
+    cursor.slots[level] = slot;
+    if (slot >= cursor.count(level)) {
+      level++;
+      continue;
+    }
+    const { view } = cursor.bufs[level] as NonNullable<(typeof cursor.bufs)[number]>;
+    if (level === 0) {
+      if (kind.compareRecord(view, cursor.recordAt(slot), cursor) > 0) level++;
+      else if (matches(cursor.get())) return true;
+      continue;
+    }
+    const at = cursor.keyAt(level, slot);
+    if (kind.compareKey(view, at, cursor) > 0) {
+      level++;
+      continue;
+    }
+    if (kind.compareKey(view, at + kind.lowKeySize, cursor) < 0) continue;
+    if (--budget < 0) throw cursor.damage(null, 'its nodes lead in circles');
+    cursor.setBuf(level - 1, cursor.readBlock(cursor.pointer(level), level - 1));
+    level--;
+    cursor.slots[level] = -1;
+  }
+  return false;
+}
