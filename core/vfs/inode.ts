@@ -70,7 +70,56 @@ export interface AttrChange {
   readonly mtime?: Timestamp;
 }
 
-export interface Inode {
+/** What FS_IOC_FSSETXATTR changes; absent fields stay. Sizes in bytes, `xflags` are FS_XFLAG_* bits. */
+export interface FlagsChange {
+  readonly xflags?: number;
+  readonly extsize?: number;
+  readonly cowextsize?: number;
+  readonly projid?: number;
+}
+
+/** How rename treats an existing target: replace it, refuse (EEXIST), or swap both (RENAME_EXCHANGE). */
+export type RenameMode = 'replace' | 'noreplace' | 'exchange';
+
+/** How setXattr treats an existing attribute: either way, refuse it (EEXIST), or need it (ENODATA). */
+export type XattrMode = 'any' | 'create' | 'replace';
+
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Changes of names and attributes; every one is a transaction of its own and happens wholly or not at all. */
+export interface InodeNames {
+  /** Creates a regular file here (this is a directory); the umask applies. @throws FsError EEXIST, ENOTDIR, ENAMETOOLONG, ENOSPC, … */
+  create(name: string, mode: number): Inode;
+  /** Creates a directory here. @throws FsError as create, EMLINK */
+  mkdir(name: string, mode: number): Inode;
+  /** Creates a symbolic link here. @throws FsError as create, ENAMETOOLONG above 1023 bytes of target, ENOENT for an empty one */
+  symlink(name: string, target: string): Inode;
+  /** Creates a fifo, socket or device here. @throws FsError as create */
+  mknod(name: string, kind: 'fifo' | 'socket' | 'char' | 'block', mode: number, device: DeviceNumber | null): Inode;
+  /** Creates a regular file without a name (O_TMPFILE); it goes away when released, unless link() gave it a name. */
+  tmpfile(mode: number): Inode;
+  /** Gives `inode` a (further) name here. @throws FsError EEXIST, EPERM for a directory, EMLINK, EXDEV, ENOENT if it is gone */
+  link(name: string, inode: Inode): void;
+  /** Removes a name that is no directory's; the last name of a file that is not open frees it. @throws FsError ENOENT, EISDIR */
+  unlink(name: string): void;
+  /** Removes an empty directory. @throws FsError ENOENT, ENOTDIR, ENOTEMPTY, EINVAL for `.` */
+  rmdir(name: string): void;
+  /** Moves a name of this directory to `newName` in `target`. @throws FsError ENOENT, EEXIST, ENOTEMPTY, EISDIR, ENOTDIR, EINVAL into itself, EXDEV */
+  rename(name: string, target: Inode, newName: string, mode?: RenameMode): void;
+  /** chmod, chown, utimes. @throws FsError EPERM for immutable files */
+  setAttr(change: AttrChange): void;
+  /** chattr, extsize, cowextsize, chproj. @throws FsError EINVAL */
+  setFlags(change: FlagsChange): void;
+  /** @throws FsError ENODATA, EEXIST (by mode), ERANGE for a name above 255 bytes, E2BIG as ENOSPC for a value above 64 KiB, EOPNOTSUPP */
+  setXattr(namespace: XattrNamespace, name: string, value: Uint8Array, mode?: XattrMode): void;
+  /** @throws FsError ENODATA, EOPNOTSUPP */
+  removeXattr(namespace: XattrNamespace, name: string): void;
+}
+
+export interface Inode extends InodeNames {
   readonly fs: Filesystem;
   readonly ino: number;
   readonly kind: FileKind;
@@ -106,9 +155,11 @@ export interface Inode {
   reflink(source: Inode, sourcePos: number, pos: number, length: number): void;
   /** Writes dirty pages of the file and makes file and size durable. */
   fsync(dataOnly: boolean): void;
-  /** The last open file on it closed: give back preallocation beyond EOF and CoW leftovers as Linux would. */
+  /** An open file uses it from now on: it outlives its last name until release() was called as often. */
+  acquire(): void;
+  /**
+   * An open file on it closed. After the last one preallocation beyond EOF and CoW leftovers are given back as Linux
+   * would, and a file without a name is freed.
+   */
   release(): void;
-
-  /** Creates a regular file here (this is a directory). @throws FsError EEXIST, ENOSPC, EOPNOTSUPP, … */
-  create(name: string, mode: number): Inode;
 }
