@@ -13,7 +13,7 @@ export function decodeName(name: Uint8Array): string {
       break;
     }
   }
-  if (ascii) return Buffer.from(name.buffer, name.byteOffset, name.length).latin1Slice();
+  if (ascii) return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
   try {
     return strict.decode(name);
   } catch {
