@@ -1,0 +1,179 @@
+/**
+ * Reference counts of blocks in one AG. A shared extent (count 2 and more) has a record; a block with one owner has
+ * none; CoW staging extents are records of their own domain. Records that touch and have the same count are one.
+ *
+ *     before   1 1 1|2 2 2 2|1 1        decrease the middle four from the left:
+ *     after    1 1 1|1 1 2 2|1 1        a record whose count falls to 1 goes; a block that had 1 is freed
+ *
+ * A change cuts the records at both ends of its range, adds to each record and gap inside, and joins at the ends
+ * again: inside, neighbours that differed still differ. Mirrors xfs_refcount.c in outcome.
+ */
+import { corrupt } from '../../../core/errors.ts';
+import type { FsBlock } from '../../../core/units.ts';
+import type { BtreeCursor } from '../btree/cursor.ts';
+import { cowKey, type RefcountExtent, refcountbtCursor } from '../btree/refcount.ts';
+import type { XfsMount } from '../mount.ts';
+import type { Trans } from '../trans.ts';
+import { freeExtent } from './free.ts';
+import { fixFreelist } from './freelist.ts';
+import { rmapInsert, rmapRemove } from './rmap-records.ts';
+
+/** A count that stays: blocks with that many owners are never freed. */
+const MAX_REFCOUNT = 0xffffffff;
+/** Longest record, in blocks: the domain bit is not theirs. */
+const MAX_LENGTH = 0x7fffffff;
+const OWNER_COW = { special: 'cow' } as const;
+
+type Cursor = BtreeCursor<RefcountExtent>;
+
+/** One more owner for each block of the extent. @throws FsError ENOSPC, EUCLEAN */
+export function refcountIncrease(tp: Trans, fsb: FsBlock, length: number): void {
+  adjust(tp, fsb, length, 1);
+}
+
+/** One owner less; blocks that had one are freed (their reverse mapping is gone already). @throws FsError EUCLEAN */
+export function refcountDecrease(tp: Trans, fsb: FsBlock, length: number): void {
+  const { mp } = tp;
+  if (!mp.features.reflink) return freeExtent(tp, fsb, length, 'skip');
+  const agno = mp.fsbToAgno(fsb);
+  const freed = adjust(tp, fsb, length, -1);
+  for (let i = 0; i < freed.length; i += 2)
+    freeExtent(tp, mp.agbToFsb(agno, freed[i] as number), freed[i + 1] as number, 'skip');
+}
+
+/** The first run of shared blocks in a range of an AG, up to where sharing ends; null if no block is shared. */
+export function findShared(
+  mp: XfsMount,
+  agno: number,
+  agbno: number,
+  length: number,
+): { agbno: number; length: number } | null {
+  if (!mp.features.reflink) return null;
+  const cursor = refcountbtCursor(mp, agno);
+  const end = agbno + length;
+  if (!seekShared(cursor, agbno, end)) return null;
+  const first = cursor.get();
+  const start = Math.max(first.startblock, agbno);
+  let stop = first.startblock + first.blockcount;
+  while (stop < end && cursor.next()) {
+    const next = cursor.get();
+    if (next.cow || next.startblock !== stop) break;
+    stop += next.blockcount;
+  }
+  return { agbno: start, length: Math.min(stop, end) - start };
+}
+
+/** The number of owners of a block that somebody owns. */
+export function refcountOf(mp: XfsMount, agno: number, agbno: number): number {
+  if (!mp.features.reflink) return 1;
+  const cursor = refcountbtCursor(mp, agno);
+  return seekShared(cursor, agbno, agbno + 1) ? cursor.get().refcount : 1;
+}
+
+/** Moves to the first shared extent that touches [agbno, end). */
+function seekShared(cursor: Cursor, agbno: number, end: number): boolean {
+  if (cursor.lookup(agbno, 'le')) {
+    const { startblock, blockcount } = cursor.get();
+    if (startblock + blockcount > agbno) return true;
+    if (!cursor.next()) return false;
+  } else if (!cursor.lookup(agbno, 'ge')) return false;
+  const next = cursor.get();
+  return !next.cow && next.startblock < end;
+}
+
+/** Records freshly allocated blocks as CoW staging: a crash before they are used leaves them to the next mount. */
+export function cowAlloc(tp: Trans, fsb: FsBlock, length: number): void {
+  const { mp } = tp;
+  const agno = mp.fsbToAgno(fsb);
+  const agbno = mp.fsbToAgbno(fsb);
+  const cursor = refcountbtCursor(mp, agno, tp);
+  const end = agbno + length;
+  if (cursor.lookup(cowKey(end - 1), 'le')) {
+    const before = cursor.get();
+    if (before.cow && before.startblock + before.blockcount > agbno)
+      throw cursor.damage(cursor.bufs[0] ?? null, `block ${agbno} is staged already`);
+  }
+  cursor.insert({ startblock: agbno, blockcount: length, refcount: 1, cow: true });
+  join(cursor, agbno, true);
+  join(cursor, end, true);
+  cursor.close();
+  if (!mp.features.rmapbt) return;
+  fixFreelist(tp, agno);
+  rmapInsert(tp, agno, agbno, length, OWNER_COW);
+}
+
+/** Takes blocks out of CoW staging: they got an owner, or the caller frees them. @throws FsError EUCLEAN */
+export function cowFree(tp: Trans, fsb: FsBlock, length: number): void {
+  const { mp } = tp;
+  const agno = mp.fsbToAgno(fsb);
+  const agbno = mp.fsbToAgbno(fsb);
+  const cursor = refcountbtCursor(mp, agno, tp);
+  cut(cursor, agbno, true);
+  cut(cursor, agbno + length, true);
+  if (!cursor.lookup(cowKey(agbno), 'eq') || cursor.get().blockcount !== length)
+    throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is not staged` });
+  cursor.delete();
+  cursor.close();
+  if (!mp.features.rmapbt) return;
+  fixFreelist(tp, agno);
+  rmapRemove(tp, agno, agbno, length, OWNER_COW);
+}
+
+/** Adds `change` to every count in the range; answers what falls to 0, as starts and lengths in turn. */
+function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number[] {
+  const { mp } = tp;
+  const agno = mp.fsbToAgno(fsb);
+  const agbno = mp.fsbToAgbno(fsb);
+  if (!mp.validFsb(fsb, length))
+    throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is outside` });
+  const cursor = refcountbtCursor(mp, agno, tp);
+  const end = agbno + length;
+  const gone: number[] = [];
+  cut(cursor, agbno, false);
+  cut(cursor, end, false);
+  for (let pos = agbno; pos < end; ) {
+    const found = cursor.lookup(pos, 'ge') ? cursor.get() : null;
+    const here = found !== null && !found.cow && found.startblock < end ? found : null;
+    const gapEnd = here === null ? end : here.startblock;
+    if (gapEnd > pos) {
+      if (change > 0) cursor.insert({ startblock: pos, blockcount: gapEnd - pos, refcount: 2, cow: false });
+      else gone.push(pos, gapEnd - pos);
+      pos = gapEnd;
+      continue;
+    }
+    if (here === null) break;
+    pos = here.startblock + here.blockcount;
+    if (here.refcount === MAX_REFCOUNT) continue;
+    if (here.refcount + change < 2) cursor.delete();
+    else cursor.update({ ...here, refcount: here.refcount + change });
+  }
+  join(cursor, agbno, false);
+  join(cursor, end, false);
+  cursor.close();
+  return gone;
+}
+
+/** Cuts the record that spans `agbno`, if one does, so that one ends and one starts there. */
+function cut(cursor: Cursor, agbno: number, cow: boolean): void {
+  if (agbno < 1 || !cursor.lookup(cow ? cowKey(agbno - 1) : agbno - 1, 'le')) return;
+  const whole = cursor.get();
+  const end = whole.startblock + whole.blockcount;
+  if (whole.cow !== cow || end <= agbno) return;
+  const { refcount } = whole;
+  cursor.update({ startblock: whole.startblock, blockcount: agbno - whole.startblock, refcount, cow });
+  cursor.insert({ startblock: agbno, blockcount: end - agbno, refcount, cow });
+}
+
+/** Joins the records that meet at `agbno` if they have the same count. */
+function join(cursor: Cursor, agbno: number, cow: boolean): void {
+  if (!cursor.lookup(cow ? cowKey(agbno) : agbno, 'eq')) return;
+  const right = cursor.get();
+  const { blockcount, refcount } = right;
+  if (!cursor.lookup(cow ? cowKey(agbno - 1) : agbno - 1, 'le')) return;
+  const left = cursor.get();
+  const { startblock } = left;
+  const total = left.blockcount + blockcount;
+  if (left.cow !== cow || startblock + left.blockcount !== agbno || left.refcount !== refcount || total > MAX_LENGTH) return;
+  cursor.update({ startblock, blockcount: total, refcount, cow });
+  if (cursor.lookup(cow ? cowKey(agbno) : agbno, 'eq')) cursor.delete();
+}
