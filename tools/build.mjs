@@ -2,13 +2,12 @@
  * Bundles fsio into dist/. fsio.js is CommonJS, because node starts it faster than an ES module; the shell is a
  * separate ES module (ink needs that), loaded only when somebody sits at the prompt.
  */
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url);
 process.chdir(root.pathname);
-rmSync('dist', { recursive: true, force: true });
-mkdirSync('dist');
+mkdirSync('dist', { recursive: true });
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const common = {

@@ -40,6 +40,8 @@ export interface Filesystem {
   /** 'xfs', 'btrfs', … */
   readonly type: string;
   readonly blockSize: number;
+  /** The unit of the suffix `s` in numbers, bytes; 512 where absent. */
+  readonly sectorSize?: number;
   readonly readOnly: boolean;
   /** Something the user must know about what is shown (`log not replayed: …`), or null. */
   readonly status: string | null;

@@ -1,0 +1,123 @@
+/** fsio's own command line: the options that there are, and what a target names. */
+import { existsSync } from 'node:fs';
+import { getopt, parseInteger } from '../commands/words.ts';
+
+interface Option {
+  /** A letter or a long name. */
+  readonly name: string;
+  readonly value?: string;
+  readonly about: string;
+}
+
+const OPTIONS: readonly Option[] = [
+  { name: 'c', value: 'CMD', about: 'run a command, once for every file; may be repeated' },
+  { name: 'C', value: 'CMD', about: 'run a command once' },
+  { name: 'r', about: 'read only' },
+  { name: 'f', about: 'create the file if it does not exist' },
+  { name: 'a', about: 'append only' },
+  { name: 'd', about: 'direct I/O' },
+  { name: 's', about: 'every write is durable when it returns' },
+  { name: 't', about: 'empty the file' },
+  { name: 'm', value: 'MODE', about: 'permissions of a created file (default 0600)' },
+  { name: 'x', about: 'expert commands' },
+  { name: 'i', about: 'accepted, as are -n and -F' },
+  { name: 'n', about: '' },
+  { name: 'F', about: '' },
+  { name: 'L', about: 'do not follow a symbolic link' },
+  { name: 'p', value: 'NAME', about: "the name in xfs_io's own complaints (default xfs_io)" },
+  { name: 'V', about: 'print the version' },
+  { name: 'json', about: 'one JSON object for each result' },
+  { name: 'trace', about: "the engine's steps on stderr, as Linux's iomap tracepoints print them" },
+  { name: 'norecovery', about: 'do not replay a dirty log: show the image as it is' },
+  { name: 'strict', about: 'exit 1 on any failed command' },
+  { name: 'device', value: 'IMAGE', about: 'a further device of the file system (realtime, log); may be repeated' },
+  { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image' },
+  { name: 'help', about: 'this text' },
+];
+
+/** A directory name that stands for an image (--at). */
+export interface Place {
+  readonly dir: string;
+  readonly image: string;
+}
+
+export interface CommandLine {
+  readonly commands: readonly { readonly line: string; readonly everyFile: boolean }[];
+  readonly targets: readonly string[];
+  readonly flags: ReadonlySet<string>;
+  readonly mode: number;
+  readonly program: string | null;
+  readonly devices: readonly string[];
+  readonly places: readonly Place[];
+  /** What is wrong with it, or null. */
+  readonly complaint: string | null;
+}
+
+export function parseCommandLine(words: readonly string[]): CommandLine {
+  const parsed = getopt(words, (name) => {
+    const option = OPTIONS.find((known) => known.name === name);
+    return option === undefined ? undefined : option.value !== undefined;
+  });
+  const commands: { line: string; everyFile: boolean }[] = [];
+  const flags = new Set<string>();
+  const devices: string[] = [];
+  const places: Place[] = [];
+  let complaint = parsed.complaint;
+  let mode = 0o600;
+  let program: string | null = null;
+  for (const [name, value] of parsed.options) {
+    if (value === null) flags.add(name);
+    else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
+    else if (name === 'p') program = value;
+    else if (name === 'device') devices.push(value);
+    else if (name === 'm') {
+      const number = parseInteger(value);
+      if (number === null) complaint ??= `non-numeric mode -- ${value}`;
+      else mode = number;
+    } else if (name === 'at') {
+      const [dir, image] = value.split(/=(.*)/s);
+      if (!dir?.startsWith('/') || !image) complaint ??= `--at wants DIR=IMAGE, not ${value}`;
+      else places.push({ dir: dir.replace(/\/+$/, ''), image });
+    }
+  }
+  return { commands, targets: parsed.operands, flags, mode, program, devices, places, complaint };
+}
+
+/** What a target names: an image, and a path in it or null. */
+export interface Target {
+  readonly image: string;
+  readonly path: string | null;
+}
+
+/**
+ * Splits IMAGE[:/PATH]. A name that exists as a whole is an image; otherwise the image is what stands before the
+ * first `:/` before which something exists. A URL's own `://` and a Windows drive's `C:/` do not count.
+ */
+export function splitTarget(target: string, places: readonly Place[]): Target {
+  for (const { dir, image } of places) {
+    if (target === dir) return { image, path: '/' };
+    if (target.startsWith(`${dir}/`)) return { image, path: target.slice(dir.length) };
+  }
+  const start = /^[a-z+]+:\/\//.exec(target)?.[0].length ?? (/^[A-Za-z]:[\\/]/.test(target) ? 2 : 0);
+  const splits: Target[] = [];
+  for (let at = target.indexOf(':/', start); at > 0; at = target.indexOf(':/', at + 1)) {
+    splits.push({ image: target.slice(0, at), path: target.slice(at + 1) });
+  }
+  if (splits.length === 0 || (start === 0 && existsSync(target))) return { image: target, path: null };
+  return splits.find(({ image }) => existsSync(image)) ?? (splits[0] as Target);
+}
+
+/** The text of --help. */
+export function helpText(): string {
+  const lines = OPTIONS.filter(({ about }) => about !== '').map(({ name, value, about }) => {
+    const form = `${name.length === 1 ? '-' : '--'}${name}${value === undefined ? '' : ` ${value}`}`;
+    return `  ${form.padEnd(18)} ${about}`;
+  });
+  return `fsio [options] IMAGE[:/PATH] ...
+
+Runs xfs_io's commands on files of an image that is not mounted. Without -c and -C, commands come from stdin: a
+prompt on a terminal, a script otherwise. The command help lists the commands.
+
+${lines.join('\n')}
+`;
+}

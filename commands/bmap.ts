@@ -1,0 +1,210 @@
+/** bmap: the extents of a fork as XFS_IOC_GETBMAPX reports them (xfs_io's io/bmap.c, the kernel's xfs_getbmap). */
+import { FiemapExtent, type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
+import { command } from './command.ts';
+import { CommandFailure } from './failure.ts';
+import type { OpenFile } from './open-file.ts';
+import type { Session } from './session.ts';
+import { left, right, type TextSink } from './text.ts';
+import { parseDecimal } from './words.ts';
+import { Xflag } from './xflags.ts';
+
+/** A record of the map, in 512-byte units. */
+interface Row {
+  readonly offset: number;
+  readonly length: number;
+  /** Device sector, or null for a hole and 'delalloc' for space not yet chosen. */
+  readonly block: number | 'delalloc' | null;
+  readonly unwritten: boolean;
+  readonly shared: boolean;
+}
+
+/** What the verbose table needs to know of the image; all zero for a realtime file. */
+interface Geometry {
+  readonly realtime: boolean;
+  readonly agCount: number;
+  readonly agSectors: number;
+  /** Stripe unit and width in sectors. */
+  readonly sunit: number;
+  readonly swidth: number;
+}
+
+interface BlockMap {
+  readonly name: string;
+  readonly rows: readonly Row[];
+  readonly lengths: boolean;
+  readonly unwritten: boolean;
+  readonly verbose: number;
+  readonly limited: boolean;
+  readonly geometry: Geometry;
+}
+
+const SECTOR = 512;
+const Flag = { shared: 0o100000, unwritten: 0o10000, bsu: 0o1000, esu: 0o100, bsw: 0o10, esw: 0o1 };
+
+export const bmap = command({
+  name: 'bmap',
+  about: "print a file's extents as XFS keeps them",
+  help: `Each line is an extent or a hole: file range and device range, in units of 512 bytes; -v adds the allocation
+group. Without -p the map ends with the file.`,
+  options: {
+    a: { about: 'the attribute fork' },
+    c: { about: 'the copy-on-write fork (kernels answer this only when built for debugging)' },
+    e: { about: 'with delayed allocation' },
+    l: { about: 'with lengths' },
+    n: { value: 'extents', kind: 'text', about: 'no more than this many' },
+    p: { about: 'with unwritten preallocation' },
+    v: { about: 'a table with allocation groups; twice: explain the flags', counts: true },
+  },
+  run(session, args): BlockMap {
+    const { options } = args;
+    const file = session.file();
+    if (options.c) {
+      const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x28 ["${file.name}"]: Invalid argument`;
+      throw new CommandFailure(`${session.program}: ${text}`, { code: 'EINVAL' });
+    }
+    const limit = options.n === undefined ? 0 : parseDecimal(options.n);
+    const rows = collect(file, options.a, options.e, options.p, limit);
+    const unwritten = options.p && !options.a;
+    const geometry = geometryOf(session, file);
+    return { name: file.name, rows, lengths: options.l, unwritten, verbose: options.v, limited: limit > 0, geometry };
+  },
+  text(map, out) {
+    if (map.rows.length === 0 && !map.limited) out.write(`${map.name}: no extents\n`);
+    else {
+      out.write(`${map.name}:\n`);
+      if (map.verbose > 0) writeTable(map, out);
+      else for (const [i, row] of map.rows.entries()) out.write(`\t${i}: ${plainRow(row, map.lengths)}\n`);
+    }
+  },
+  json: ({ name, rows }) => ({ command: 'bmap', file: name, extents: rows }),
+});
+
+/** The records of the map; `limit` 0 means all. */
+function collect(file: OpenFile, attributes: boolean, delalloc: boolean, prealloc: boolean, limit: number): Row[] {
+  const stat = file.inode.stat();
+  const round = (bytes: number) => Math.ceil(bytes / stat.blockSize) * stat.blockSize;
+  const toEof = !attributes && stat.extsize === 0 && (stat.xflags & Xflag.PREALLOC) === 0;
+  const end = toEof ? round(stat.size) : Number.MAX_SAFE_INTEGER;
+  const rows: Row[] = [];
+  let at = 0;
+  const full = () => limit > 0 && rows.length >= limit;
+  const hole = (until: number) => rows.push(row(at, until, null, 0));
+  const visit: FiemapVisitor = (logical, physical, length, flags) => {
+    if (logical >= end || full()) return false;
+    const until = Math.min(end, logical + length);
+    if (logical > at) hole(logical);
+    if (!full()) {
+      const delayed = (flags & FiemapExtent.DELALLOC) !== 0;
+      rows.push(
+        row(
+          logical,
+          until,
+          delayed ? 'delalloc' : physical / SECTOR,
+          prealloc ? flags : flags & ~FiemapExtent.UNWRITTEN,
+        ),
+      );
+    }
+    at = until;
+    return !full();
+  };
+  fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes });
+  if (!attributes && at < round(stat.size) && !full() && (rows.length > 0 || delalloc)) hole(round(stat.size));
+  return rows;
+}
+
+function row(from: number, to: number, block: Row['block'], flags: number): Row {
+  return {
+    offset: from / SECTOR,
+    length: (to - from) / SECTOR,
+    block,
+    unwritten: (flags & FiemapExtent.UNWRITTEN) !== 0,
+    shared: (flags & FiemapExtent.SHARED) !== 0,
+  };
+}
+
+function geometryOf(session: Session, file: OpenFile): Geometry {
+  const realtime = (file.inode.stat().xflags & Xflag.REALTIME) !== 0;
+  const known = new Map(session.mount().fs.statfs().geometry);
+  const sectors = (known.get('bsize') ?? 0) / SECTOR;
+  const of = (name: string) => (realtime ? 0 : (known.get(name) ?? 0) * sectors);
+  return {
+    realtime,
+    agCount: known.get('agcount') ?? 0,
+    agSectors: of('agblocks'),
+    sunit: of('sunit'),
+    swidth: of('swidth'),
+  };
+}
+
+const span = (from: number, length: number): string => `${from}..${from + length - 1}`;
+
+function plainRow(entry: Row, lengths: boolean): string {
+  const where =
+    entry.block === null ? 'hole' : entry.block === 'delalloc' ? 'delalloc' : span(entry.block, entry.length);
+  return `[${span(entry.offset, entry.length)}]: ${where}${lengths ? ` ${entry.length} blocks` : ''}`;
+}
+
+/** The extent's place in its allocation group. */
+function agPlace(entry: Row, geometry: Geometry): { ag: number; range: string } {
+  const block = entry.block as number;
+  const ag = Math.floor(block / geometry.agSectors);
+  return { ag, range: `(${span(block - ag * geometry.agSectors, entry.length)})` };
+}
+
+function writeTable(map: BlockMap, out: TextSink): void {
+  const { rows, geometry } = map;
+  const rt = geometry.realtime;
+  const w = { file: 16, block: 16, place: 16, total: 5, ag: rt ? 0 : Math.max(2, String(geometry.agCount).length) };
+  let flagged = geometry.sunit !== 0 || map.unwritten;
+  for (const entry of rows) {
+    w.file = Math.max(w.file, span(entry.offset, entry.length).length + 3);
+    w.total = Math.max(w.total, String(entry.length).length);
+    if (entry.unwritten) flagged = true;
+    if (entry.block === null) continue;
+    if (entry.block !== 'delalloc') w.block = Math.max(w.block, span(entry.block, entry.length).length);
+    if (rt) w.place = 0;
+    else if (entry.block !== 'delalloc') w.place = Math.max(w.place, agPlace(entry, geometry).range.length);
+  }
+  const names = [left('FILE-OFFSET', w.file), left(rt ? 'RT-BLOCK-RANGE' : 'BLOCK-RANGE', w.block)];
+  const place = `${right(rt ? '' : 'AG', w.ag)} ${left(rt ? '' : 'AG-OFFSET', w.place)}`;
+  out.write(` EXT: ${names.join(' ')} ${place} ${right('TOTAL', w.total)}${flagged ? ' FLAGS' : ''}\n`);
+  let lastFlags = 0;
+  for (const [i, entry] of rows.entries()) {
+    const start = `${right(i, 4)}: ${left(`[${span(entry.offset, entry.length)}]:`, w.file)}`;
+    const total = right(entry.length, w.total);
+    lastFlags = flagsOf(entry, geometry);
+    if (entry.block === null || entry.block === 'delalloc') {
+      out.write(
+        `${start} ${left(entry.block ?? 'hole', w.block)} ${' '.repeat(w.ag)} ${' '.repeat(w.place)} ${total}\n`,
+      );
+      continue;
+    }
+    const blocks = left(span(entry.block, entry.length), w.block);
+    const { ag, range } = rt ? { ag: '', range: '' } : agPlace(entry, geometry);
+    const where = rt ? ' ' : `${right(ag, w.ag)} ${left(range, w.place)}`;
+    const flags = lastFlags === 0 && !map.unwritten ? '' : ` ${lastFlags.toString(8).padStart(6, '0')}`;
+    out.write(`${start} ${blocks} ${where} ${total}${flags}\n`);
+  }
+  if (map.verbose > 1 && (lastFlags !== 0 || map.unwritten)) out.write(LEGEND);
+}
+
+function flagsOf(entry: Row, { sunit, swidth }: Geometry): number {
+  let flags = (entry.unwritten ? Flag.unwritten : 0) | (entry.shared ? Flag.shared : 0);
+  if (sunit === 0) return flags;
+  // As xfs_io counts them: a hole has block -1, delayed space -2.
+  const block = entry.block === null ? -1 : entry.block === 'delalloc' ? -2 : entry.block;
+  if (block % sunit !== 0) flags |= Flag.bsu;
+  if ((block + entry.length) % sunit !== 0) flags |= Flag.esu;
+  if (block % swidth !== 0) flags |= Flag.bsw;
+  if ((block + entry.length) % swidth !== 0) flags |= Flag.esw;
+  return flags;
+}
+
+const LEGEND = ` FLAG Values:
+    0100000 Shared extent
+    0010000 Unwritten preallocated extent
+    0001000 Doesn't begin on stripe unit
+    0000100 Doesn't end   on stripe unit
+    0000010 Doesn't begin on stripe width
+    0000001 Doesn't end   on stripe width
+`;

@@ -1,0 +1,104 @@
+/**
+ * What a command is: one declaration from which its parsing, its usage line, its help, completion and JSON
+ * description come. A command takes a session and its arguments and returns results; how a result reads as text is
+ * part of the declaration, printing it is not (render.ts).
+ */
+import { CommandFailure } from './failure.ts';
+import type { Session } from './session.ts';
+import type { TextSink } from './text.ts';
+
+/**
+ * One option letter. Without `value` it is a flag; `counts` makes a flag count how often it was given.
+ * `size` takes suffixes (64k, 8b), `integer` is a C integer, `text` is taken as it is.
+ */
+export interface OptionSpec {
+  readonly about: string;
+  readonly value?: string;
+  readonly kind?: 'size' | 'integer' | 'text';
+  readonly counts?: true;
+  /** What the complaint calls a value that is no number: `non-numeric bsize -- x`. */
+  readonly noun?: string;
+}
+
+export type OptionSpecs = { readonly [letter: string]: OptionSpec };
+
+/** The values of declared options: numbers or text if given, flags as booleans, counted flags as numbers. */
+export type OptionValues<S extends OptionSpecs> = {
+  readonly [K in keyof S]: S[K] extends { kind: 'text' }
+    ? string | undefined
+    : S[K] extends { value: string }
+      ? number | undefined
+      : S[K] extends { counts: true }
+        ? number
+        : boolean;
+};
+
+export interface Arguments<S extends OptionSpecs> {
+  readonly options: OptionValues<S>;
+  readonly operands: readonly string[];
+  /** The letter of this set that was given last, or null: for options that exclude each other. */
+  last(letters: string): string | null;
+}
+
+export interface CommandSpec<S extends OptionSpecs, R> {
+  readonly name: string;
+  readonly alias?: string;
+  /** Operands as the usage line shows them. */
+  readonly operands?: string;
+  /** Fewest and most words after the name, options included; absent: any number. */
+  readonly count?: readonly [least: number, most: number];
+  /** One line: what it does. */
+  readonly about: string;
+  /** Further lines of help. */
+  readonly help?: string;
+  readonly options?: S;
+  /** Without it, options are not looked for and every word is an operand. */
+  readonly plain?: true;
+  /** What must be there: an open file (the usual), an image, or nothing. */
+  readonly needs?: 'file' | 'image' | 'nothing';
+  /** Runs once, not for every open file, when given with -c. */
+  readonly once?: true;
+  /** Operands are paths in the image (or on the host): what completion offers. */
+  readonly completes?: 'path' | 'host';
+  /** The name under which errors are reported, where xfs_io uses another than the command's. */
+  readonly call?: string;
+  /** A result, or many of them; throws CommandFailure or FsError. */
+  run(session: Session, args: Arguments<S>): R | Iterable<R> | undefined;
+  /** The result as xfs_io prints it. */
+  text?(result: R, out: TextSink): void;
+  /** The result as data; by default the object itself with `command` and `file` before it. */
+  json?(result: R): object;
+}
+
+/** A command of any options and results, as the registry keeps it. */
+// biome-ignore lint/suspicious/noExplicitAny: the declaration's own types end here
+export type Command = CommandSpec<any, any>;
+
+/** Declares a command; its options' types follow from their declarations. */
+export function command<const S extends OptionSpecs, R>(spec: CommandSpec<S, R>): CommandSpec<S, R> {
+  return spec;
+}
+
+/** The usage line: `pwrite [-BFqw] [-b bs] off len -- writes …`. */
+export function usageLine(spec: Command): string {
+  const flags: string[] = [];
+  const valued: string[] = [];
+  for (const [letter, option] of Object.entries((spec.options ?? {}) as OptionSpecs)) {
+    if (option.value === undefined) flags.push(letter);
+    else valued.push(`[-${letter} ${option.value}]`);
+  }
+  const words = [spec.name];
+  if (flags.length > 0) words.push(`[-${flags.join('')}]`);
+  words.push(...valued);
+  if (spec.operands !== undefined) words.push(spec.operands);
+  return `${words.join(' ')} -- ${spec.about}`;
+}
+
+/** The failure of a wrongly used command: its usage line on stdout, after a complaint on stderr. */
+export function usage(spec: Command, complaint?: string): CommandFailure {
+  return new CommandFailure(usageLine(spec), {
+    stream: 'stdout',
+    code: 'EINVAL',
+    ...(complaint === undefined ? {} : { complaint }),
+  });
+}

@@ -1,0 +1,54 @@
+/** help: the commands there are, from their declarations. */
+import { type Command, command, type OptionSpecs, usageLine } from './command.ts';
+import { CommandFailure } from './failure.ts';
+import type { Session } from './session.ts';
+import type { TextSink } from './text.ts';
+
+interface Help {
+  readonly commands: readonly Command[];
+  readonly detailed: boolean;
+}
+
+/** The help command over the commands that `list` and `find` answer with. */
+export function helpCommand(
+  list: (session: Session) => readonly Command[],
+  find: (session: Session, name: string) => Command | null,
+): Command {
+  return command({
+    name: 'help',
+    alias: '?',
+    count: [0, 1],
+    operands: '[command]',
+    about: 'help for one or all commands',
+    needs: 'nothing',
+    once: true,
+    run(session, { operands }): Help {
+      const [name] = operands;
+      if (name === undefined) return { commands: list(session), detailed: false };
+      const found = find(session, name);
+      if (found === null) throw new CommandFailure(`command ${name} not found`, { stream: 'stdout', silent: true });
+      return { commands: [found], detailed: true };
+    },
+    text({ commands, detailed }, out) {
+      for (const spec of commands) out.write(`${usageLine(spec)}\n`);
+      if (!detailed) out.write("\nUse 'help commandname' for extended help.\n");
+      else for (const spec of commands) writeDetails(spec, out);
+    },
+    json: ({ commands }) => ({ command: 'help', commands: commands.map(declaration) }),
+  });
+}
+
+function writeDetails(spec: Command, out: TextSink): void {
+  if (spec.alias !== undefined) out.write(`\n Also: ${spec.alias}\n`);
+  if (spec.help !== undefined) out.write(`\n${spec.help.replace(/^/gm, ' ')}\n`);
+  const options = Object.entries((spec.options ?? {}) as OptionSpecs);
+  if (options.length > 0) out.write('\n');
+  for (const [letter, option] of options) {
+    const form = option.value === undefined ? `-${letter}` : `-${letter} ${option.value}`;
+    out.write(` ${form.padEnd(10)} -- ${option.about}\n`);
+  }
+}
+
+function declaration({ name, alias, operands, about, help, options }: Command): object {
+  return { name, alias, operands, about, help, options, needs: undefined };
+}

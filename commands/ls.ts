@@ -1,0 +1,84 @@
+/** ls: the entries of a directory, for people and for programs. */
+import type { Inode } from '../core/vfs/inode.ts';
+import { command } from './command.ts';
+import { type Entry, entryOf, writeEntry } from './entry.ts';
+import { modeText } from './mode.ts';
+import type { Session } from './session.ts';
+import { right, type TextSink } from './text.ts';
+
+interface Listing {
+  readonly style: 'names' | 'long' | 'fields';
+  /** Set where several paths are listed: the path above its entries. */
+  readonly title: string | null;
+  readonly first: boolean;
+  readonly entries: readonly Entry[];
+  readonly names: readonly string[];
+}
+
+export const ls = command({
+  name: 'ls',
+  operands: '[path...]',
+  about: 'list a directory of the image',
+  help: `-p prints for each entry: inode, mode (octal), links, uid, gid, size, 512-byte blocks, atime, mtime, ctime, name.`,
+  options: {
+    l: { about: 'with mode, links, owner, size and time' },
+    p: { about: 'one line of fields for programs' },
+  },
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  *run(session, { options, operands }): Generator<Listing> {
+    const paths = operands.length > 0 ? operands : [session.cwd];
+    const style = options.p ? 'fields' : options.l ? 'long' : 'names';
+    for (const [i, path] of paths.entries()) {
+      const inode = session.lookup(path, { follow: style === 'names' });
+      const title = paths.length > 1 ? path : null;
+      const dir = inode.kind === 'symlink' ? followToDirectory(session, path) : inode;
+      if (dir?.kind === 'dir') yield { style, title, first: i === 0, ...listDirectory(dir, style) };
+      else yield { style, title: null, first: i === 0, names: [path], entries: [entryOf(inode, path)] };
+    }
+  },
+  text(listing, out) {
+    if (listing.title !== null) out.write(`${listing.first ? '' : '\n'}${listing.title}:\n`);
+    if (listing.style === 'names') for (const name of listing.names) out.write(`${name}\n`);
+    else if (listing.style === 'fields') for (const entry of listing.entries) writeEntry(entry, out);
+    else writeLong(listing.entries, out);
+  },
+  json: ({ title, style, names, entries }) => ({
+    command: 'ls',
+    ...(title === null ? {} : { path: title }),
+    entries: style === 'names' ? names : entries.map(({ name, stat, target }) => ({ name, ...stat, target })),
+  }),
+});
+
+/** As ls(1) does for a link that is named with a trailing slash or points to a directory. */
+function followToDirectory(session: Session, path: string): Inode | null {
+  return path.endsWith('/') ? session.lookup(path, { follow: true }) : null;
+}
+
+function listDirectory(dir: Inode, style: Listing['style']): { names: string[]; entries: Entry[] } {
+  const found: [string, number][] = [];
+  for (const entry of dir.entries()) {
+    if (entry.name !== '.' && entry.name !== '..') found.push([entry.name, entry.ino]);
+  }
+  found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const entries = style === 'names' ? [] : found.map(([name, ino]) => entryOf(dir.fs.iget(ino), name));
+  return { names: found.map(([name]) => name), entries };
+}
+
+function writeLong(entries: readonly Entry[], out: TextSink): void {
+  const rows = entries.map(({ stat, name, target }) => [
+    String(stat.nlink),
+    String(stat.uid),
+    String(stat.gid),
+    stat.rdev === null ? String(stat.size) : `${stat.rdev.major}, ${stat.rdev.minor}`,
+    new Date(stat.mtime.seconds * 1000).toISOString().slice(0, 19).replace('T', ' '),
+    target === null ? name : `${name} -> ${target}`,
+  ]);
+  const width = (column: number) => Math.max(0, ...rows.map((row) => (row[column] as string).length));
+  const widths = [0, 1, 2, 3].map(width);
+  for (const [i, row] of rows.entries()) {
+    const numbers = widths.map((wide, column) => right(row[column] as string, wide)).join(' ');
+    out.write(`${modeText((entries[i] as Entry).stat)} ${numbers} ${row[4]} ${row[5]}\n`);
+  }
+}

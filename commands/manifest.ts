@@ -1,0 +1,122 @@
+/**
+ * manifest: every file below a path with all that identifies it: for comparing two images, or an image with what
+ * Linux reports. With --json one object a line; a damaged directory that contains one of its own parents ends the
+ * walk with an error instead of a loop.
+ */
+import { createHash } from 'node:crypto';
+import { corrupt } from '../core/errors.ts';
+import { type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
+import { File } from '../core/vfs/file.ts';
+import type { Inode } from '../core/vfs/inode.ts';
+import { command } from './command.ts';
+import { timestampText } from './entry.ts';
+import { modeText } from './mode.ts';
+import type { Session } from './session.ts';
+import { tidyPath } from './tidy-path.ts';
+
+/** [offset, physical, length, flags] as FIEMAP reports it, bytes. */
+type Extent = readonly [number, number, number, number];
+
+interface Item {
+  readonly path: string;
+  readonly type: Inode['kind'];
+  readonly ino: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly nlink: number;
+  readonly size: number;
+  readonly mtime: string;
+  readonly target?: string;
+  readonly sha256?: string;
+  readonly xattrs?: { readonly [name: string]: string };
+  readonly extents?: readonly Extent[];
+}
+
+/** Larger files get no checksum: a sparse file of a tebibyte is small on disk and long to read. */
+const HASH_LIMIT = 1 << 30;
+const CHUNK = 1 << 20;
+
+export const manifest = command({
+  name: 'manifest',
+  count: [0, 1],
+  operands: '[path]',
+  about: 'every file below a path, with checksums, attributes and extents',
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  *run(session, { operands }): Generator<Item> {
+    const path = operands[0] ?? session.cwd;
+    yield* walk(session, tidyPath(session.absolute(path)), session.lookup(path, { follow: false }), []);
+  },
+  text(item, out) {
+    const mode = modeText({ mode: item.mode, kind: item.type });
+    const arrow = item.target === undefined ? '' : ` -> ${item.target}`;
+    out.write(
+      `${mode} ${item.nlink} ${item.uid}:${item.gid} ${item.size} ${item.mtime} ${item.ino} ${item.path}${arrow}\n`,
+    );
+    if (item.sha256 !== undefined) out.write(`    sha256 ${item.sha256}\n`);
+    for (const [name, hash] of Object.entries(item.xattrs ?? {})) out.write(`    ${name} sha256 ${hash}\n`);
+    for (const [offset, physical, length, flags] of item.extents ?? []) {
+      out.write(`    [${offset}..${offset + length - 1}] ${physical} 0x${flags.toString(16)}\n`);
+    }
+  },
+  json: (item) => item,
+});
+
+/** The item of `inode` and of everything below it, names in order; `parents` are the directories that lead there. */
+function* walk(session: Session, path: string, inode: Inode, parents: readonly number[]): Generator<Item> {
+  yield describe(session, path, inode);
+  if (inode.kind !== 'dir') return;
+  if (parents.includes(inode.ino)) {
+    throw corrupt({ structure: `directory ${inode.ino} at ${path}`, rule: 'it contains itself' });
+  }
+  const found: [string, number][] = [];
+  for (const { name, ino } of inode.entries()) if (name !== '.' && name !== '..') found.push([name, ino]);
+  found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const below = [...parents, inode.ino];
+  for (const [name, ino] of found) {
+    yield* walk(session, path === '/' ? `/${name}` : `${path}/${name}`, inode.fs.iget(ino), below);
+  }
+}
+
+function describe(session: Session, path: string, inode: Inode): Item {
+  const { ino, mode, uid, gid, nlink, size, mtime, kind } = inode.stat();
+  const item = { path, type: kind, ino, mode, uid, gid, nlink, size, mtime: timestampText(mtime) };
+  const xattrs = userXattrs(inode);
+  const withXattrs = xattrs === null ? item : { ...item, xattrs };
+  if (kind === 'symlink') return { ...withXattrs, target: inode.readlink() };
+  if (kind !== 'file') return withXattrs;
+  const extents = extentsOf(inode);
+  return size < HASH_LIMIT ? { ...withXattrs, sha256: hashOf(session, inode), extents } : { ...withXattrs, extents };
+}
+
+function userXattrs(inode: Inode): { [name: string]: string } | null {
+  const found: { [name: string]: string } = {};
+  for (const { namespace, name } of inode.listXattrs()) {
+    const value = namespace === 'user' ? inode.getXattr(namespace, name) : null;
+    if (value !== null) found[`user.${name}`] = createHash('sha256').update(value).digest('hex');
+  }
+  return Object.keys(found).length > 0 ? found : null;
+}
+
+function extentsOf(inode: Inode): Extent[] {
+  const extents: Extent[] = [];
+  const visit: FiemapVisitor = (...extent) => extents.push(extent) > 0;
+  fiemap(inode, 0, Number.MAX_SAFE_INTEGER, visit, { sync: true });
+  return extents;
+}
+
+function hashOf(session: Session, inode: Inode): string {
+  const file = new File(inode, {});
+  const sum = createHash('sha256');
+  const buffer = session.buffer(CHUNK);
+  for (let at = 0; ; ) {
+    const bytes = file.read(at, buffer);
+    if (bytes === 0) break;
+    sum.update(buffer.subarray(0, bytes));
+    at += bytes;
+  }
+  file.close();
+  return sum.digest('hex');
+}

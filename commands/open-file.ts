@@ -1,0 +1,127 @@
+/** Open files as xfs_io knows them: a name, flags, and the engine's file. */
+import { FsError } from '../core/errors.ts';
+import { seekData, seekHole } from '../core/iomap/seek.ts';
+import { type File, openFile } from '../core/vfs/file.ts';
+import type { Inode } from '../core/vfs/inode.ts';
+import { resolve } from '../core/vfs/path.ts';
+import type { Mount } from './mounts.ts';
+
+/** How a file was opened, as xfs_io's options say it. */
+export interface OpenFlags {
+  readonly readOnly: boolean;
+  readonly create: boolean;
+  readonly append: boolean;
+  readonly direct: boolean;
+  readonly sync: boolean;
+  readonly truncate: boolean;
+  readonly nonBlock: boolean;
+  readonly noFollow: boolean;
+}
+
+export const PLAIN: OpenFlags = {
+  readOnly: false,
+  create: false,
+  append: false,
+  direct: false,
+  sync: false,
+  truncate: false,
+  nonBlock: false,
+  noFollow: false,
+};
+
+/** The flags as xfs_io's stat and print show them. */
+export function openFlagsText(flags: OpenFlags): string {
+  const words = [
+    flags.sync ? 'sync' : 'non-sync',
+    flags.direct ? 'direct' : 'non-direct',
+    flags.readOnly ? 'read-only' : 'read-write',
+  ];
+  if (flags.append) words.push('append-only');
+  if (flags.nonBlock) words.push('non-block');
+  if (flags.noFollow) words.push('nofollow');
+  return words.join(',');
+}
+
+/** A file of an image under the name that the user gave, as the engine's File with xfs_io's flags. */
+export class OpenFile {
+  readonly mount: Mount;
+  readonly name: string;
+  readonly flags: OpenFlags;
+  readonly file: File;
+
+  constructor(mount: Mount, file: File, name: string, flags: OpenFlags) {
+    this.mount = mount;
+    this.file = file;
+    this.name = name;
+    this.flags = flags;
+  }
+
+  /**
+   * Opens `path`. A directory or a file that cannot be written for what it is, is opened for reading, as xfs_io does.
+   * @throws FsError as open(2)
+   */
+  static open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
+    const { fs } = mount;
+    const root = fs.root();
+    if (flags.noFollow && resolve(fs, root, path, { follow: false }).kind === 'symlink') throw new FsError('ELOOP');
+    // Reading never changes an image: -r wins over what would empty or create the file.
+    if (flags.readOnly && flags.truncate) throw new FsError('EROFS', { detail: 'opened read-only' });
+    const options = {
+      append: flags.append,
+      direct: flags.direct,
+      sync: flags.sync,
+      create: flags.create,
+      truncate: flags.truncate,
+      mode,
+    };
+    try {
+      const file = openFile(fs, root, path, { ...options, write: !flags.readOnly });
+      return new OpenFile(mount, file, name, flags);
+    } catch (error) {
+      if (flags.readOnly || flags.create || !(error instanceof FsError) || error.code !== 'EISDIR') throw error;
+      return new OpenFile(mount, openFile(fs, root, path, { direct: flags.direct }), name, {
+        ...flags,
+        readOnly: true,
+      });
+    }
+  }
+
+  get inode(): Inode {
+    return this.file.inode;
+  }
+
+  read(pos: number, into: Uint8Array): number {
+    return this.file.read(pos, into);
+  }
+
+  write(pos: number, from: Uint8Array): number {
+    return this.file.write(pos, from);
+  }
+
+  fsync(dataOnly: boolean): void {
+    this.file.fsync(dataOnly);
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  /** Where data begins at or after `pos`, or null if there is none. */
+  seekData(pos: number): number | null {
+    return orNull(() => seekData(this.inode, pos));
+  }
+
+  /** Where a hole begins at or after `pos` (the end of the file is one), or null beyond the end. */
+  seekHole(pos: number): number | null {
+    return orNull(() => seekHole(this.inode, pos));
+  }
+}
+
+function orNull(call: () => number): number | null {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'ENXIO') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+/** open, close, file, print: the table of open files (xfs_io's io/open.c and io/file.c). */
+import { FsError } from '../core/errors.ts';
+import { command, usage } from './command.ts';
+import { CommandFailure, perror } from './failure.ts';
+import type { Mount } from './mounts.ts';
+import { type OpenFile, type OpenFlags, openFlagsText } from './open-file.ts';
+import type { Session } from './session.ts';
+import { stat } from './stat.ts';
+import type { TextSink } from './text.ts';
+import { parseDecimal, parseInteger } from './words.ts';
+
+interface FileTable {
+  readonly files: readonly { readonly name: string; readonly flags: OpenFlags; readonly type: string }[];
+  readonly current: number;
+}
+
+function fileTable(session: Session): FileTable {
+  const files = session.files.map(({ name, flags, mount }) => ({ name, flags, type: mount.fs.type }));
+  return { files, current: session.current === null ? -1 : session.files.indexOf(session.current) };
+}
+
+function writeTable({ files, current }: FileTable, out: TextSink): void {
+  for (const [i, { name, flags, type }] of files.entries()) {
+    const [before, after] = i === current ? ['[', ']'] : [' ', ' '];
+    const number = String(i).padStart(3, '0');
+    // To xfs_io every file system but XFS is foreign.
+    const kind = type === 'xfs' ? 'xfs' : 'foreign';
+    out.write(`${before}${number}${after} ${name.padEnd(14)} (${kind},${openFlagsText(flags)})\n`);
+  }
+}
+
+/**
+ * Opens `path` and makes it the current file. A directory is opened for reading, as xfs_io does after EISDIR.
+ * @throws CommandFailure `NAME: No such file or directory`
+ */
+export function openTarget(
+  session: Session,
+  mount: Mount,
+  path: string,
+  name: string,
+  flags: OpenFlags,
+  mode: number,
+): OpenFile {
+  try {
+    return session.open(mount, path, name, flags, mode);
+  } catch (error) {
+    throw error instanceof FsError ? perror(name, error) : error;
+  }
+}
+
+/** Opens a file named in a command, for reading. @throws CommandFailure `PATH: No such file or directory` */
+export function openInput(session: Session, path: string): OpenFile {
+  try {
+    return session.openSource(path);
+  } catch (error) {
+    throw error instanceof FsError ? perror(path, new FsError(error.code)) : error;
+  }
+}
+
+export const open = command({
+  name: 'open',
+  alias: 'o',
+  operands: '[path]',
+  about: 'open a file, or show the current one',
+  options: {
+    a: { about: 'append only' },
+    c: { about: 'create it, the same as -f' },
+    d: { about: 'direct I/O' },
+    F: { about: 'accepted' },
+    f: { about: 'create it if it does not exist' },
+    L: { about: 'do not follow a symbolic link' },
+    m: { value: 'mode', kind: 'text', about: 'permissions of a created file (default 0600)' },
+    n: { about: 'accepted' },
+    r: { about: 'read only' },
+    s: { about: 'every write is durable when it returns' },
+    t: { about: 'empty it' },
+  },
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  run(session, args) {
+    const { options, operands } = args;
+    if (operands.length === 0 && session.current !== null) return stat.run(session, NO_ARGUMENTS);
+    if (operands.length === 0) session.file();
+    if (operands.length !== 1) throw usage(open);
+    const mode = options.m === undefined ? 0o600 : parseInteger(options.m);
+    if (mode === null) throw new CommandFailure(`non-numeric mode -- ${options.m}`, { stream: 'stdout' });
+    const flags = {
+      readOnly: options.r,
+      create: options.c || options.f,
+      append: options.a,
+      direct: options.d,
+      sync: options.s,
+      truncate: options.t,
+      nonBlock: options.n,
+      noFollow: options.L,
+    };
+    const path = operands[0] as string;
+    openTarget(session, session.mount(), path, path, flags, mode);
+    return undefined;
+  },
+  text: (result, out) => stat.text?.(result, out),
+});
+
+const NO_ARGUMENTS = { options: { p: undefined, r: false, v: false }, operands: [], last: () => null };
+
+export const close = command({
+  name: 'close',
+  alias: 'c',
+  count: [0, 0],
+  about: 'close the current file',
+  once: true,
+  call: 'close',
+  run(session): FileTable {
+    session.close();
+    return fileTable(session);
+  },
+  text: writeTable,
+});
+
+export const file = command({
+  name: 'file',
+  alias: 'f',
+  count: [0, 1],
+  operands: '[n]',
+  about: 'make an open file the current one',
+  once: true,
+  run(session, { operands }): FileTable {
+    if (operands[0] !== undefined) {
+      const index = parseDecimal(operands[0]);
+      const chosen = session.files[index];
+      if (chosen === undefined) {
+        const text = `value ${index} is out of range (0-${session.files.length - 1})`;
+        throw new CommandFailure(text, { stream: 'stdout' });
+      }
+      session.current = chosen;
+    }
+    return fileTable(session);
+  },
+  text: writeTable,
+});
+
+export const print = command({
+  name: 'print',
+  alias: 'p',
+  count: [0, 0],
+  about: 'list the open files',
+  needs: 'nothing',
+  once: true,
+  run: fileTable,
+  text: writeTable,
+});

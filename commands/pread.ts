@@ -1,0 +1,174 @@
+/** pread: reads a range in blocks, forward, backward or at random places (xfs_io's io/pread.c). */
+import { FsError } from '../core/errors.ts';
+import { command, usage } from './command.ts';
+import { perror } from './failure.ts';
+import { randomSequence } from './random.ts';
+import { type IoReport, stopwatch, writeReport } from './report.ts';
+import type { Session } from './session.ts';
+import type { TextSink } from './text.ts';
+
+/** Bytes read with -v. */
+interface Dump {
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+interface Summary {
+  readonly report: IoReport;
+  readonly condensed: boolean;
+  readonly quiet: boolean;
+}
+
+interface Range {
+  /** Start, or for -B the end, of the range; null means end of file. */
+  readonly offset: number | null;
+  /** Bytes; null means to the end of the file. */
+  readonly count: number | null;
+}
+
+interface Done {
+  offset: number;
+  count: number;
+  total: number;
+  ops: number;
+}
+
+export const pread = command({
+  name: 'pread',
+  alias: 'r',
+  count: [2, Number.POSITIVE_INFINITY],
+  operands: 'off len',
+  about: 'read bytes from an offset on',
+  help: `Reads len bytes at off, one block after the other. "-" for len reads to the end of the file; with -B, off is
+where the range ends, and "-" means the end of the file.`,
+  options: {
+    b: { value: 'bs', kind: 'size', noun: 'bsize', about: 'bytes per read (default: the block size)' },
+    B: { about: 'backward: the range ends at off' },
+    C: { about: 'report as numbers with commas' },
+    F: { about: 'forward (the default)' },
+    R: { about: 'at random offsets in the range' },
+    q: { about: 'no report' },
+    u: { about: 'accepted; the buffer is not filled first' },
+    v: { about: 'dump what was read' },
+    V: { value: 'n', kind: 'integer', noun: 'vector count', about: 'n blocks in one read' },
+    Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
+  },
+  *run(session, args): Generator<Dump | Summary> {
+    const { options } = args;
+    if (args.operands.length !== 2) throw usage(pread);
+    const direction = args.last('FBR') ?? 'F';
+    const range = parseRange(session, args.operands as [string, string], direction);
+    const unit = (options.b ?? session.blockSize) * Math.max(1, options.V ?? 0);
+    const elapsed = stopwatch();
+    const done: Done = { offset: range.offset ?? 0, count: range.count ?? 0, total: 0, ops: 0 };
+    if (direction === 'F') yield* readForward(session, range, unit, options.v, done);
+    else if (direction === 'B') readBackward(session, range, unit, done);
+    else readRandom(session, range, unit, options.Z ?? 0, done);
+    yield { report: { verb: 'read', ...done, seconds: elapsed() }, condensed: options.C, quiet: options.q };
+  },
+  text(result, out) {
+    if ('data' in result) writeDump(result.offset, result.data, out);
+    else if (!result.quiet) writeReport(result.report, result.condensed, out);
+  },
+  json: (result) =>
+    'data' in result
+      ? { command: 'pread', offset: result.offset, data: Buffer.from(result.data).toString('base64') }
+      : { command: 'pread', ...result.report },
+});
+
+function parseRange(session: Session, [off, len]: [string, string], direction: string): Range {
+  const offset = session.sizeOrNull(off);
+  const count = session.sizeOrNull(len);
+  // A word that is no number means -1 to xfs_io: as an offset of a forward read the kernel refuses it.
+  if (offset === null && direction === 'F') throw perror('pread', new FsError('EINVAL'));
+  if (offset === null && direction === 'R') throw session.notNumber('length argument', off);
+  if (count === null && direction === 'R') throw session.notNumber('length argument', len);
+  return { offset, count };
+}
+
+function* readForward(session: Session, range: Range, unit: number, verbose: boolean, done: Done): Generator<Dump> {
+  let at = range.offset ?? 0;
+  let left = range.count ?? Number.POSITIVE_INFINITY;
+  const file = session.file();
+  const buffer = session.buffer(Math.min(unit, left, Math.max(1, file.inode.size)));
+  while (left > 0) {
+    const wanted = Math.min(left, buffer.length);
+    const bytes = file.read(at, buffer.subarray(0, wanted));
+    if (bytes === 0) break;
+    done.ops++;
+    done.total += bytes;
+    if (verbose) yield { offset: at, data: buffer.subarray(0, bytes) };
+    if (bytes < wanted) break;
+    at += bytes;
+    left -= bytes;
+  }
+  if (range.count === null) done.count = done.total;
+}
+
+/** Reads towards the start; the first read ends at a multiple of the unit. */
+function readBackward(session: Session, range: Range, unit: number, done: Done): void {
+  const file = session.file();
+  const size = file.inode.size;
+  let at = range.offset === null ? size : Math.min(size, range.offset);
+  done.offset = at;
+  done.count = Math.min(range.count ?? 0, at);
+  let left = done.count;
+  const end = Math.max(0, at - left);
+  const buffer = session.buffer(unit);
+  // As xfs_io does it: the range may end before its start is reached when both are odd.
+  for (let wanted = at % unit; ; wanted = Math.min(left, unit)) {
+    if (wanted > 0) {
+      at -= wanted;
+      const bytes = file.read(at, buffer.subarray(0, wanted));
+      if (bytes === 0) return;
+      done.ops++;
+      done.total += bytes;
+      if (bytes < wanted) return;
+      left -= bytes;
+    }
+    if (left <= end) return;
+  }
+}
+
+function readRandom(session: Session, range: Range, unit: number, seed: number, done: Done): void {
+  const file = session.file();
+  const random = randomSequence(seed === 0 ? Math.floor(Date.now() / 1000) : seed);
+  const size = file.inode.size;
+  const start = range.offset === null || range.offset > size ? size : range.offset;
+  const spots = randomOffsets(start, range.count ?? 0, unit, random);
+  const buffer = session.buffer(unit);
+  for (const at of spots) {
+    const bytes = file.read(at, buffer);
+    if (bytes === 0) break;
+    done.ops++;
+    done.total += bytes;
+    if (bytes < unit) break;
+  }
+}
+
+/** The offsets that xfs_io visits with -R: as many as a scan of the range takes, multiples of the unit. */
+export function* randomOffsets(offset: number, count: number, unit: number, random: () => number): Generator<number> {
+  const start = offset - (offset % unit);
+  const padded = Math.max(unit, count + (count % unit));
+  const range = padded - unit;
+  for (let left = padded; left > 0; left -= unit) {
+    yield range === 0 ? start : Math.floor((start + (random() % range)) / unit) * unit;
+  }
+}
+
+const HEX = Array.from({ length: 256 }, (_, i) => `${i.toString(16).padStart(2, '0')} `);
+const SHOWN = Array.from({ length: 256 }, (_, i) =>
+  /[0-9A-Za-z]/.test(String.fromCharCode(i)) ? String.fromCharCode(i) : '.',
+);
+
+/** A hex dump in xfs_io's form: 16 bytes a line, letters and digits shown. */
+export function writeDump(offset: number, data: Uint8Array, out: TextSink): void {
+  for (let i = 0; i < data.length; i += 16) {
+    const end = Math.min(i + 16, data.length);
+    let line = `${(offset + i).toString(16).padStart(8, '0')}:  `;
+    for (let j = i; j < end; j++) line += HEX[data[j] as number];
+    line += ' ';
+    for (let j = i; j < end; j++) line += SHOWN[data[j] as number];
+    out.write(`${line}\n`);
+  }
+}

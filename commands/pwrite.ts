@@ -1,0 +1,173 @@
+/** pwrite: writes a pattern or a host file's bytes, in blocks (xfs_io's io/pwrite.c). */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { hostError } from '../core/device/host-error.ts';
+import { FsError } from '../core/errors.ts';
+import { command, usage } from './command.ts';
+import { perror } from './failure.ts';
+import type { OpenFile } from './open-file.ts';
+import { randomOffsets } from './pread.ts';
+import { randomSequence } from './random.ts';
+import { type IoReport, stopwatch, writeReport } from './report.ts';
+
+interface Summary {
+  readonly report: IoReport;
+  readonly condensed: boolean;
+  readonly quiet: boolean;
+}
+
+interface Done {
+  count: number;
+  total: number;
+  ops: number;
+}
+
+/** Where the bytes of the next write come from: fills the buffer from `skip` bytes on, tells how many there are. */
+type Source = (done: number) => Uint8Array;
+
+export const pwrite = command({
+  name: 'pwrite',
+  alias: 'w',
+  count: [2, Number.POSITIVE_INFINITY],
+  operands: 'off len',
+  about: 'write bytes from an offset on',
+  help: `Writes len bytes at off, one block after the other: the byte 0xcd, another one (-S), or the bytes of a file of
+the host (-i). With -B, off is where the range ends.`,
+  options: {
+    b: { value: 'bs', kind: 'size', noun: 'bsize', about: 'bytes per write (default: the block size)' },
+    B: { about: 'backward: the range ends at off' },
+    C: { about: 'report as numbers with commas' },
+    d: { about: 'with -i, accepted: the host file is read as usual' },
+    D: { about: 'each write is durable when it returns' },
+    f: { value: 'file', kind: 'text', about: 'the same as -i' },
+    F: { about: 'forward (the default)' },
+    i: { value: 'file', kind: 'text', about: 'write the bytes of this host file' },
+    N: { about: 'never wait: nothing here waits' },
+    O: { about: 'one single write' },
+    q: { about: 'no report' },
+    R: { about: 'at random offsets in the range' },
+    s: { value: 'skip', kind: 'size', noun: 'skip', about: 'with -i: skip bytes of the host file' },
+    S: { value: 'byte', kind: 'integer', noun: 'seed', about: 'write this byte' },
+    u: { about: 'write what the buffer of the last command held' },
+    V: { value: 'n', kind: 'integer', noun: 'vector count', about: 'n blocks in one write' },
+    w: { about: 'fdatasync in the end' },
+    W: { about: 'fsync in the end' },
+    Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
+  },
+  completes: 'host',
+  run(session, args): Summary {
+    const { options } = args;
+    const direction = args.last('FBRO') ?? 'F';
+    const input = args.last('if') === 'f' ? options.f : options.i;
+    const misused = ((options.s ?? 0) > 0 || options.d) && input === undefined;
+    if (misused || args.operands.length !== 2 || (input !== undefined && direction !== 'F')) throw usage(pwrite);
+    const [off, len] = args.operands as [string, string];
+    const offset = session.size(off, 'offset argument');
+    const length = session.size(len, 'length argument');
+    const unit = (options.b ?? session.blockSize) * Math.max(1, options.V ?? 0);
+    const buffer = session.buffer(bufferSize(direction, length, unit));
+    if (!options.u) buffer.fill((options.S ?? 0xcd) & 0xff);
+    const elapsed = stopwatch();
+    const file = session.file();
+    const done: Done = { count: length, total: 0, ops: 0 };
+    const write = options.D
+      ? (at: number, bytes: Uint8Array) => {
+          const written = file.write(at, bytes);
+          file.fsync(true);
+          return written;
+        }
+      : (at: number, bytes: Uint8Array) => file.write(at, bytes);
+    if (direction === 'B') writeBackward(write, offset, buffer, unit, done);
+    else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z ?? 0, done);
+    else if (input !== undefined) writeFile(write, offset, input, options.s ?? 0, buffer, done);
+    else writeForward(write, offset, () => buffer, done);
+    if (options.W) sync(file, 'fsync');
+    if (options.w) sync(file, 'fdatasync');
+    const report = { verb: 'wrote', offset, ...done, seconds: elapsed() };
+    return { report, condensed: options.C, quiet: options.q };
+  },
+  text({ report, condensed, quiet }, out) {
+    if (!quiet) writeReport(report, condensed, out);
+  },
+  json: ({ report }) => ({ command: 'pwrite', ...report }),
+});
+
+/** Bytes of the buffer: no more than the longest write needs. */
+function bufferSize(direction: string, length: number, unit: number): number {
+  if (direction === 'O') return length;
+  return direction === 'R' ? unit : Math.min(unit, Math.max(length, 1));
+}
+
+type Write = (at: number, bytes: Uint8Array) => number;
+
+function writeForward(write: Write, offset: number, source: Source, done: Done): void {
+  let at = offset;
+  let left = done.count;
+  while (left >= 0) {
+    const chunk = source(done.total);
+    const wanted = Math.min(left, chunk.length);
+    const bytes = write(at, chunk.subarray(0, wanted));
+    if (bytes === 0) break;
+    done.ops++;
+    done.total += bytes;
+    if (bytes < wanted) break;
+    at += bytes;
+    left -= bytes;
+    if (left === 0) break;
+  }
+}
+
+function writeFile(write: Write, offset: number, input: string, skip: number, buffer: Uint8Array, done: Done): void {
+  const fd = openHost(input);
+  try {
+    const source = (total: number) => buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, skip + total));
+    writeForward(write, offset, source, done);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openHost(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw perror(path, hostError(error, path));
+  }
+}
+
+function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: number, done: Done): void {
+  let at = offset;
+  done.count = Math.min(done.count, offset);
+  let left = done.count;
+  const end = Math.max(0, at - left);
+  for (let wanted = Math.min(left, at % unit); ; wanted = Math.min(left, unit)) {
+    if (wanted > 0) {
+      at -= wanted;
+      const bytes = write(at, buffer.subarray(0, wanted));
+      if (bytes === 0) return;
+      done.ops++;
+      done.total += bytes;
+      if (bytes < wanted) return;
+      left -= bytes;
+    }
+    if (left <= end) return;
+  }
+}
+
+function writeRandom(write: Write, offset: number, buffer: Uint8Array, unit: number, seed: number, done: Done): void {
+  const random = randomSequence(seed === 0 ? Math.floor(Date.now() / 1000) : seed);
+  for (const at of randomOffsets(offset, done.count, unit, random)) {
+    const bytes = write(at, buffer.subarray(0, unit));
+    if (bytes === 0) break;
+    done.ops++;
+    done.total += bytes;
+    if (bytes < unit) break;
+  }
+}
+
+function sync(file: OpenFile, call: 'fsync' | 'fdatasync'): void {
+  try {
+    file.fsync(call === 'fdatasync');
+  } catch (error) {
+    throw error instanceof FsError ? perror(call, error) : error;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Results and failures as a person or a program reads them: xfs_io's lines, or one JSON object a line. Also keeps
+ * the exit status, since what counts as failed is decided where failures end up.
+ */
+import type { Command } from './command.ts';
+import type { CommandFailure } from './failure.ts';
+import type { Session } from './session.ts';
+import type { TextSink } from './text.ts';
+
+/** Where rendered text goes; complaints reach their stream after what was written before them. */
+export interface Streams {
+  readonly out: TextSink;
+  error(line: string): void;
+}
+
+export interface Renderer {
+  results(session: Session, command: Command, results: unknown): void;
+  failure(session: Session, command: string, failure: CommandFailure): void;
+}
+
+/** xfs_io's text. */
+export class TextRenderer implements Renderer {
+  private readonly streams: Streams;
+
+  constructor(streams: Streams) {
+    this.streams = streams;
+  }
+
+  results(_session: Session, command: Command, results: unknown): void {
+    const { text } = command;
+    if (text === undefined) return drain(results);
+    for (const result of each(results)) {
+      text(result, this.streams.out);
+      if (this.streams.out.closed) break;
+    }
+  }
+
+  failure(session: Session, _command: string, failure: CommandFailure): void {
+    if (failure.complaint !== undefined) this.streams.error(failure.complaint);
+    if (failure.stream === 'stdout') this.streams.out.write(`${failure.message}\n`);
+    else this.streams.error(failure.message);
+    count(session, failure);
+  }
+}
+
+/** One JSON object for every result and every failure. */
+export class JsonRenderer implements Renderer {
+  private readonly out: TextSink;
+
+  constructor(streams: Streams) {
+    this.out = streams.out;
+  }
+
+  results(session: Session, command: Command, results: unknown): void {
+    let any = false;
+    for (const result of each(results)) {
+      any = true;
+      const object =
+        command.json === undefined ? { ...header(session, command), ...(result as object) } : command.json(result);
+      this.out.write(`${JSON.stringify(object)}\n`);
+    }
+    if (!any && command.json === undefined) this.out.write(`${JSON.stringify(header(session, command))}\n`);
+  }
+
+  failure(session: Session, command: string, failure: CommandFailure): void {
+    const error = { code: failure.code ?? null, message: failure.complaint ?? failure.message };
+    this.out.write(`${JSON.stringify({ command, error })}\n`);
+    count(session, failure);
+  }
+}
+
+function header(session: Session, command: Command): object {
+  if ((command.needs ?? 'file') !== 'file') return { command: command.name };
+  return { command: command.name, file: session.current?.name };
+}
+
+function count(session: Session, failure: CommandFailure): void {
+  if (!failure.silent || session.strict) session.exitCode = failure.status;
+}
+
+function each(results: unknown): Iterable<unknown> {
+  if (results === undefined) return [];
+  return isIterable(results) ? results : [results];
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
+
+function drain(results: unknown): void {
+  for (const _ of each(results));
+}

@@ -1,0 +1,112 @@
+/**
+ * Runs one command line in a session: finds the command, checks what it needs, parses its arguments and hands its
+ * results to the renderer. The order of the checks and their words are xfs_io's (libxcmd/command.c).
+ */
+import { FsError } from '../core/errors.ts';
+import { type Arguments, type Command, type OptionSpecs, usage } from './command.ts';
+import { CommandFailure, perror } from './failure.ts';
+import { findCommand } from './registry.ts';
+import type { Renderer } from './render.ts';
+import type { Session } from './session.ts';
+import { getopt, parseInteger, splitLine } from './words.ts';
+
+/** Runs `line`; with `everyFile`, once for each open file. */
+export function runLine(session: Session, line: string, renderer: Renderer, everyFile: boolean): void {
+  const words = splitLine(line);
+  const name = words[0];
+  if (name === undefined) return;
+  const found = findCommand(session, name);
+  if (found === null) {
+    renderer.failure(session, name, new CommandFailure(`command "${name}" not found`, { silent: true }));
+    return;
+  }
+  if (!everyFile || found.once === true || session.files.length === 0) runOnce(session, found, words, renderer);
+  else
+    for (const file of session.files) {
+      session.current = file;
+      runOnce(session, found, words, renderer);
+    }
+}
+
+function runOnce(session: Session, found: Command, words: readonly string[], renderer: Renderer): void {
+  const typed = words[0] as string;
+  try {
+    checkNeeds(session, found);
+    checkCount(found, typed, words.length - 1);
+    const args = parseArguments(session, found, typed, words.slice(1));
+    renderer.results(session, found, found.run(session, args));
+  } catch (error) {
+    renderer.failure(session, found.name, asFailure(found, error));
+  }
+}
+
+function asFailure(found: Command, error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof FsError) return perror(errorLabel(found, error), error);
+  throw error;
+}
+
+/** What stands before strerror: the call that xfs_io would have made, or the command and the path it is about. */
+function errorLabel(found: Command, error: FsError): string {
+  return error.path === undefined ? (found.call ?? found.name) : `${found.name}: ${error.path}`;
+}
+
+function checkNeeds(session: Session, found: Command): void {
+  const needs = found.needs ?? 'file';
+  if (needs === 'nothing') return;
+  if (needs === 'image') {
+    session.mount();
+    return;
+  }
+  // Told to run without a file, xfs_io says nothing and exits 0; here a script must notice.
+  if (session.current === null) throw new CommandFailure("no files are open, try 'help open'");
+}
+
+function checkCount(found: Command, typed: string, count: number): void {
+  if (found.count === undefined) return;
+  const [least, most] = found.count;
+  if (count >= least && count <= most) return;
+  const expected =
+    most === Number.POSITIVE_INFINITY
+      ? `at least ${least} arguments`
+      : least === most
+        ? `${least} arguments`
+        : `between ${least} and ${most} arguments`;
+  throw new CommandFailure(`bad argument count ${count} to ${typed}, expected ${expected}`, { silent: true });
+}
+
+/** The arguments of a command from its words. @throws CommandFailure for an unknown option or a value that is none */
+function parseArguments(
+  session: Session,
+  found: Command,
+  typed: string,
+  words: readonly string[],
+): Arguments<OptionSpecs> {
+  const specs = (found.options ?? {}) as OptionSpecs;
+  if (found.plain) return { options: {}, operands: words, last: () => null };
+  const parsed = getopt(words, (letter) => (letter in specs ? specs[letter]?.value !== undefined : undefined));
+  const options: Record<string, boolean | number | string> = {};
+  for (const [letter, spec] of Object.entries(specs)) {
+    if (spec.value === undefined) options[letter] = spec.counts ? 0 : false;
+  }
+  for (const [letter, value] of parsed.options) {
+    const spec = specs[letter];
+    if (spec === undefined) continue;
+    if (value !== null) options[letter] = optionValue(session, spec.kind ?? 'text', spec.noun ?? 'value', value);
+    else options[letter] = spec.counts ? (options[letter] as number) + 1 : true;
+  }
+  if (parsed.complaint !== null) throw usage(found, `${typed}: ${parsed.complaint}`);
+  return {
+    options: options as Arguments<OptionSpecs>['options'],
+    operands: parsed.operands,
+    last: (letters) => parsed.options.findLast(([letter]) => letters.includes(letter))?.[0] ?? null,
+  };
+}
+
+function optionValue(session: Session, kind: 'size' | 'integer' | 'text', noun: string, word: string): number | string {
+  if (kind === 'text') return word;
+  if (kind === 'size') return session.size(word, noun);
+  const value = parseInteger(word);
+  if (value === null) throw new CommandFailure(`non-numeric ${noun} -- ${word}`, { stream: 'stdout' });
+  return value;
+}

@@ -1,0 +1,66 @@
+/** seek: where data and holes begin, by SEEK_DATA and SEEK_HOLE (xfs_io's io/seek.c). */
+import { command, usage } from './command.ts';
+import type { OpenFile } from './open-file.ts';
+
+type Whence = 'DATA' | 'HOLE';
+
+interface Found {
+  readonly whence: Whence;
+  readonly start: number;
+  /** File position, or null at the end of the file. */
+  readonly result: number | null;
+  readonly showStart: boolean;
+  readonly first: boolean;
+}
+
+export const seek = command({
+  name: 'seek',
+  count: [2, 5],
+  operands: '[-a|-d|-h] off',
+  about: 'find data and holes',
+  options: {
+    a: { about: 'the next data and the next hole' },
+    d: { about: 'the next data' },
+    h: { about: 'the next hole' },
+    r: { about: 'all of them to the end of the file' },
+    s: { about: 'print where each search started' },
+  },
+  *run(session, args): Generator<Found> {
+    const { options } = args;
+    const wanted = new Set<Whence>();
+    if (options.a || options.d) wanted.add('DATA');
+    if (options.a || options.h) wanted.add('HOLE');
+    const from = args.operands.length === 1 ? session.sizeOrNull(args.operands[0] as string) : null;
+    if (wanted.size === 0 || from === null) throw usage(seek);
+    const file = session.file();
+    let start = from;
+    let whence: Whence = 'DATA';
+    let result: number | null = null;
+    if (wanted.has('HOLE')) {
+      result = find(file, 'HOLE', start);
+      if (result === start || !wanted.has('DATA')) whence = 'HOLE';
+    }
+    if (whence === 'DATA') result = find(file, 'DATA', start);
+    for (let first = true; wanted.size > 0; first = false) {
+      if (result === null && !first) return;
+      if (wanted.has(whence)) yield { whence, start, result, showStart: options.s, first };
+      else if (first) yield { whence, start, result: Number.NaN, showStart: options.s, first };
+      if (result === null) return;
+      if (!options.r) wanted.delete(whence);
+      whence = whence === 'DATA' ? 'HOLE' : 'DATA';
+      start = result;
+      if (wanted.size > 0) result = find(file, whence, start);
+    }
+  },
+  text({ whence, start, result, showStart, first }, out) {
+    if (first) out.write(showStart ? 'Whence\tStart\tResult\n' : 'Whence\tResult\n');
+    if (Number.isNaN(result)) return;
+    out.write(`${whence}\t${showStart ? `${start}\t` : ''}${result ?? 'EOF'}\n`);
+  },
+  json: ({ whence, start, result }) => ({ command: 'seek', whence, start, result }),
+});
+
+/** Where the next data or hole begins; null when there is none before the end of the file. */
+function find(file: OpenFile, whence: Whence, from: number): number | null {
+  return whence === 'DATA' ? file.seekData(from) : file.seekHole(from);
+}

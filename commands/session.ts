@@ -1,0 +1,182 @@
+/**
+ * What one user has open: images, files, the current file, the current directory, and the run's exit status.
+ * Commands see files through it; it knows paths and open flags, not formats.
+ */
+import { FsError } from '../core/errors.ts';
+import type { Inode } from '../core/vfs/inode.ts';
+import { resolve } from '../core/vfs/path.ts';
+import { CommandFailure, perror } from './failure.ts';
+import type { Mount, Mounts } from './mounts.ts';
+import { OpenFile, type OpenFlags, PLAIN } from './open-file.ts';
+import { parseSize } from './words.ts';
+
+/** Bytes of a buffer that a command may ask for. */
+const BUFFER_LIMIT = 2 ** 31;
+
+export interface SessionSettings {
+  /** The name under which xfs_io's own complaints appear (-p). */
+  readonly program: string;
+  /** Permission bits that created files do not get. */
+  readonly umask: number;
+  /** Every failed command makes the exit status 1, also where xfs_io's stays 0. */
+  readonly strict: boolean;
+  readonly expert: boolean;
+}
+
+export class Session {
+  readonly mounts: Mounts;
+  readonly files: OpenFile[] = [];
+  current: OpenFile | null = null;
+  exitCode = 0;
+  /** Set by quit. */
+  ended = false;
+  readonly program: string;
+  readonly umask: number;
+  readonly strict: boolean;
+  readonly expert: boolean;
+  /** The image that paths mean while no file is open. */
+  private image: Mount | null = null;
+  private shared = new Uint8Array(0);
+
+  constructor(mounts: Mounts, settings: SessionSettings) {
+    this.mounts = mounts;
+    this.program = settings.program;
+    this.umask = settings.umask;
+    this.strict = settings.strict;
+    this.expert = settings.expert;
+  }
+
+  /** Opens an image without a file. @throws FsError */
+  openImage(image: string): void {
+    this.image = this.mounts.get(image);
+  }
+
+  /** The image that paths are in: the current file's, else the one named. @throws CommandFailure without any */
+  mount(): Mount {
+    const mount = this.current?.mount ?? this.image;
+    if (mount === null) throw new CommandFailure('no image is open');
+    return mount;
+  }
+
+  /** The current file. @throws CommandFailure without one */
+  file(): OpenFile {
+    if (this.current === null) throw new CommandFailure("no files are open, try 'help open'");
+    return this.current;
+  }
+
+  /** Opens `path` of an image under the name that the user gave, and makes it the current file. @throws FsError */
+  open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
+    this.image = mount;
+    const file = OpenFile.open(mount, this.absolute(path, mount), name, flags, mode & ~this.umask);
+    this.files.push(file);
+    this.current = file;
+    return file;
+  }
+
+  /** Closes the current file; the one after it becomes current. */
+  close(): void {
+    const file = this.file();
+    const index = this.files.indexOf(file);
+    this.files.splice(index, 1);
+    this.current = this.files[Math.min(index, this.files.length - 1)] ?? null;
+    this.image = file.mount;
+    file.close();
+  }
+
+  /** Closes what is open and gives back the images. Returns what went wrong. */
+  end(): FsError[] {
+    const failures: FsError[] = [];
+    for (const file of this.files) {
+      try {
+        file.close();
+      } catch (error) {
+        if (!(error instanceof FsError)) throw error;
+        failures.push(error.withPath(file.name));
+      }
+    }
+    this.files.length = 0;
+    this.current = null;
+    return [...failures, ...this.mounts.close()];
+  }
+
+  /** The directory from which relative paths start. */
+  get cwd(): string {
+    return this.mount().cwd;
+  }
+
+  /** The path from the root of the image, parts unresolved: what `..` means after a symbolic link, the walk knows. */
+  absolute(path: string, mount: Mount = this.mount()): string {
+    return path.startsWith('/') ? path : `${mount.cwd === '/' ? '' : mount.cwd}/${path}`;
+  }
+
+  /** The inode behind a path. @throws FsError naming the path as given */
+  lookup(path: string, options: { readonly follow: boolean }): Inode {
+    return this.naming(path, () => resolve(this.mount().fs, this.mount().fs.root(), this.absolute(path), options));
+  }
+
+  /** A file of the image, opened for reading only. @throws FsError naming the path as given */
+  openSource(path: string): OpenFile {
+    const flags = { ...PLAIN, readOnly: true };
+    return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, 0));
+  }
+
+  /** A file of the image to be written from its start: created, or emptied. @throws FsError naming the path as given */
+  openTarget(path: string, mode: number): OpenFile {
+    const flags = { ...PLAIN, create: true, truncate: true };
+    return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, mode));
+  }
+
+  private naming<T>(path: string, call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw error instanceof FsError ? named(error, path) : error;
+    }
+  }
+
+  /** Bytes per block of the current image; 4096 without one. */
+  get blockSize(): number {
+    return (this.current?.mount ?? this.image)?.fs.blockSize ?? 4096;
+  }
+
+  get sectorSize(): number {
+    return (this.current?.mount ?? this.image)?.fs.sectorSize ?? 512;
+  }
+
+  /** A number with an optional suffix, or null when the word is no number or below zero. @throws FsError EFBIG */
+  sizeOrNull(word: string): number | null {
+    const value = parseSize(word, this.blockSize, this.sectorSize);
+    if (value === null || value < 0n) return null;
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FsError('EFBIG');
+    return Number(value);
+  }
+
+  /** A number with an optional suffix. @throws CommandFailure `non-numeric NOUN -- WORD` */
+  size(word: string, noun: string, kind = 'non-numeric'): number {
+    const value = this.sizeOrNull(word);
+    if (value === null) throw this.notNumber(noun, word, kind);
+    return value;
+  }
+
+  notNumber(noun: string, word: string, kind = 'non-numeric'): CommandFailure {
+    return new CommandFailure(`${kind} ${noun} -- ${word}`, { stream: 'stdout', code: 'EINVAL' });
+  }
+
+  /** A buffer of `length` bytes, shared by all commands; keeps its bytes. @throws CommandFailure when it is too large */
+  buffer(length: number): Uint8Array {
+    if (length > BUFFER_LIMIT) throw perror('memalign', new FsError('ENOMEM'));
+    if (length > this.shared.length) this.shared = new Uint8Array(length);
+    return this.shared.subarray(0, length);
+  }
+}
+
+/** The error, about the path as the user gave it rather than as it was walked. */
+function named(error: FsError, path: string): FsError {
+  if (error.path === path) return error;
+  return new FsError(error.code, {
+    path,
+    cause: error,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    ...(error.damage === undefined ? {} : { damage: error.damage }),
+  });
+}

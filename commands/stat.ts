@@ -1,0 +1,144 @@
+/** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
+import type { StatFs } from '../core/vfs/filesystem.ts';
+import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
+import { command, usage } from './command.ts';
+import { type Entry, entryOf, writeEntry } from './entry.ts';
+import { fullMode } from './mode.ts';
+import { type OpenFlags, openFlagsText } from './open-file.ts';
+import type { TextSink } from './text.ts';
+import { xflagLetters, xflagNames } from './xflags.ts';
+
+const KIND_NAMES: Record<FileKind, string> = {
+  file: 'regular file',
+  dir: 'directory',
+  symlink: 'symbolic link',
+  fifo: 'fifo',
+  char: 'char device',
+  block: 'block device',
+  socket: 'socket',
+};
+interface FileStat {
+  readonly name: string;
+  readonly flags: OpenFlags;
+  readonly stat: Stat;
+  readonly style: 'plain' | 'verbose' | 'raw';
+  readonly sectorSize: number;
+}
+
+export const stat = command({
+  name: 'stat',
+  count: [0, 2],
+  operands: '[-p path]',
+  about: 'what is known of the open file',
+  help: 'With -p: one line for a path, as ls -p prints it; symbolic links are not followed.',
+  options: {
+    p: { value: 'path', kind: 'text', about: 'one line for this path' },
+    r: { about: 'every field of struct stat' },
+    v: { about: 'with times and long names' },
+  },
+  needs: 'image',
+  completes: 'path',
+  run(session, { options, operands }): FileStat | Entry {
+    if (operands.length > 0) throw usage(stat);
+    if (options.p !== undefined) return entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
+    const file = session.file();
+    const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
+    const sectorSize = session.sectorSize;
+    return { name: file.name, flags: file.flags, stat: file.inode.stat(), style, sectorSize };
+  },
+  text(result, out) {
+    if ('style' in result) writeStat(result, out);
+    else writeEntry(result, out);
+  },
+  json: (result) => ({
+    command: 'stat',
+    ...('style' in result ? { file: result.name, ...result.stat, mode: fullMode(result.stat) } : result),
+  }),
+});
+
+function baseName(path: string): string {
+  return path.replace(/\/+$/, '').split('/').at(-1) || '/';
+}
+
+function writeStat(result: FileStat, out: TextSink): void {
+  const { stat: st, style } = result;
+  if (style === 'raw') return writeRaw(st, out);
+  out.write(`fd.path = "${result.name}"\nfd.flags = ${openFlagsText(result.flags)}\n`);
+  out.write(`stat.ino = ${st.ino}\nstat.type = ${KIND_NAMES[st.kind]}\n`);
+  out.write(`stat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
+  if (style === 'verbose') {
+    out.write(`stat.atime = ${calendarTime(st.atime)}\nstat.mtime = ${calendarTime(st.mtime)}\n`);
+    out.write(`stat.ctime = ${calendarTime(st.ctime)}\n`);
+  }
+  // A special file is opened as what it stands for, of which the image knows nothing.
+  if (st.kind !== 'file' && st.kind !== 'dir') return;
+  const flags = style === 'verbose' ? xflagNames(st.xflags) : xflagLetters(st.xflags);
+  out.write(`fsxattr.xflags = 0x${(st.xflags >>> 0).toString(16)} [${flags}]\n`);
+  out.write(`fsxattr.projid = ${st.projid}\nfsxattr.extsize = ${st.extsize}\n`);
+  out.write(`fsxattr.cowextsize = ${st.cowextsize}\nfsxattr.nextents = ${st.nextents}\n`);
+  out.write(`fsxattr.naextents = ${st.naextents}\n`);
+  const unit = result.sectorSize;
+  out.write(`dioattr.mem = 0x${unit.toString(16)}\ndioattr.miniosz = ${unit}\n`);
+  out.write(`dioattr.maxiosz = ${0x7fffffff - (0x7fffffff % unit)}\n`);
+}
+
+function writeRaw(st: Stat, out: TextSink): void {
+  out.write(`stat.blksize = ${st.blockSize}\nstat.nlink = ${st.nlink}\nstat.uid = ${st.uid}\nstat.gid = ${st.gid}\n`);
+  out.write(`stat.mode: 0${fullMode(st).toString(8)}\nstat.ino = ${st.ino}\n`);
+  out.write(`stat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
+  for (const name of ['atime', 'ctime', 'mtime'] as const) {
+    out.write(`stat.${name}.tv_sec = ${st[name].seconds}\nstat.${name}.tv_nsec = ${st[name].nanoseconds}\n`);
+  }
+  out.write(`stat.rdev_major = ${st.rdev?.major ?? 0}\nstat.rdev_minor = ${st.rdev?.minor ?? 0}\n`);
+  out.write('stat.dev_major = 0\nstat.dev_minor = 0\n');
+}
+
+/** A time as ctime(3) prints it, in the local time zone. */
+function calendarTime(time: Timestamp): string {
+  const date = new Date(time.seconds * 1000);
+  const [day, month] = [
+    date.toLocaleString('en-US', { weekday: 'short' }),
+    date.toLocaleString('en-US', { month: 'short' }),
+  ];
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
+  return `${day} ${month} ${String(date.getDate()).padStart(2)} ${clock.join(':')} ${date.getFullYear()}`;
+}
+
+interface FsStat {
+  readonly name: string;
+  readonly statfs: StatFs;
+  readonly parts: { readonly statfs: boolean; readonly geometry: boolean; readonly counts: boolean };
+}
+
+export const statfs = command({
+  name: 'statfs',
+  about: "what is known of the open file's file system",
+  options: {
+    c: { about: 'only the counters' },
+    g: { about: 'only the geometry' },
+    s: { about: 'only what statfs(2) tells' },
+  },
+  run(session, { options }): FsStat {
+    const all = !options.c && !options.g && !options.s;
+    const parts = { statfs: all || options.s, geometry: all || options.g, counts: all || options.c };
+    return { name: session.file().name, statfs: session.mount().fs.statfs(), parts };
+  },
+  text({ name, statfs: st, parts }, out) {
+    out.write(`fd.path = "${name}"\n`);
+    if (parts.statfs) {
+      out.write(`statfs.f_bsize = ${st.blockSize}\nstatfs.f_blocks = ${st.blocks}\n`);
+      out.write(`statfs.f_bfree = ${st.bfree}\nstatfs.f_bavail = ${st.bavail}\n`);
+      out.write(`statfs.f_files = ${st.files}\nstatfs.f_ffree = ${st.ffree}\n`);
+      out.write(`statfs.f_flags = 0x${st.flags.toString(16)}\n`);
+    }
+    if (parts.geometry) for (const [key, value] of st.geometry) out.write(`geom.${key} = ${value}\n`);
+    if (parts.counts) for (const [key, value] of st.counts) out.write(`counts.${key} = ${value}\n`);
+  },
+  json: ({ name, statfs: st }) => ({
+    command: 'statfs',
+    file: name,
+    ...st,
+    geometry: Object.fromEntries(st.geometry),
+    counts: Object.fromEntries(st.counts),
+  }),
+});

@@ -1,0 +1,9 @@
+/** An absolute path without `.`, `..` and doubled slashes, resolved by name as a shell does for cd. */
+export function tidyPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}

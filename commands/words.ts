@@ -1,0 +1,114 @@
+/**
+ * The words of a command line: splitting it, numbers with suffixes, and options as getopt(3) takes them.
+ * Behaves as xfs_io does (libxcmd's breakline and cvtnum, glibc's getopt with its reordering of operands).
+ */
+
+/**
+ * The words of a line. Blanks separate; a word that begins with a quote reaches to the same quote, so that names
+ * with blanks can be given. A quote without its partner is an ordinary character.
+ */
+export function splitLine(line: string): string[] {
+  const words: string[] = [];
+  for (const match of line.matchAll(/"([^"]*)"(?=\s|$)|'([^']*)'(?=\s|$)|\S+/g))
+    words.push(match[1] ?? match[2] ?? match[0]);
+  return words;
+}
+
+/** A word that makes splitLine() give back `name`. */
+export function quoteWord(name: string): string {
+  if (name !== '' && !/[\s"']/.test(name)) return name;
+  return name.includes('"') ? `'${name}'` : `"${name}"`;
+}
+
+const SHIFT: Record<string, bigint> = { k: 10n, m: 20n, g: 30n, t: 40n, p: 50n, e: 60n };
+const LONG_MAX = 2n ** 63n - 1n;
+
+/** The C library's strtoll(3) with base 0: the value and what follows it. */
+function leadingInteger(text: string): { value: bigint; rest: string } | null {
+  const match = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/.exec(text);
+  if (match === null) return null;
+  const digits = match[2] as string;
+  let value = BigInt(/^0[0-7]/.test(digits) ? `0o${digits.slice(1)}` : digits);
+  if (value > LONG_MAX) value = LONG_MAX;
+  return { value: match[1] === '-' ? -value : value, rest: text.slice(match[0].length) };
+}
+
+/**
+ * A number as xfs_io reads it: decimal, 0x hexadecimal or 0 octal, with one of the suffixes b (file system blocks),
+ * s (sectors), k m g t p e. Wraps at 64 bits as C does. Null when it is no number.
+ */
+export function parseSize(word: string, blockSize: number, sectorSize: number): bigint | null {
+  const number = leadingInteger(word);
+  if (number === null) return null;
+  if (number.rest === '') return number.value;
+  const suffix = number.rest.toLowerCase();
+  if (suffix === 'b') return BigInt.asIntN(64, number.value * BigInt(blockSize));
+  if (suffix === 's') return BigInt.asIntN(64, number.value * BigInt(sectorSize));
+  const shift = SHIFT[suffix];
+  return shift === undefined ? null : BigInt.asIntN(64, number.value << shift);
+}
+
+/** The C library's strtoul(3) with base 0, cut to 32 bits; what follows the digits is ignored. Null without digits. */
+export function parseInteger(word: string): number | null {
+  const number = leadingInteger(word);
+  return number === null ? null : Number(BigInt.asUintN(32, number.value));
+}
+
+/** The C library's atoi(3): leading decimal digits, else 0. */
+export function parseDecimal(word: string): number {
+  return Number.parseInt(word, 10) || 0;
+}
+
+/** What getopt found: options in the order given, then the operands; or the complaint that ended it. */
+export interface Getopt {
+  readonly options: readonly (readonly [letter: string, value: string | null])[];
+  readonly operands: readonly string[];
+  /** As glibc words it, without the program's name: `invalid option -- 'x'`. */
+  readonly complaint: string | null;
+}
+
+/**
+ * Options and operands of `words`. `takesValue` answers for a letter, or for a long option's name: true, false, or
+ * undefined for no such option.
+ * Operands may stand between options; `--` ends the options; a lone `-` is an operand.
+ */
+export function getopt(words: readonly string[], takesValue: (letter: string) => boolean | undefined): Getopt {
+  const options: [string, string | null][] = [];
+  const operands: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (word === '--') {
+      operands.push(...words.slice(i + 1));
+      break;
+    }
+    if (word.length < 2 || word[0] !== '-') {
+      operands.push(word);
+      continue;
+    }
+    if (word.startsWith('--')) {
+      const [name = '', inline] = word.slice(2).split(/=(.*)/s);
+      const valued = name.length < 2 ? undefined : takesValue(name);
+      if (valued === undefined || (inline !== undefined && !valued)) {
+        return { options, operands, complaint: `unrecognized option '${word}'` };
+      }
+      const value = !valued ? null : (inline ?? words[++i]);
+      if (value === undefined) return { options, operands, complaint: `option '--${name}' requires an argument` };
+      options.push([name, value]);
+      continue;
+    }
+    for (let j = 1; j < word.length; j++) {
+      const letter = word[j] as string;
+      const valued = takesValue(letter);
+      if (valued === undefined) return { options, operands, complaint: `invalid option -- '${letter}'` };
+      if (!valued) {
+        options.push([letter, null]);
+        continue;
+      }
+      const value = j + 1 < word.length ? word.slice(j + 1) : words[++i];
+      if (value === undefined) return { options, operands, complaint: `option requires an argument -- '${letter}'` };
+      options.push([letter, value]);
+      break;
+    }
+  }
+  return { options, operands, complaint: null };
+}
