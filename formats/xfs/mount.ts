@@ -9,6 +9,9 @@ import type { Buf, BufferCache } from '../../core/buffer-cache.ts';
 import type { Device } from '../../core/device/device.ts';
 import { FsError } from '../../core/errors.ts';
 import type { MountOptions } from '../../core/vfs/filesystem.ts';
+import { SpaceCounters } from './alloc/counters.ts';
+import type { XfsInode } from './inode.ts';
+import type { InodeTable } from './inode-table.ts';
 import type { XfsLog } from './log/log.ts';
 import { type Features, type SuperblockValues, superblockFeatures } from './superblock.ts';
 import { INODES_PER_CHUNK } from './structure/btree-format.ts';
@@ -29,7 +32,11 @@ export class XfsMount {
   readonly features: Features;
   /** The verifiers of this mount, by structure name. */
   readonly ops: MountOps;
+  /** How many blocks may still be promised. */
+  readonly space: SpaceCounters;
   log!: XfsLog;
+  /** The inodes in use. */
+  inodes!: InodeTable;
 
   readonly blockSize: number;
   readonly blockLog: number;
@@ -106,6 +113,17 @@ export class XfsMount {
     this.uuid = this.features.metaUuid ? sb.meta_uuid : sb.uuid;
     this.rootIno = sb.rootino;
     this.ops = mountOps(this);
+    this.space = new SpaceCounters(this);
+  }
+
+  /** Promises blocks to a delayed allocation. @throws FsError ENOSPC */
+  reserve(blocks: number): void {
+    this.space.reserve(blocks);
+  }
+
+  /** Takes a promise back, or fulfils it after allocating. */
+  unreserve(blocks: number): void {
+    this.space.unreserve(blocks);
   }
 
   /** The primary superblock's buffer. */
@@ -231,6 +249,11 @@ export class XfsMount {
 
   agfl(agno: number): Buf {
     return this.cache.get(this.agbToAddr(agno, 0) + 3 * this.sectorSize, this.sectorSize, this.ops.agfl);
+  }
+
+  /** The inode with this number. @throws FsError ENOENT free, EINVAL, EUCLEAN damaged */
+  iget(ino: number): XfsInode {
+    return this.inodes.get(ino);
   }
 
   /** Runs `fn` in a transaction: commit on return, cancel on throw. Set when the log is attached. */

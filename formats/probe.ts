@@ -1,0 +1,21 @@
+/** The formats, tried in order. A new format joins by one line. */
+import type { Device } from '../core/device/device.ts';
+import { FsError } from '../core/errors.ts';
+import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
+import { mountXfs } from './xfs/filesystem.ts';
+import { hasXfsMagic } from './xfs/superblock.ts';
+
+interface Format {
+  readonly name: string;
+  probe(device: Device): boolean;
+  mount(device: Device, options: MountOptions): Filesystem;
+}
+
+const FORMATS: readonly Format[] = [{ name: 'xfs', probe: hasXfsMagic, mount: mountXfs }];
+
+/** Opens the file system on a device. @throws FsError EINVAL if it is none that we know, and what the format refuses */
+export function mount(device: Device, options: MountOptions): Filesystem {
+  for (const format of FORMATS) if (format.probe(device)) return format.mount(device, options);
+  const known = FORMATS.map((format) => format.name).join(', ');
+  throw new FsError('EINVAL', { detail: `no file system that fsio knows (${known}) on ${device.name}` });
+}

@@ -1,0 +1,164 @@
+/**
+ * An XFS image as the commands see it. Opening checks the superblock, the features and the log before anything is
+ * shown: an unknown incompatible feature is refused by name, an unknown read-only-compatible one allows reading only,
+ * and an unclean log is never passed over in silence.
+ */
+import type { Device } from '../../core/device/device.ts';
+import { BufferCache } from '../../core/buffer-cache.ts';
+import { FsError } from '../../core/errors.ts';
+import type { Tracer } from '../../core/iomap/trace.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
+import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { XfsInode } from './inode.ts';
+import { InodeTable } from './inode-table.ts';
+import { attachLog } from './log/log.ts';
+import { type MountDevices, XfsMount } from './mount.ts';
+import { inactivateInode } from './release.ts';
+import { xfsStatfs } from './statfs.ts';
+import { Incompat, LogIncompat, RoCompat, unknownBits, VersionBit } from './structure/features.ts';
+import { SBF_READONLY } from './structure/sb.ts';
+import { readSuperblock, type SuperblockValues } from './superblock.ts';
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export class XfsFilesystem implements Filesystem {
+  readonly type = 'xfs';
+  readonly mp: XfsMount;
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  readonly now: () => Timestamp;
+  tracer: Tracer | null = null;
+  private readonly notes: readonly string[];
+
+  constructor(mp: XfsMount, notes: readonly string[]) {
+    this.mp = mp;
+    this.blockSize = mp.blockSize;
+    this.readOnly = mp.readOnly;
+    this.now = mp.options.now;
+    this.notes = notes;
+    mp.inodes = new InodeTable(mp, this);
+  }
+
+  get status(): string | null {
+    return this.notes.length === 0 ? null : this.notes.join('; ');
+  }
+
+  root(): XfsInode {
+    return this.iget(this.mp.rootIno);
+  }
+
+  iget(ino: number): XfsInode {
+    return this.mp.inodes.get(ino);
+  }
+
+  statfs(): StatFs {
+    return xfsStatfs(this.mp);
+  }
+
+  sync(): void {
+    for (const ip of this.mp.inodes.changed()) writeback(ip);
+    if (this.mp.log.active) this.mp.log.force();
+  }
+
+  unmount(): void {
+    this.sync();
+    // What only memory knew (CoW staging, speculative blocks) ends with the use of the image.
+    for (const ip of this.mp.inodes.changed()) inactivateInode(ip);
+    this.mp.log.cleanUnmount();
+  }
+}
+
+/**
+ * Opens an XFS image.
+ * @throws FsError EINVAL not XFS or unknown features, EUCLEAN damaged or a log that needs recovery, ENODEV device missing
+ */
+export function mountXfs(device: Device, options: MountOptions): XfsFilesystem {
+  const sb = readSuperblock(device);
+  const notes: string[] = [];
+  const readOnly = mustBeReadOnly(sb, options, notes);
+  const devices = assignDevices(sb, device, options);
+  checkSizes(sb, devices);
+  const cache = new BufferCache(device, CACHE_BYTES);
+  const mp = new XfsMount(sb, devices, cache, options, readOnly);
+  attachLog(mp);
+  checkLog(mp, notes);
+  const fs = new XfsFilesystem(mp, notes);
+  checkRoot(fs);
+  return fs;
+}
+
+/** @throws FsError EINVAL for features that nobody here can read, EROFS for those that forbid asked-for writing */
+function mustBeReadOnly(sb: SuperblockValues, options: MountOptions, notes: string[]): boolean {
+  let readOnly = options.readOnly;
+  if ((sb.versionnum & VersionBit.NUMBITS) === 5) {
+    const incompat = unknownBits(sb.features_incompat, Incompat);
+    if (incompat.length > 0)
+      throw new FsError('EINVAL', { detail: `unknown incompatible features: ${incompat.join(', ')}` });
+    const roCompat = unknownBits(sb.features_ro_compat, RoCompat);
+    if (roCompat.length > 0) {
+      notes.push(`read only: unknown read-only-compatible features: ${roCompat.join(', ')}`);
+      readOnly = true;
+    }
+    const logIncompat = unknownBits(sb.features_log_incompat, LogIncompat);
+    if (logIncompat.length > 0) {
+      notes.push(`read only: unknown log features: ${logIncompat.join(', ')}`);
+      readOnly = true;
+    }
+    if ((sb.features_incompat & Incompat.NEEDSREPAIR) !== 0) {
+      notes.push('read only: needsrepair is set, run xfs_repair');
+      readOnly = true;
+    }
+    // Metadata directories, realtime groups and zones are read, never written.
+    if ((sb.features_incompat & (Incompat.METADIR | Incompat.ZONED)) !== 0) {
+      notes.push('read only: the image has a metadata directory tree');
+      readOnly = true;
+    }
+  }
+  if (sb.inprogress !== 0) throw new FsError('EINVAL', { detail: 'mkfs did not finish this image (inprogress is set)' });
+  if ((sb.flags & SBF_READONLY) !== 0) {
+    notes.push('read only: the superblock says so');
+    readOnly = true;
+  }
+  return readOnly;
+}
+
+/** The further devices fill the roles that the superblock asks for: external log first, then realtime. */
+function assignDevices(sb: SuperblockValues, data: Device, options: MountOptions): MountDevices {
+  const given = [...options.devices];
+  let log = data;
+  if (sb.logstart === 0) {
+    const device = given.shift();
+    if (device === undefined) throw new FsError('ENODEV', { detail: 'the log is on another device: give it with --device' });
+    log = device;
+  }
+  const realtime = sb.rblocks > 0 && sb.rtstart === 0 ? (given.shift() ?? null) : null;
+  if (given.length > 0) throw new FsError('EINVAL', { detail: `${given[0]?.name}: the image has no use for this device` });
+  return { data, log, realtime };
+}
+
+function checkSizes(sb: SuperblockValues, devices: MountDevices): void {
+  const tooSmall = (device: Device, what: string, blocks: number): void => {
+    const need = blocks * sb.blocksize;
+    if (device.size < need)
+      throw new FsError('EINVAL', { detail: `${what} needs ${need} bytes, ${device.name} has ${device.size}: truncated?` });
+  };
+  tooSmall(devices.data, 'the file system', sb.dblocks);
+  if (devices.log !== devices.data) tooSmall(devices.log, 'the log', sb.logblocks);
+  if (devices.realtime !== null) tooSmall(devices.realtime, 'the realtime section', sb.rblocks);
+}
+
+/** A dirty log means that the image does not yet say what was last written. */
+function checkLog(mp: XfsMount, notes: string[]): void {
+  const state = mp.log.found();
+  if (state.clean) return;
+  if (!mp.options.norecovery)
+    throw new FsError('EUCLEAN', {
+      detail: `the log holds changes that are not in place yet (${state.why}); --norecovery shows the image without them`,
+    });
+  notes.push(`log not replayed: ${state.why}; shown is the state without it`);
+}
+
+function checkRoot(fs: XfsFilesystem): void {
+  if (fs.root().kind !== 'dir') throw new FsError('EUCLEAN', { detail: `root inode ${fs.mp.rootIno} is not a directory` });
+}

@@ -1,0 +1,46 @@
+/**
+ * What memory knows of an inode beyond its bytes: cached pages, reservations, a size that is not on disk yet.
+ * XfsInode objects are windows that hold nothing themselves; all windows on one inode share one state, which the
+ * table may forget when it says nothing that the disk does not.
+ */
+import { PageCache } from '../../core/vfs/page-cache.ts';
+import type { XfsInode } from './inode.ts';
+import { Reservations } from './reservations.ts';
+
+let lastSequence = 0;
+
+export class InodeState {
+  /** Delayed allocations of the data fork. */
+  readonly delalloc = new Reservations();
+  /** The CoW fork. */
+  readonly cow = new Reservations();
+  readonly pages: PageCache;
+  /** File size in bytes as readers see it, or -1 while it is what the disk says. */
+  size = -1;
+  /** How many open files use the inode. */
+  users = 0;
+  /** Changes whenever a mapping changes; never the same for two states. */
+  sequence = ++lastSequence;
+  /** The log's item when only times changed in it: nothing that fsync must wait for. */
+  timesOnly: object | null = null;
+  /** True when the table forgot it: windows look for the new one. */
+  dead = false;
+
+  constructor(ip: XfsInode) {
+    this.pages = new PageCache(ip, ip.mp.blockSize);
+  }
+
+  mappingsChanged(): void {
+    this.sequence = ++lastSequence;
+  }
+
+  /** True if forgetting it would lose something. */
+  get needed(): boolean {
+    return this.users > 0 || this.changed;
+  }
+
+  /** True if the disk does not know all of it yet. */
+  get changed(): boolean {
+    return this.pages.dirtyBytes > 0 || this.delalloc.size > 0 || this.cow.size > 0 || this.size >= 0;
+  }
+}

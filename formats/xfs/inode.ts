@@ -1,0 +1,303 @@
+/**
+ * One inode: a window on its bytes in the cluster buffer, which may leave the cache and come back, and on the state
+ * that memory keeps (inode-state.ts). It holds nothing of its own, so that any number of windows agree.
+ * What a file can do lies in the files that the methods name.
+ */
+import type { Buf } from '../../core/buffer-cache.ts';
+import { FsError } from '../../core/errors.ts';
+import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
+import type { Filesystem } from '../../core/vfs/filesystem.ts';
+import type {
+  AttrChange, DeviceNumber, DirEntry, FileKind, FlagsChange, Inode, RenameMode, Stat, Xattr, XattrMode, XattrNamespace,
+} from '../../core/vfs/inode.ts';
+import type { PageCache } from '../../core/vfs/page-cache.ts';
+import { getXattr, listXattrs } from './attr/read.ts';
+import { dirLookup } from './dir/lookup.ts';
+import { dirEntries } from './dir/read.ts';
+import type { InodeState } from './inode-state.ts';
+import { fsyncInode, touchInode } from './inode-write.ts';
+import { xfsIomapOps } from './iomap.ts';
+import type { XfsMount } from './mount.ts';
+import { createFile } from './names/create.ts';
+import { reflinkInode } from './reflink.ts';
+import { releaseInode } from './release.ts';
+import type { Reservations } from './reservations.ts';
+import { inodeStat, kindOfMode } from './stat.ts';
+import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
+import { readSymlink } from './symlink.ts';
+import { truncateInode } from './truncate.ts';
+
+export type ForkKind = 'data' | 'attr';
+
+/** One fork of an inode, read from its bytes each time. */
+export class ForkWindow {
+  private readonly ip: XfsInode;
+  private readonly attr: boolean;
+
+  constructor(ip: XfsInode, attr: boolean) {
+    this.ip = ip;
+    this.attr = attr;
+  }
+
+  get format(): 'local' | 'extents' | 'btree' | 'dev' | 'none' {
+    const value = this.attr
+      ? Dinode.get.aformat(this.ip.buf.view, this.ip.base)
+      : Dinode.get.format(this.ip.buf.view, this.ip.base);
+    if (value === ForkFormat.LOCAL) return 'local';
+    if (value === ForkFormat.EXTENTS) return 'extents';
+    if (value === ForkFormat.BTREE) return 'btree';
+    return value === ForkFormat.DEV ? 'dev' : 'none';
+  }
+
+  /** Byte offset of the fork in the inode's buffer. */
+  get start(): number {
+    const literal = this.ip.base + this.ip.coreSize;
+    return this.attr ? literal + this.ip.forkOffset : literal;
+  }
+
+  /** Bytes that the fork may take; 0 for an attribute fork that is not there. */
+  get size(): number {
+    const literal = this.ip.mp.inodeSize - this.ip.coreSize;
+    const offset = this.ip.forkOffset;
+    if (this.attr) return offset === 0 ? 0 : literal - offset;
+    return offset === 0 ? literal : offset;
+  }
+
+  /** Extents in the fork, as the inode counts them. */
+  get nextents(): number {
+    const { view } = this.ip.buf;
+    const { base } = this.ip;
+    if ((dinodeFlags2(view, base) & DiFlag2.NREXT64) !== 0) {
+      return this.attr ? DinodeLarge.get.big_anextents(view, base) : DinodeLarge.get.big_nextents(view, base);
+    }
+    return this.attr ? Dinode.get.anextents(view, base) : Dinode.get.nextents(view, base);
+  }
+}
+
+export class XfsInode implements Inode {
+  readonly mp: XfsMount;
+  readonly fs: Filesystem;
+  readonly ino: number;
+  /** Byte offset of the inode in `buf`. */
+  readonly base: number;
+  readonly dataFork: ForkWindow;
+  readonly attrFork: ForkWindow;
+  private buffer: Buf;
+  private known: InodeState | null = null;
+
+  constructor(mp: XfsMount, fs: Filesystem, ino: number, buf: Buf, base: number) {
+    this.mp = mp;
+    this.fs = fs;
+    this.ino = ino;
+    this.buffer = buf;
+    this.base = base;
+    this.dataFork = new ForkWindow(this, false);
+    this.attrFork = new ForkWindow(this, true);
+  }
+
+  /** The cluster buffer with the inode's bytes, read again if it left the cache. */
+  get buf(): Buf {
+    const { buffer } = this;
+    if (buffer.cached) return buffer;
+    this.buffer = this.mp.cache.get(buffer.addr, buffer.length, this.mp.ops.inode);
+    return this.buffer;
+  }
+
+  /** Permission bits and type as the inode has them. */
+  get mode(): number {
+    return Dinode.get.mode(this.buf.view, this.base);
+  }
+
+  get kind(): FileKind {
+    return kindOfMode(this.mode);
+  }
+
+  get version(): number {
+    return Dinode.get.version(this.buf.view, this.base);
+  }
+
+  /** Bytes before the data fork. */
+  get coreSize(): number {
+    return this.version < 3 ? 100 : 176;
+  }
+
+  /** Byte offset of the attribute fork behind the core; 0 without one. */
+  get forkOffset(): number {
+    return Dinode.get.forkoff(this.buf.view, this.base) * 8;
+  }
+
+  get hasAttrFork(): boolean {
+    return this.forkOffset !== 0;
+  }
+
+  /** The data lies on the realtime device. */
+  get realtime(): boolean {
+    return (Dinode.get.flags(this.buf.view, this.base) & DiFlag.REALTIME) !== 0;
+  }
+
+  private get state(): InodeState {
+    const { known } = this;
+    if (known !== null && !known.dead) return known;
+    this.known = this.mp.inodes.state(this);
+    return this.known;
+  }
+
+  get pages(): PageCache {
+    return this.state.pages;
+  }
+
+  /** Delayed allocations of the data fork, in memory. */
+  get delalloc(): Reservations {
+    return this.state.delalloc;
+  }
+
+  /** The CoW fork, in memory. */
+  get cow(): Reservations {
+    return this.state.cow;
+  }
+
+  /** Changes whenever a mapping of this file changes. */
+  get sequence(): number {
+    return this.state.sequence;
+  }
+
+  /** Every change of a mapping says so: cached mappings are stale now. */
+  mappingsChanged(): void {
+    this.state.mappingsChanged();
+  }
+
+  /** What the log holds of this inode when that is times only. */
+  get timesOnly(): object | null {
+    return this.state.timesOnly;
+  }
+
+  set timesOnly(item: object | null) {
+    this.state.timesOnly = item;
+  }
+
+  get size(): number {
+    const state = this.known !== null && !this.known.dead ? this.known : this.mp.inodes.peekState(this.ino);
+    return state !== null && state.size >= 0 ? state.size : Dinode.get.size(this.buf.view, this.base);
+  }
+
+  /** Sets the size that readers see; the same as on disk ends the difference. */
+  setMemorySize(size: number): void {
+    this.state.size = size === Dinode.get.size(this.buf.view, this.base) ? -1 : size;
+  }
+
+  growSize(size: number): void {
+    if (size > this.size) this.setMemorySize(size);
+  }
+
+  stat(): Stat {
+    return inodeStat(this);
+  }
+
+  readlink(): string {
+    return readSymlink(this);
+  }
+
+  lookup(name: string): number | null {
+    return dirLookup(this, name)?.ino ?? null;
+  }
+
+  entries(from = 0): IterableIterator<DirEntry> {
+    return dirEntries(this, from);
+  }
+
+  listXattrs(): Xattr[] {
+    return listXattrs(this);
+  }
+
+  getXattr(namespace: XattrNamespace, name: string): Uint8Array | null {
+    return getXattr(this, namespace, name);
+  }
+
+  get iomap(): InodeIomapOps {
+    return xfsIomapOps;
+  }
+
+  touch(): void {
+    touchInode(this);
+  }
+
+  truncate(size: number): void {
+    truncateInode(this, size);
+  }
+
+  reflink(source: Inode, sourcePos: number, pos: number, length: number): void {
+    if (!(source instanceof XfsInode) || source.mp !== this.mp) throw new FsError('EXDEV');
+    reflinkInode(this, source, sourcePos, pos, length);
+  }
+
+  fsync(dataOnly: boolean): void {
+    fsyncInode(this, dataOnly);
+  }
+
+  acquire(): void {
+    this.state.users++;
+  }
+
+  release(): void {
+    const { state } = this;
+    state.users = Math.max(0, state.users - 1);
+    if (state.users === 0) releaseInode(this);
+  }
+
+  /** True while an open file uses it. */
+  get inUse(): boolean {
+    return (this.mp.inodes.peekState(this.ino)?.users ?? 0) > 0;
+  }
+
+  create(name: string, mode: number): Inode {
+    return createFile(this, name, mode);
+  }
+
+  mkdir(_name: string, _mode: number): Inode {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  symlink(_name: string, _target: string): Inode {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  mknod(_name: string, _kind: 'fifo' | 'socket' | 'char' | 'block', _mode: number, _device: DeviceNumber | null): Inode {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  tmpfile(_mode: number): Inode {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  link(_name: string, _inode: Inode): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  unlink(_name: string): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  rmdir(_name: string): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  rename(_name: string, _target: Inode, _newName: string, _mode?: RenameMode): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  setAttr(_change: AttrChange): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  setFlags(_change: FlagsChange): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  setXattr(_namespace: XattrNamespace, _name: string, _value: Uint8Array, _mode?: XattrMode): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+
+  removeXattr(_namespace: XattrNamespace, _name: string): void {
+    throw new FsError('EOPNOTSUPP');
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Free space and geometry as Linux reports them (kernel: xfs_fs_statfs, xfs_fs_geometry, xfs_ioctl_fs_counts). What
+ * Linux keeps back while mounted (its pool, per-group reservations, blocks set aside) is not free here either.
+ */
+import type { StatFs } from '../../core/vfs/filesystem.ts';
+import type { XfsMount } from './mount.ts';
+import { Superblock } from './structure/sb.ts';
+
+const XFS_SUPER_MAGIC = 0x58465342;
+const MAX_INODES = 2 ** 56 - 1;
+const ST_RDONLY = 1;
+const ST_VALID = 0x20;
+const ST_RELATIME = 0x1000;
+
+export function xfsStatfs(mp: XfsMount): StatFs {
+  const { view } = mp.sbBuf;
+  const icount = Superblock.get.icount(view, 0);
+  const ifree = Superblock.get.ifree(view, 0);
+  const frextents = Superblock.get.frextents(view, 0);
+  const bfree = Math.max(0, mp.space.available);
+  const files = countFiles(mp, icount, bfree);
+  const { sb } = mp;
+  return {
+    type: XFS_SUPER_MAGIC,
+    blockSize: mp.blockSize,
+    blocks: mp.dataBlocks - (mp.logStart === 0 ? 0 : mp.logBlocks),
+    bfree,
+    bavail: bfree,
+    files,
+    ffree: Math.max(0, files - (icount - ifree)),
+    fsid: [Superblock.get.uuid(view, 0).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0), 0],
+    nameMax: 255,
+    frsize: mp.blockSize,
+    flags: ST_VALID + ST_RELATIME + (mp.readOnly ? ST_RDONLY : 0),
+    geometry: [
+      ['bsize', mp.blockSize],
+      ['agcount', mp.agCount],
+      ['agblocks', mp.agBlocks],
+      ['datablocks', mp.dataBlocks],
+      ['rtblocks', sb.rblocks],
+      ['rtextents', sb.rextents],
+      ['rtextsize', mp.rtExtSize],
+      ['sunit', sb.unit],
+      ['swidth', sb.width],
+    ],
+    counts: [
+      ['freedata', bfree],
+      ['freertx', frextents],
+      ['freeino', ifree],
+      ['allocino', icount],
+    ],
+  };
+}
+
+/** Inodes that there are or could be: free blocks could all become inodes, up to imax_pct of the image. */
+function countFiles(mp: XfsMount, icount: number, bfree: number): number {
+  let files = Math.min(icount + bfree * mp.inodesPerBlock, MAX_INODES);
+  const { imax_pct } = mp.sb;
+  if (imax_pct > 0) {
+    const blocks = Math.floor((mp.dataBlocks * imax_pct) / 100);
+    const whole = Math.floor(blocks / mp.blocksPerAlloc) * mp.blocksPerAlloc;
+    files = Math.min(files, whole * mp.inodesPerBlock);
+  }
+  return Math.max(files, icount);
+}
