@@ -10,8 +10,8 @@ import * as assert from 'uvu/assert';
 import { FileDevice } from '../../core/device/file.ts';
 import { OverlayDevice } from '../../core/device/overlay.ts';
 import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
-import { mount } from '../../formats/probe.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, withMount, xfsIo } from '../harness/kernel.ts';
+import { mountDevice } from '../harness/mount-device.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -40,18 +40,7 @@ function base(dir: string, variant: Variant): string {
 
 function record(image: string, steps: readonly Step[]): { events: readonly RecordedEvent[]; promises: Promise_[] } {
   const recorder = new RecorderDevice(new OverlayDevice(new FileDevice(image)));
-  let chance = seed;
-  const fs = mount(recorder, {
-    readOnly: false,
-    norecovery: false,
-    devices: [],
-    now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }),
-    owner: { uid: 0, gid: 0, umask: 0o022 },
-    random: () => {
-      chance = (Math.imul(chance, 1664525) + 1013904223) >>> 0;
-      return chance / 0x1_0000_0000;
-    },
-  });
+  const fs = mountDevice(recorder);
   const durable = new Map<string, Uint8Array>([
     ['a', new Uint8Array(300000).fill(0x41)],
     ['e', new Uint8Array(65536).fill(0x45)],

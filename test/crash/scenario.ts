@@ -80,21 +80,26 @@ function expect(step: Step, lives: Map<string, FileLife>): void {
   const file = life(lives, step.file);
   const now = file.now ?? new Uint8Array(0);
   if (file.now === null) file.change(now);
-  if (step.do === 'truncate') return file.change(resized(now, step.size));
+  file.change(after(step, now, (name) => life(lives, name).now ?? new Uint8Array(0)));
+}
+
+/** The contents of the step's file when it held `now`. */
+function after(
+  step: Exclude<Step, { do: 'sync' | 'fsync' }>,
+  now: Uint8Array,
+  contents: (name: string) => Uint8Array,
+): Uint8Array {
+  if (step.do === 'truncate') return resized(now, step.size);
   if (step.do === 'write') {
     const next = resized(now, Math.max(now.length, step.pos + step.length));
-    return file.change(next.fill(step.byte, step.pos, step.pos + step.length));
+    return next.fill(step.byte, step.pos, step.pos + step.length);
   }
-  const source = life(lives, step.from).now ?? new Uint8Array(0);
-  if (step.do === 'reflink') {
-    const next = resized(now, Math.max(now.length, source.length));
-    next.set(source);
-    return file.change(next);
-  }
-  const part = source.subarray(step.source, step.source + step.length);
-  const next = resized(now, Math.max(now.length, step.pos + part.length));
-  next.set(part, step.pos);
-  file.change(next);
+  const whole = contents(step.from);
+  const [part, pos] =
+    step.do === 'reflink' ? [whole, 0] : [whole.subarray(step.source, step.source + step.length), step.pos];
+  const next = resized(now, Math.max(now.length, pos + part.length));
+  next.set(part, pos);
+  return next;
 }
 
 function settle(step: Step, lives: Map<string, FileLife>): void {
@@ -109,7 +114,10 @@ function resized(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 function perform(fs: Filesystem, step: Step): void {
-  if (step.do === 'sync') return fs.sync();
+  if (step.do === 'sync') {
+    fs.sync();
+    return;
+  }
   const inode = open(fs, step.file);
   switch (step.do) {
     case 'write':
@@ -138,7 +146,7 @@ function open(fs: Filesystem, name: string): Inode {
 /** A random script whose reflinks are all aligned and inside their source. */
 export function randomSteps(random: Random, blockSize: number, count: number, reflink: boolean): Step[] {
   const names = ['a', 'b', 'c', 'd'];
-  const sizes = new Map<string, number>([['a', 0]]);
+  const sizes = new Map<string, number>([['a', 300_000]]);
   const steps: Step[] = [];
   while (steps.length < count) {
     const file = random.pick(names);

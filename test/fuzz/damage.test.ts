@@ -1,0 +1,116 @@
+// time limit: 200 s
+/**
+ * Damaged images: random bits and extreme values in metadata, with the checksum left wrong or made to fit. Whatever
+ * the damage, every operation ends, either well or with an FsError; looking writes nothing.
+ */
+import { writeSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { MemoryDevice } from '../../core/device/memory.ts';
+import { OverlayDevice } from '../../core/device/overlay.ts';
+import { CLEAN_IMAGES, type ImageName, imageDevice } from '../harness/images.ts';
+import { mountDevice } from '../harness/mount-device.ts';
+import { announceSeed, Random, rounds } from '../harness/random.ts';
+import { findBlocks, type MetadataBlock, sealBytes } from './blocks.ts';
+import { Attempts, change, look } from './exercise.ts';
+
+const test = suite('damage');
+const seed = announceSeed('damage');
+const GEOMETRY: Readonly<Record<string, readonly [blockSize: number, inodeSize: number]>> = {
+  'xfs-default': [4096, 512],
+  'xfs-rmap-1k': [1024, 512],
+  'xfs-64k': [65536, 512],
+  'xfs-7.2': [4096, 512],
+};
+/** No single case may take longer, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** Changes a few bytes; returns what it did, for the message. */
+function damage(bytes: Uint8Array, random: Random): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  // Headers and first records decide most: half of all damage goes there.
+  const span = random.oneIn(2) ? Math.min(bytes.length, 160) : bytes.length;
+  const at = random.below(span);
+  switch (random.below(6)) {
+    case 0:
+      bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
+      return `bit flipped in byte ${at}`;
+    case 1:
+      bytes[at] = random.below(256);
+      return `byte ${at}`;
+    case 2: {
+      const even = Math.min(at - (at % 2), bytes.length - 2);
+      view.setUint16(even, random.pick([0, 1, 0x7fff, 0xffff, random.below(0x10000)]));
+      return `16 bits at ${even}`;
+    }
+    case 3: {
+      const word = Math.min(at - (at % 4), bytes.length - 4);
+      view.setUint32(word, random.pick([0, 1, 0x7fffffff, 0xffffffff, random.below(2 ** 32), random.below(1000)]));
+      return `32 bits at ${word}`;
+    }
+    case 4: {
+      const word = Math.min(at - (at % 8), bytes.length - 8);
+      view.setUint32(word, random.pick([0, 0x7fffffff, 0xffffffff, random.below(1 << 22)]));
+      view.setUint32(word + 4, random.pick([0, 0xffffffff, random.below(2 ** 32)]));
+      return `64 bits at ${word}`;
+    }
+    default: {
+      const to = random.below(bytes.length);
+      const length = Math.min(random.between(2, 64), bytes.length - Math.max(at, to));
+      bytes.copyWithin(to, at, at + length);
+      return `${length} bytes copied from ${at} to ${to}`;
+    }
+  }
+}
+
+function one(base: MemoryDevice, block: MetadataBlock, random: Random): Attempts {
+  const damaged = new OverlayDevice(base);
+  const bytes = new Uint8Array(block.length);
+  base.read(block.addr, bytes);
+  const what = Array.from({ length: random.between(1, 3) }, () => damage(bytes, random)).join(', ');
+  const fits = !random.oneIn(5);
+  if (fits) sealBytes(bytes, block.crcOffset);
+  damaged.write(block.addr, bytes);
+  const label = `${block.kind} at ${block.addr}: ${what}${fits ? ', checksum fits' : ''}`;
+  // Written at once: when this case hangs, the runner stops us and the last line tells which it was.
+  writeSync(1, `\n# case ${label}`);
+  const started = performance.now();
+  const attempts = new Attempts();
+  const looking = new OverlayDevice(damaged);
+  try {
+    const fs = attempts.try(() => mountDevice(looking));
+    if (fs !== null) {
+      look(fs, attempts);
+      attempts.try(() => fs.unmount());
+    }
+    assert.is([...looking.written()].length, 0, 'looking changed the image');
+    const changing = attempts.try(() => mountDevice(new OverlayDevice(damaged)));
+    if (changing !== null) change(changing, attempts);
+  } catch (error) {
+    if (error instanceof Error) error.message = `seed ${seed}: ${label}: ${error.message}`;
+    throw error;
+  }
+  const took = performance.now() - started;
+  assert.ok(took < PATIENCE, `${label}: took ${Math.round(took)} ms`);
+  return attempts;
+}
+
+function campaign(name: ImageName, index: number): void {
+  const [blockSize, inodeSize] = GEOMETRY[name] as readonly [number, number];
+  const base = imageDevice(name);
+  const blocks = findBlocks(base, blockSize, inodeSize);
+  const kinds = [...new Set(blocks.map((block) => block.kind))];
+  assert.ok(kinds.length >= 10, `found only ${kinds.join(', ')}`);
+  const random = new Random(seed + index);
+  let refused = 0;
+  for (let i = 0; i < rounds(45); i++) {
+    const wanted = random.pick(kinds);
+    const block = random.pick(blocks.filter(({ kind, addr }) => kind === wanted && (kind !== 'sb' || addr === 0)));
+    if (one(base, block, random).refused.size > 0) refused++;
+  }
+  assert.ok(refused > 0, 'no damage was ever noticed');
+}
+
+for (const [index, name] of CLEAN_IMAGES.entries()) test(name, () => campaign(name, index));
+
+test.run();
