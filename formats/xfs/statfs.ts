@@ -44,7 +44,7 @@ export function xfsStatfs(mp: XfsMount): StatFs {
       ['swidth', sb.width],
     ],
     counts: [
-      ['freedata', bfree],
+      ['freedata', Math.max(0, mp.space.roughlyAvailable)],
       ['freertx', frextents],
       ['freeino', ifree],
       ['allocino', icount],

@@ -23,6 +23,8 @@ export type Reservation = 'none' | 'metadata' | 'rmapbt' | 'agfl';
 
 const AGFL_RESERVE = 4;
 const BMBT_SPLIT_RESERVE = 4;
+/** Linux's per-CPU counters of free blocks tell the global one from this amount on. */
+const COUNTER_BATCH = 1024;
 
 /** Least records in a leaf and in a node. */
 type Limits = readonly [leaf: number, node: number];
@@ -43,6 +45,8 @@ export class SpaceCounters {
   private readonly mp: XfsMount;
   private groups: GroupReserve[] | null = null;
   private pool = 0;
+  /** Of the hidden blocks those that Linux's counter of this CPU has not yet told the global one. */
+  private unsettled = 0;
   private hiddenMeta = 0;
   private hiddenRmap = 0;
   private freeTreeBlocks = 0;
@@ -65,6 +69,11 @@ export class SpaceCounters {
   get available(): number {
     this.groupReserves();
     return this.free - this.pool - this.hiddenMeta - this.hiddenRmap - this.unavailable() - this.reserved;
+  }
+
+  /** What XFS_IOC_FSCOUNTS says right after a mount: as `available`, but small amounts hidden last do not count yet. */
+  get roughlyAvailable(): number {
+    return this.available + this.unsettled;
   }
 
   /** Promises `blocks`. @throws FsError ENOSPC */
@@ -176,7 +185,11 @@ export class SpaceCounters {
   /** True if `blocks` can be hidden; the pool helps out as it does in Linux. */
   private hide(blocks: number): boolean {
     const left = this.free - this.pool - this.hiddenMeta - this.hiddenRmap - this.unavailable();
-    if (left >= blocks) return true;
+    if (left >= blocks) {
+      this.unsettled += blocks;
+      if (this.unsettled >= COUNTER_BATCH) this.unsettled = 0;
+      return true;
+    }
     if (this.pool < blocks) return false;
     this.pool -= blocks;
     return true;
