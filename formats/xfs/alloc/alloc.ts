@@ -3,10 +3,8 @@
  * the AGF, the reverse map, the superblock's count. Mirrors xfs_alloc_vextent_start_ag and its siblings.
  */
 import type { FsBlock } from '../../../core/units.ts';
-import { Agf } from '../structure/ag.ts';
 import type { Trans } from '../trans.ts';
 import { addAgf } from './agfl.ts';
-import type { Reservation } from './counters.ts';
 import { takeFree } from './free-trees.ts';
 import { fixFreelist, roomIn } from './freelist.ts';
 import type { Owner } from './owner.ts';
@@ -43,6 +41,8 @@ export interface AllocRequest {
   readonly leave?: number;
   /** Blocks that the operation needs in the same AG altogether. */
   readonly total?: number;
+  /** Blocks besides that must be free where this one is, though it does not need them itself. */
+  readonly slop?: number;
   readonly reservation?: 'none' | 'metadata';
   /** AG blocks outside this range are not used (near only). */
   readonly lowest?: number;
@@ -88,13 +88,12 @@ function allocInAg(
   target: number,
 ): Allocated | null {
   const { mp } = tp;
-  const reservation = request.reservation ?? 'none';
   const wish = {
     minLength: request.minLength,
-    alignment: request.alignment ?? 1,
+    alignment: (request.alignment ?? 1) + (request.slop ?? 0),
     leave: request.leave ?? 0,
     total: request.total ?? 0,
-    reservation,
+    reservation: request.reservation ?? 'none',
   };
   if (roomIn(mp, agno, wish) === 0 || !fixFreelist(tp, agno)) return null;
   // Filling the free list may have cost the space that was there.
@@ -109,7 +108,7 @@ function allocInAg(
   }
   if (search === null) return null;
   takeFree(tp, agno, search.freeStart, search.freeLength, search.start, search.length);
-  finish(tp, request.owner, agno, search.start, search.length, reservation);
+  finish(tp, request.owner, agno, search.start, search.length);
   return { fsb: mp.agbToFsb(agno, search.start), length: search.length };
 }
 
@@ -137,23 +136,9 @@ function searchAg(
   return found ? search : null;
 }
 
-function finish(
-  tp: Trans,
-  owner: Owner,
-  agno: number,
-  agbno: number,
-  length: number,
-  reservation: Exclude<Reservation, 'agfl' | 'rmapbt'>,
-): void {
+function finish(tp: Trans, owner: Owner, agno: number, agbno: number, length: number): void {
   const { mp } = tp;
   if (owner !== 'skip' && mp.features.rmapbt) rmapInsert(tp, agno, agbno, length, owner);
   addAgf(tp, mp.agf(agno), 'freeblks', -length);
   tp.sbDelta({ fdblocks: -length });
-  void reservation;
-}
-
-/** The free blocks of an AG, those in the free list included. */
-export function agFreeBlocks(tp: Trans, agno: number): number {
-  const { view } = tp.mp.agf(agno);
-  return Agf.get.freeblks(view, 0) + Agf.get.flcount(view, 0);
 }

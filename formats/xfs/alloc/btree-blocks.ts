@@ -82,11 +82,13 @@ export function allocForkBlock(tp: Trans, inode: XfsInode, fork: 'data' | 'attr'
   const request = { minLength: 1, maxLength: 1, owner, data: false };
   const found = allocExtent(tp, { ...request, target: near }) ?? allocExtent(tp, { ...request, target: 0 });
   if (found === null) throw new FsError('ENOSPC');
+  tp.modifyInode(inode, 'core');
   addBlocks(inode, 1);
   return found.fsb;
 }
 
 export function freeForkBlock(tp: Trans, inode: XfsInode, fork: 'data' | 'attr', fsb: FsBlock): void {
   freeExtent(tp, fsb, 1, { ino: inode.ino, offset: 0, fork, bmbt: true });
+  tp.modifyInode(inode, 'core');
   addBlocks(inode, -1);
 }

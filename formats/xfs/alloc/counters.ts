@@ -40,6 +40,8 @@ interface GroupReserve {
 export class SpaceCounters {
   /** Blocks promised and not yet allocated. */
   reserved = 0;
+  /** The AG where the next directory goes: they are spread over all. */
+  directoryAg = 0;
   readonly allocMaxLevels: number;
   readonly rmapMaxLevels: number;
   private readonly mp: XfsMount;
