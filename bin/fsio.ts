@@ -1,5 +1,6 @@
 /** fsio: arguments to one shot (-c), a script (stdin), or the shell. */
 import { readSync } from 'node:fs';
+import { complete } from '../commands/complete.ts';
 import { CommandFailure } from '../commands/failure.ts';
 import { Mounts } from '../commands/mounts.ts';
 import { openTarget } from '../commands/open.ts';
@@ -30,7 +31,7 @@ async function main(line: CommandLine): Promise<number> {
   const session = newSession(line);
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;
   else if (line.commands.length > 0) runCommands(session, line, renderer);
-  else if (process.stdin.isTTY && process.stdout.isTTY) await runShell(session);
+  else if (process.stdin.isTTY && process.stdout.isTTY) await runShell(session, renderer);
   else runScript(session, renderer);
   return finish(session);
 }
@@ -143,9 +144,18 @@ function readStdin(into: Buffer): number {
   }
 }
 
-async function runShell(session: Session): Promise<void> {
+/** The prompt on a terminal: ink and react are loaded for it alone. */
+async function runShell(session: Session, renderer: Renderer): Promise<void> {
   const { shell } = await import('./shell/shell.tsx');
-  await shell(session);
+  await shell({
+    prompt: () => `${session.current?.name ?? session.mount().image}> `,
+    complete: (line) => complete(session, line),
+    run(line) {
+      runLine(session, line, renderer, false);
+      streams.flush();
+      return !session.ended;
+    },
+  });
 }
 
 /** Gives everything back; what fails now is the last word on the exit status. */

@@ -1,6 +1,10 @@
 /** fiemap: a file's extents as FIEMAP reports them, holes between them filled in (xfs_io's io/fiemap.c). */
+import { FsError } from '../core/errors.ts';
 import { type FiemapVisitor, fiemap as walkExtents } from '../core/iomap/fiemap.ts';
 import { command } from './command.ts';
+import { perror } from './failure.ts';
+import type { OpenFile } from './open-file.ts';
+import type { Session } from './session.ts';
 import { left, right, type TextSink } from './text.ts';
 import { parseDecimal } from './words.ts';
 
@@ -46,10 +50,13 @@ export const fiemap = command({
       end,
       most: options.n === undefined ? -1 : parseDecimal(options.n),
       size: file.inode.size,
-      walk: (visit) => walkExtents(file.inode, start, end - start, visit, { sync: true, xattr: options.a }),
+      walk: (visit) => walk(session, file, start, end - start, options.a, visit),
     };
   },
-  text: writeMap,
+  text(map, out) {
+    out.write(`${map.name}:\n`);
+    writeMap(map, out);
+  },
   json(map) {
     const extents: object[] = [];
     map.walk((logical, physical, length, flags) => {
@@ -60,6 +67,22 @@ export const fiemap = command({
   },
 });
 
+function walk(
+  session: Session,
+  file: OpenFile,
+  start: number,
+  length: number,
+  xattr: boolean,
+  visit: FiemapVisitor,
+): void {
+  try {
+    if (file.inode.kind !== 'file') throw new FsError('EOPNOTSUPP');
+    walkExtents(file.inode, start, length, visit, { sync: true, xattr });
+  } catch (error) {
+    throw error instanceof FsError ? perror(`${session.program}: ioctl(FS_IOC_FIEMAP) ["${file.name}"]`, error) : error;
+  }
+}
+
 interface Widths {
   file: number;
   block: number;
@@ -69,7 +92,6 @@ interface Widths {
 
 /** Prints while it walks: only the first batch is held back, to know how wide the columns are. */
 function writeMap(map: Map, out: TextSink): void {
-  out.write(`${map.name}:\n`);
   const widths: Widths = { file: 16, block: 16, total: 5, flags: 5 };
   const first: (readonly [number, number, number, number])[] = [];
   const lines = new Lines(map, widths, out);

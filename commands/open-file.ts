@@ -108,11 +108,14 @@ export class OpenFile {
 
   /** Where data begins at or after `pos`, or null if there is none. */
   seekData(pos: number): number | null {
+    // The kernel gives a directory no holes: all of it is data.
+    if (this.inode.kind === 'dir') return pos < this.inode.size ? pos : null;
     return orNull(() => seekData(this.inode, pos));
   }
 
   /** Where a hole begins at or after `pos` (the end of the file is one), or null beyond the end. */
   seekHole(pos: number): number | null {
+    if (this.inode.kind === 'dir') return pos < this.inode.size ? this.inode.size : null;
     return orNull(() => seekHole(this.inode, pos));
   }
 }

@@ -28,7 +28,10 @@ export class TextRenderer implements Renderer {
 
   results(_session: Session, command: Command, results: unknown): void {
     const { text } = command;
-    if (text === undefined) return drain(results);
+    if (text === undefined) {
+      drain(results);
+      return;
+    }
     for (const result of each(results)) {
       text(result, this.streams.out);
       if (this.streams.out.closed) break;

@@ -1,6 +1,6 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
 import type { StatFs } from '../core/vfs/filesystem.ts';
-import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
+import type { FileKind, Inode, Stat, Timestamp } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { fullMode } from './mode.ts';
@@ -22,7 +22,8 @@ interface FileStat {
   readonly flags: OpenFlags;
   readonly stat: Stat;
   readonly style: 'plain' | 'verbose' | 'raw';
-  readonly sectorSize: number;
+  /** Alignment that direct I/O asks for: of memory, and of file ranges. */
+  readonly direct: { readonly memory: number; readonly unit: number };
 }
 
 export const stat = command({
@@ -43,8 +44,8 @@ export const stat = command({
     if (options.p !== undefined) return entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
     const file = session.file();
     const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
-    const sectorSize = session.sectorSize;
-    return { name: file.name, flags: file.flags, stat: file.inode.stat(), style, sectorSize };
+    const direct = directLimits(file.inode);
+    return { name: file.name, flags: file.flags, stat: file.inode.stat(), style, direct };
   },
   text(result, out) {
     if ('style' in result) writeStat(result, out);
@@ -56,13 +57,21 @@ export const stat = command({
   }),
 });
 
+function directLimits(inode: Inode): FileStat['direct'] {
+  if (inode.kind !== 'file') return { memory: 0, unit: 0 };
+  return { memory: 512, unit: inode.iomap.directAlignment ?? 512 };
+}
+
 function baseName(path: string): string {
   return path.replace(/\/+$/, '').split('/').at(-1) || '/';
 }
 
 function writeStat(result: FileStat, out: TextSink): void {
   const { stat: st, style } = result;
-  if (style === 'raw') return writeRaw(st, out);
+  if (style === 'raw') {
+    writeRaw(st, out);
+    return;
+  }
   out.write(`fd.path = "${result.name}"\nfd.flags = ${openFlagsText(result.flags)}\n`);
   out.write(`stat.ino = ${st.ino}\nstat.type = ${KIND_NAMES[st.kind]}\n`);
   out.write(`stat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
@@ -77,9 +86,9 @@ function writeStat(result: FileStat, out: TextSink): void {
   out.write(`fsxattr.projid = ${st.projid}\nfsxattr.extsize = ${st.extsize}\n`);
   out.write(`fsxattr.cowextsize = ${st.cowextsize}\nfsxattr.nextents = ${st.nextents}\n`);
   out.write(`fsxattr.naextents = ${st.naextents}\n`);
-  const unit = result.sectorSize;
-  out.write(`dioattr.mem = 0x${unit.toString(16)}\ndioattr.miniosz = ${unit}\n`);
-  out.write(`dioattr.maxiosz = ${0x7fffffff - (0x7fffffff % unit)}\n`);
+  const { memory, unit } = result.direct;
+  out.write(`dioattr.mem = 0x${memory.toString(16)}\ndioattr.miniosz = ${unit}\n`);
+  out.write(`dioattr.maxiosz = ${unit === 0 ? 0 : 0x7fffffff - (0x7fffffff % unit)}\n`);
 }
 
 function writeRaw(st: Stat, out: TextSink): void {
@@ -127,7 +136,9 @@ export const statfs = command({
     out.write(`fd.path = "${name}"\n`);
     if (parts.statfs) {
       out.write(`statfs.f_bsize = ${st.blockSize}\nstatfs.f_blocks = ${st.blocks}\n`);
-      out.write(`statfs.f_bfree = ${st.bfree}\nstatfs.f_bavail = ${st.bavail}\n`);
+      // xfs_io 6.1 does not know f_bfree; it says something only where reserves make the two differ.
+      if (st.bfree !== st.bavail) out.write(`statfs.f_bfree = ${st.bfree}\n`);
+      out.write(`statfs.f_bavail = ${st.bavail}\n`);
       out.write(`statfs.f_files = ${st.files}\nstatfs.f_ffree = ${st.ffree}\n`);
       out.write(`statfs.f_flags = 0x${st.flags.toString(16)}\n`);
     }
