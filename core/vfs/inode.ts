@@ -119,7 +119,37 @@ export interface InodeNames {
   removeXattr(namespace: XattrNamespace, name: string): void;
 }
 
-export interface Inode extends InodeNames {
+/** What fallocate(2) does to a range. Linux keeps the size in `punch`, and sets its own in `collapse` and `insert`. */
+export type FallocMode = 'allocate' | 'punch' | 'zero' | 'unshare' | 'collapse' | 'insert';
+
+/** XFS_IOC_EXCHANGE_RANGE's flags. */
+export interface ExchangeOptions {
+  /** Everything from the positions to the ends of both files, sizes too (length is ignored). */
+  readonly toEof: boolean;
+  /** Only what is written in this file; its holes and unwritten blocks stay. */
+  readonly fileOneWritten: boolean;
+  /** Only check. */
+  readonly dryRun: boolean;
+}
+
+/** Changes of a file's space. */
+export interface InodeSpace {
+  /** fallocate(2); `keepSize`: blocks beyond the end leave the size alone. @throws FsError EINVAL, EFBIG, ENOSPC, EOPNOTSUPP, … */
+  fallocate(mode: FallocMode, pos: number, length: number, keepSize: boolean): void;
+  /**
+   * Shares as much of `source` at `sourcePos` as whole blocks allow (copy_file_range's first try). Returns the bytes;
+   * 0: the caller has to copy. @throws FsError as reflink
+   */
+  reflinkSome(source: Inode, sourcePos: number, pos: number, length: number): number;
+  /** FIDEDUPERANGE: shares the range if both hold the same bytes; null if they differ. Returns the bytes shared. */
+  dedupe(source: Inode, sourcePos: number, pos: number, length: number): number | null;
+  /** XFS_IOC_EXCHANGE_RANGE: this file's range at `pos` and `other`'s at `otherPos` change places. @throws FsError EOPNOTSUPP, EINVAL, EXDEV, … */
+  exchangeRange(pos: number, other: Inode, otherPos: number, length: number, options: ExchangeOptions): void;
+  /** XFS_IOC_SWAPEXT with this file as target: exchanges all data with `donor` of the same size. @throws FsError EINVAL, EFAULT */
+  swapExtents(donor: Inode): void;
+}
+
+export interface Inode extends InodeNames, InodeSpace {
   readonly fs: Filesystem;
   readonly ino: number;
   readonly kind: FileKind;

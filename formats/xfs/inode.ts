@@ -8,19 +8,21 @@ import { FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type {
-  AttrChange, DeviceNumber, DirEntry, FileKind, FlagsChange, Inode, RenameMode, Stat, Xattr, XattrMode, XattrNamespace,
+  AttrChange, DeviceNumber, DirEntry, ExchangeOptions, FallocMode, FileKind, FlagsChange, Inode, RenameMode, Stat, Xattr, XattrMode, XattrNamespace,
 } from '../../core/vfs/inode.ts';
 import type { PageCache } from '../../core/vfs/page-cache.ts';
 import { getXattr, listXattrs } from './attr/read.ts';
 import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
 import type { InodeState } from './inode-state.ts';
+import { exchangeRange, swapExtents } from './exchange.ts';
 import { fsyncInode, touchInode } from './inode-write.ts';
 import { xfsIomapOps } from './iomap.ts';
 import type { XfsMount } from './mount.ts';
 import { createFile } from './names/create.ts';
-import { reflinkInode } from './reflink.ts';
+import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
+import { fallocateInode } from './space.ts';
 import type { Reservations } from './reservations.ts';
 import { inodeStat, kindOfMode } from './stat.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
@@ -226,8 +228,33 @@ export class XfsInode implements Inode {
   }
 
   reflink(source: Inode, sourcePos: number, pos: number, length: number): void {
-    if (!(source instanceof XfsInode) || source.mp !== this.mp) throw new FsError('EXDEV');
-    reflinkInode(this, source, sourcePos, pos, length);
+    reflinkInode(this, this.sibling(source), sourcePos, pos, length);
+  }
+
+  reflinkSome(source: Inode, sourcePos: number, pos: number, length: number): number {
+    return reflinkInode(this, this.sibling(source), sourcePos, pos, length, 'shorten');
+  }
+
+  dedupe(source: Inode, sourcePos: number, pos: number, length: number): number | null {
+    return dedupeInode(this, this.sibling(source), sourcePos, pos, length);
+  }
+
+  fallocate(mode: FallocMode, pos: number, length: number, keepSize: boolean): void {
+    fallocateInode(this, mode, pos, length, keepSize);
+  }
+
+  exchangeRange(pos: number, other: Inode, otherPos: number, length: number, options: ExchangeOptions): void {
+    exchangeRange(this, pos, this.sibling(other), otherPos, length, options);
+  }
+
+  swapExtents(donor: Inode): void {
+    swapExtents(this, this.sibling(donor));
+  }
+
+  /** Another inode of this image. @throws FsError EXDEV */
+  private sibling(other: Inode): XfsInode {
+    if (!(other instanceof XfsInode) || other.mp !== this.mp) throw new FsError('EXDEV');
+    return other;
   }
 
   fsync(dataOnly: boolean): void {

@@ -2,99 +2,106 @@
  * Sharing blocks between files: the target's range is unmapped and the source's extents are mapped there too, one
  * extent a step, each step with its reference counts in one transaction.
  *
- * Checks follow the VFS: whole blocks, except that a source range may end at the end of its file when the target
- * then ends there too; no overlap within one file; both files clean on the device first.
+ * Both files are clean on the device first; what may be shared with what is in remap-checks.ts.
  *
  * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_remap_prep, xfs_reflink_remap_extent), fs/remap_range.c.
  */
 import { corrupt, FsError } from '../../core/errors.ts';
+import { bufferedRead } from '../../core/iomap/read.ts';
 import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { atomically } from './atomic-work.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { DELAY, Extent, HOLE, MAX_FILE_BYTES } from './extent.ts';
+import { DELAY, Extent, HOLE } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { checkWritable, touchInode } from './inode-write.ts';
+import { touchInode } from './inode-write.ts';
 import type { XfsMount } from './mount.ts';
+import { checkRemapFiles, checkRemapRange, type RemapKind } from './remap-checks.ts';
 import { Agf } from './structure/ag.ts';
 import { DiFlag2, Dinode } from './structure/dinode.ts';
 import type { Trans } from './trans.ts';
 
 /** Steps in one transaction. */
 const BATCH = 32;
-/** Transactions that belong to one checkpoint. */
-const REST = 64;
 
 /**
- * Shares `length` bytes (0: to the end of the source) of `source` at `sourcePos` with `target` at `pos`.
- * @throws FsError EOPNOTSUPP, EISDIR, EINVAL, EPERM, EFBIG, ENOSPC
+ * Shares `length` bytes (0: to the end of the source) of `source` at `sourcePos` with `target` at `pos`; less where
+ * `kind` allows. Returns the bytes shared. @throws FsError EOPNOTSUPP, EISDIR, EINVAL, EPERM, EFBIG, ENOSPC
  */
-export function reflinkInode(target: XfsInode, source: XfsInode, sourcePos: number, pos: number, length: number): void {
-  checkFiles(target, source);
-  const count = checkRange(target, source, sourcePos, pos, length);
-  if (count === 0) return;
-  prepare(target, source, sourcePos, pos, count);
-  const { log, blockSize } = target.mp;
-  log.beginAtomic();
-  try {
-    const from = sourcePos / blockSize;
-    remapRange(target, source, from, pos / blockSize, Math.ceil(count / blockSize), pos + count);
-    finish(target, source, sourcePos, pos, count);
-  } finally {
-    log.endAtomic();
-  }
-}
-
-function checkFiles(target: XfsInode, source: XfsInode): void {
-  if (source.mp !== target.mp) throw new FsError('EXDEV');
-  if (source.kind === 'dir' || target.kind === 'dir') throw new FsError('EISDIR');
-  if (source.kind !== 'file' || target.kind !== 'file') throw new FsError('EINVAL');
-  if (!target.mp.features.reflink) throw new FsError('EOPNOTSUPP', { detail: 'the image has no reflink' });
-  checkWritable(target);
-  if (source.realtime || target.realtime) throw new FsError('EINVAL', { detail: 'a file is on the realtime device' });
-}
-
-/** The bytes to share: `length`, or what is there. @throws FsError EINVAL, EFBIG */
-function checkRange(target: XfsInode, source: XfsInode, sourcePos: number, pos: number, length: number): number {
+export function reflinkInode(
+  target: XfsInode,
+  source: XfsInode,
+  sourcePos: number,
+  pos: number,
+  length: number,
+  kind: RemapKind = 'clone',
+): number {
+  checkRemapFiles(target, source);
+  const count = checkRemapRange(target, source, sourcePos, pos, length, kind);
+  if (count === 0) return 0;
+  prepare(target, source, sourcePos, pos, count, kind !== 'dedupe');
   const { blockSize } = target.mp;
-  const invalid = (detail: string) => new FsError('EINVAL', { detail });
-  if (sourcePos < 0 || pos < 0 || length < 0) throw invalid('negative position or length');
-  let count = length;
-  if (count === 0) {
-    if (sourcePos > source.size) throw invalid('the range starts beyond the source file');
-    count = source.size - sourcePos;
-    if (count === 0) return 0;
-  }
-  if (sourcePos % blockSize !== 0 || pos % blockSize !== 0) throw invalid(`not a multiple of ${blockSize} bytes`);
-  if (sourcePos >= source.size || sourcePos + count > source.size) throw invalid('the range ends beyond the source file');
-  if (pos + count > MAX_FILE_BYTES || pos + count > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
-  const toEof = sourcePos + count === source.size;
-  if (!toEof && count % blockSize !== 0) throw invalid(`not a multiple of ${blockSize} bytes`);
-  const whole = Math.ceil(count / blockSize) * blockSize;
-  if (source.ino === target.ino && pos + whole > sourcePos && pos < sourcePos + whole) throw invalid('ranges overlap');
-  // The tail of the source's last block must not become visible inside the target.
-  if (count % blockSize !== 0 && pos + count < target.size) throw invalid('a partial block would end inside the file');
+  atomically(target.mp, (rest) => {
+    const from = sourcePos / blockSize;
+    remapRange(target, source, from, pos / blockSize, Math.ceil(count / blockSize), pos + count, rest);
+    finish(target, source, sourcePos, pos, count);
+  });
   return count;
 }
 
+const COMPARE = 1024 * 1024;
+
+/**
+ * Shares a range if both files hold the same bytes there; null if they do not. Returns the bytes shared.
+ * @throws FsError as reflinkInode()
+ */
+export function dedupeInode(
+  target: XfsInode,
+  source: XfsInode,
+  sourcePos: number,
+  pos: number,
+  length: number,
+): number | null {
+  checkRemapFiles(target, source);
+  const count = checkRemapRange(target, source, sourcePos, pos, length, 'dedupe');
+  const one = new Uint8Array(Math.min(COMPARE, count));
+  const two = new Uint8Array(one.length);
+  for (let done = 0; done < count; done += one.length) {
+    const n = Math.min(one.length, count - done);
+    bufferedRead(source, sourcePos + done, one.subarray(0, n));
+    bufferedRead(target, pos + done, two.subarray(0, n));
+    if (Buffer.compare(one.subarray(0, n), two.subarray(0, n)) !== 0) return null;
+  }
+  return count === 0 ? 0 : reflinkInode(target, source, sourcePos, pos, count, 'dedupe');
+}
+
 /** Both files clean, reflink flags set, the target's pages gone. */
-function prepare(target: XfsInode, source: XfsInode, sourcePos: number, pos: number, count: number): void {
+function prepare(
+  target: XfsInode,
+  source: XfsInode,
+  sourcePos: number,
+  pos: number,
+  count: number,
+  changes: boolean,
+): void {
   const { blockSize } = target.mp;
   writeback(source, sourcePos, sourcePos + count);
   writeback(target, pos, pos + count);
-  touchInode(target);
+  if (changes) touchInode(target);
   const size = target.size;
   if (pos > size) zeroRange(target, size, pos - size);
   setReflinkFlags(target, source);
-  const from = Math.floor(Math.min(pos, size) / blockSize) * blockSize;
-  const to = Math.ceil((pos + count) / Math.max(4096, blockSize)) * Math.max(4096, blockSize);
+  const unit = Math.max(4096, blockSize);
+  const from = Math.floor(Math.min(pos, size) / unit) * unit;
+  const to = Math.ceil((pos + count) / unit) * unit;
   writeback(target, from, to);
-  target.pages.invalidate(Math.floor(from / Math.max(4096, blockSize)) * Math.max(4096, blockSize), to);
+  target.pages.invalidate(from, to);
 }
 
 function setReflinkFlags(target: XfsInode, source: XfsInode): void {
@@ -120,10 +127,10 @@ export function remapRange(
   to: number,
   count: number,
   newSize: number,
+  rest: () => void,
 ): void {
   const { mp } = target;
   let done = 0;
-  let batches = 0;
   while (done < count) {
     const start = done;
     const held = BATCH * extentAddBlocks(mp);
@@ -140,11 +147,8 @@ export function remapRange(
       mp.space.unreserve(held);
     }
     target.setMemorySize(Math.max(target.size, Math.min((to + done) * mp.blockSize, newSize)));
-    // A range too long for one checkpoint: each extent so far is shared or not, a crash may fall here.
-    if (++batches % REST === 0) {
-      mp.log.endAtomic();
-      mp.log.beginAtomic();
-    }
+    // Each extent so far is shared or not: where the range is too long for one checkpoint, a crash may fall here.
+    rest();
   }
 }
 

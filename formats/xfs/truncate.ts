@@ -76,12 +76,13 @@ export function freeFrom(ip: XfsInode, first: number): void {
 
 const found = new Extent();
 
-/** Unmaps and frees the allocated blocks of [first, end), from the end on, in as many transactions as it takes. */
-export function unmapRange(ip: XfsInode, first: number, end: number): void {
+/** Unmaps and frees the allocated blocks of [first, end), from the end on, in as many transactions as it takes (`rest` between). */
+export function unmapRange(ip: XfsInode, first: number, end: number, rest?: () => void): void {
   let to = end;
   while (forkBefore(ip, 'data', to, found) && found.end > first) {
     const from = to;
     to = ip.mp.transact('unmap', (tp) => unmapSome(tp, ip, first, from));
+    rest?.();
   }
 }
 

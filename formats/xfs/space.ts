@@ -1,0 +1,183 @@
+/**
+ * fallocate: blocks ahead of data, holes, zeros, and blocks of one's own. Each mode is Linux's sequence of the same
+ * steps, with its rounding and its errors; collapse and insert move extents (shift.ts).
+ *
+ * Mirrors: fs/xfs/xfs_file.c (xfs_file_fallocate), fs/xfs/xfs_bmap_util.c (xfs_alloc_file_space,
+ * xfs_free_file_space), fs/xfs/xfs_reflink.c (xfs_reflink_unshare).
+ */
+import { FsError } from '../../core/errors.ts';
+import { unshareRange, zeroRange } from '../../core/iomap/write.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import type { FallocMode } from '../../core/vfs/inode.ts';
+import { atomically } from './atomic-work.ts';
+import { allocateHole, convertDelalloc } from './bmap-alloc.ts';
+import { extentAddBlocks } from './bmap-limits.ts';
+import { cancelCow } from './cow.ts';
+import { punchDelalloc } from './delalloc.ts';
+import { DELAY, Extent, HOLE, MAX_EXTENT_LENGTH, MAX_FILE_BYTES, NULL_OFFSET } from './extent.ts';
+import { readMapping } from './fork-view.ts';
+import type { XfsInode } from './inode.ts';
+import { inodeFlags, inodeFlags2, isReflinked, setFlags2 } from './inode-core.ts';
+import { extentHint } from './inode-hints.ts';
+import { logInode } from './inode-pin.ts';
+import { checkWritable, touchInode } from './inode-write.ts';
+import { hasSharedExtents } from './shared.ts';
+import { collapseRange, insertRange } from './shift.ts';
+import { freeEofBlocks } from './release.ts';
+import { DiFlag, DiFlag2, Dinode } from './structure/dinode.ts';
+import { setSize, unmapRange } from './truncate.ts';
+
+const PAGE = 4096;
+
+/** @throws FsError EINVAL, EISDIR, ENODEV, EPERM, EFBIG, ENOSPC, EOPNOTSUPP */
+export function fallocateInode(ip: XfsInode, mode: FallocMode, pos: number, length: number, keepSize: boolean): void {
+  if (!(pos >= 0) || !(length > 0)) throw new FsError('EINVAL');
+  checkWritable(ip, mode === 'allocate');
+  if (ip.kind === 'dir') throw new FsError('EISDIR');
+  if (ip.kind !== 'file') throw new FsError('ENODEV');
+  if (pos + length > MAX_FILE_BYTES || pos + length > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'space of a file on the realtime device' });
+  touchInode(ip);
+  const grown = !keepSize && pos + length > ip.size ? pos + length : 0;
+  switch (mode) {
+    case 'punch':
+      return freeSpace(ip, pos, length);
+    case 'collapse':
+      return collapse(ip, pos, length);
+    case 'insert':
+      return insert(ip, pos, length);
+    case 'zero':
+      zeroSpace(ip, pos, length);
+      break;
+    case 'unshare':
+      unshareSpace(ip, pos, length);
+      allocateSpace(ip, pos, length);
+      break;
+    case 'allocate':
+      allocateSpace(ip, pos, length);
+      break;
+  }
+  if (grown > 0) setSize(ip, grown);
+}
+
+/** Pages of a range to the device and out of memory, rounded outwards to whole pages. */
+export function flushRange(ip: XfsInode, pos: number, length: number): void {
+  const unit = Math.max(PAGE, ip.mp.blockSize);
+  const start = Math.floor(pos / unit) * unit;
+  const end = Math.ceil((pos + length) / unit) * unit;
+  writeback(ip, start, end);
+  ip.pages.invalidate(start, end);
+}
+
+const found = new Extent();
+
+/** Unwritten blocks for every hole of the range; what is there stays. */
+export function allocateSpace(ip: XfsInode, pos: number, length: number): void {
+  const { mp } = ip;
+  let off = Math.floor(pos / mp.blockSize);
+  const end = Math.ceil((pos + length) / mp.blockSize);
+  const hint = extentHint(ip);
+  let marked = (inodeFlags(ip) & DiFlag.PREALLOC) !== 0;
+  while (off < end) {
+    const start = hint > 0 ? off - (off % hint) : off;
+    const stop = hint > 0 ? Math.ceil(end / hint) * hint : end;
+    mp.space.require(Math.min(stop - start, MAX_EXTENT_LENGTH) + extentAddBlocks(mp));
+    readMapping(ip, off, end - off, found);
+    if (found.block === HOLE) allocateHole(ip, off, end - off, found);
+    else if (found.block === DELAY) {
+      convertDelalloc(ip, 'data', off, found);
+      found.trim(off, end - off);
+    }
+    if (!marked) markPreallocated(ip);
+    marked = true;
+    // With a hint and little space a piece may have landed before `off`: ask again.
+    if (found.block !== HOLE) off = found.end;
+  }
+}
+
+/** Blocks beyond EOF were asked for: closing the file keeps them. */
+function markPreallocated(ip: XfsInode): void {
+  ip.mp.transact('preallocated', (tp) => {
+    logInode(tp, ip);
+    Dinode.set.flags(ip.buf.view, ip.base, inodeFlags(ip) | DiFlag.PREALLOC);
+  });
+}
+
+/** Frees the whole blocks of the range and zeroes the rest of it. */
+export function freeSpace(ip: XfsInode, pos: number, length: number): void {
+  const { blockSize } = ip.mp;
+  flushRange(ip, pos, length);
+  const first = Math.ceil(pos / blockSize);
+  const end = Math.floor((pos + length) / blockSize);
+  if (end > first) {
+    punchDelalloc(ip, 'data', first, end);
+    atomically(ip.mp, (rest) => unmapRange(ip, first, end, rest));
+  }
+  if (pos >= ip.size) return;
+  const rest = Math.min(length, ip.size - pos);
+  zeroRange(ip, pos, rest);
+  if (pos + rest >= ip.size && (pos + rest) % PAGE !== 0) {
+    writeback(ip, Math.floor((pos + rest) / PAGE) * PAGE, Number.MAX_SAFE_INTEGER);
+  }
+}
+
+/** A hole, then unwritten blocks: zeros that cost no writing, even if space runs out half-way. */
+function zeroSpace(ip: XfsInode, pos: number, length: number): void {
+  const { blockSize } = ip.mp;
+  freeSpace(ip, pos, length);
+  const start = Math.floor(pos / blockSize) * blockSize;
+  allocateSpace(ip, start, Math.ceil((pos + length) / blockSize) * blockSize - start);
+}
+
+/** Copies what the file shares in the range; forgets the reflink flag if nothing is shared any more. */
+function unshareSpace(ip: XfsInode, pos: number, length: number): void {
+  if (!isReflinked(ip)) return;
+  unshareRange(ip, pos, length);
+  writeback(ip, pos, pos + length);
+  if (ip.pages.dirtyBlocks > 0 || hasSharedExtents(ip)) return;
+  cancelCow(ip, 0, NULL_OFFSET);
+  ip.mp.transact('clear reflink', (tp) => {
+    logInode(tp, ip);
+    setFlags2(ip, inodeFlags2(ip) & ~DiFlag2.REFLINK);
+  });
+}
+
+function checkAligned(ip: XfsInode, pos: number, length: number): void {
+  const { blockSize } = ip.mp;
+  if (pos % blockSize !== 0 || length % blockSize !== 0) {
+    throw new FsError('EINVAL', { detail: `not a multiple of ${blockSize} bytes` });
+  }
+}
+
+function collapse(ip: XfsInode, pos: number, length: number): void {
+  const size = ip.size - length;
+  checkAligned(ip, pos, length);
+  if (pos + length >= ip.size) throw new FsError('EINVAL', { detail: 'the range reaches the end of the file' });
+  freeSpace(ip, pos, length);
+  prepareShift(ip, pos);
+  atomically(ip.mp, (rest) => {
+    collapseRange(ip, pos / ip.mp.blockSize, length / ip.mp.blockSize, rest);
+  });
+  setSize(ip, size);
+}
+
+function insert(ip: XfsInode, pos: number, length: number): void {
+  const { size } = ip;
+  checkAligned(ip, pos, length);
+  if (size + length >= MAX_FILE_BYTES || size + length > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (pos >= size) throw new FsError('EINVAL', { detail: 'the range starts beyond the end of the file' });
+  setSize(ip, size + length);
+  prepareShift(ip, pos);
+  atomically(ip.mp, (rest) => {
+    insertRange(ip, pos / ip.mp.blockSize, length / ip.mp.blockSize, rest);
+  });
+}
+
+/** Nothing of the file from `pos` on may be in memory only while its extents move. */
+function prepareShift(ip: XfsInode, pos: number): void {
+  const { blockSize } = ip.mp;
+  freeEofBlocks(ip);
+  const start = Math.max(0, Math.floor(pos / blockSize) * blockSize - blockSize);
+  flushRange(ip, start, Math.max(ip.size - start, 0) + blockSize);
+  cancelCow(ip, start / blockSize, NULL_OFFSET);
+}
