@@ -211,7 +211,7 @@ function checkExtentCount(ip: XfsInode, fork: BtreeFork, count: number): void {
 }
 
 /** The root in the inode gets one key and pointer, to a new leaf with all records. */
-function extentsToBtree(tp: Trans, ip: XfsInode, fork: BtreeFork): void {
+export function extentsToBtree(tp: Trans, ip: XfsInode, fork: BtreeFork): void {
   const { mp, buf } = ip;
   const info = forkOf(ip, fork);
   const home = mp.agbToFsb(mp.inoToAgno(ip.ino), mp.inoToAgbno(ip.ino));

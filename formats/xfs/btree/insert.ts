@@ -167,7 +167,7 @@ export function setRoot<R, K>(cursor: BtreeCursor<R, K>, pointer: number, levels
 }
 
 /** Moves all entries of the root in the fork to a new block; the root keeps one entry, that block. */
-function pushRootDown<R, K>(cursor: BtreeCursor<R, K>): void {
+export function pushRootDown<R, K>(cursor: BtreeCursor<R, K>): void {
   const top = cursor.levels - 1;
   const fork = cursor.bufs[top] as Buf;
   const count = cursor.count(top);
