@@ -2,12 +2,12 @@
  * Direct I/O (kernel: fs/iomap/direct-io.c): between the caller's buffer and the device, past the page cache.
  *
  * The cache never disagrees with the device: dirty pages of the range are written first; a write forgets the cached
- * pages before and after. Blocks that a write covers in part and that were never written get zeros around it. What
+ * pages before and after. The rest of a new block that a write covers in part comes from srcmap if the mapping has one, else it is zeros. What
  * the write means for the file (unwritten → written, CoW → data fork, size) is told once, when all data is there.
  */
 import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
-import { iomapApply, type Progress } from './apply.ts';
+import { type Actor, iomapApply, type Progress } from './apply.ts';
 import { IomapFlag, IomapOp, IomapType, type Mapping } from './iomap.ts';
 import { deviceOf } from './read.ts';
 import { writeback } from './writeback.ts';
@@ -74,7 +74,7 @@ function forgetPages(inode: Inode, pos: number, length: number): void {
   }
 }
 
-function directActor(context: DirectContext, inode: Inode, pos: number, length: number, iomap: Mapping): number {
+const directActor: Actor<DirectContext> = (context, inode, pos, length, iomap, srcmap) => {
   switch (iomap.type) {
     case IomapType.INLINE:
       return inlineTransfer(context, inode, pos, length, iomap);
@@ -82,21 +82,29 @@ function directActor(context: DirectContext, inode: Inode, pos: number, length: 
       if (context.write) throw new FsError('EIO', { detail: 'direct write into a hole' });
       return readZeros(context, pos, length);
     case IomapType.UNWRITTEN:
-      return context.write ? transfer(context, inode, pos, length, iomap) : readZeros(context, pos, length);
+      if (!context.write) return readZeros(context, pos, length);
+      return transfer(context, inode, pos, length, iomap, srcmap);
     case IomapType.MAPPED:
     case IomapType.COW:
-      return transfer(context, inode, pos, length, iomap);
+      return transfer(context, inode, pos, length, iomap, srcmap);
     default:
       throw new FsError('EIO', { detail: 'direct I/O over a delayed allocation' });
   }
-}
+};
 
 function readZeros(context: DirectContext, pos: number, length: number): number {
   context.buffer.fill(0, pos - context.base, pos - context.base + length);
   return length;
 }
 
-function transfer(context: DirectContext, inode: Inode, pos: number, length: number, iomap: Mapping): number {
+function transfer(
+  context: DirectContext,
+  inode: Inode,
+  pos: number,
+  length: number,
+  iomap: Mapping,
+  srcmap: Mapping,
+): number {
   const device = deviceOf(iomap);
   if (pos % device.sectorSize !== 0 || length % device.sectorSize !== 0) throw new FsError('EINVAL');
   const addr = iomap.addr + (pos - iomap.offset);
@@ -105,16 +113,28 @@ function transfer(context: DirectContext, inode: Inode, pos: number, length: num
     device.read(addr, bytes);
     return length;
   }
-  const fresh = iomap.type === IomapType.UNWRITTEN || (iomap.flags & IomapFlag.NEW) !== 0;
+  const moves = (iomap.flags & IomapFlag.SHARED) !== 0 || iomap.type === IomapType.COW;
+  const fresh = iomap.type === IomapType.UNWRITTEN || (iomap.flags & IomapFlag.NEW) !== 0 || moves;
   if (iomap.type === IomapType.UNWRITTEN) context.unwritten = true;
-  if ((iomap.flags & IomapFlag.SHARED) !== 0 || iomap.type === IomapType.COW) context.shared = true;
+  if (moves) context.shared = true;
   const { blockSize } = inode.pages;
-  const head = fresh ? pos % blockSize : 0;
   const end = pos + length;
+  const head = fresh ? pos % blockSize : 0;
   const tail = (fresh || end >= inode.size) && end % blockSize !== 0 ? blockSize - (end % blockSize) : 0;
   if (head === 0 && tail === 0) device.write(addr, bytes);
-  else device.writev(addr - head, [new Uint8Array(head), bytes, new Uint8Array(tail)]);
+  else
+    device.writev(addr - head, [oldBytes(inode, pos - head, head, srcmap), bytes, oldBytes(inode, end, tail, srcmap)]);
   return length;
+}
+
+/** What a new block holds beside the bytes written: those of the place it replaces, before EOF, else zeros. */
+function oldBytes(inode: Inode, pos: number, length: number, srcmap: Mapping): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const known = Math.min(length, inode.size - pos);
+  if (srcmap.type === IomapType.MAPPED && known > 0) {
+    deviceOf(srcmap).read(srcmap.addr + (pos - srcmap.offset), bytes.subarray(0, known));
+  }
+  return bytes;
 }
 
 /** Inline data is read and written in place; a write beyond the end zeroes what lies between. */

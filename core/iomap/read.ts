@@ -5,10 +5,11 @@
  * the device fill the caller's buffer with the rest: the pages would only be read once, and a copy costs as much as
  * the read. A block is read from the device only if it is MAPPED and before EOF; all else is zeros.
  */
-import { FsError } from '../errors.ts';
+
 import type { Device } from '../device/device.ts';
-import type { Inode } from '../vfs/inode.ts';
+import { FsError } from '../errors.ts';
 import { UPTODATE } from '../vfs/folio.ts';
+import type { Inode } from '../vfs/inode.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { iomapApply, needsZeroing, type Progress } from './apply.ts';
 import { IomapType, type Mapping } from './iomap.ts';

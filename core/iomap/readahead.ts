@@ -31,7 +31,9 @@ export class Readahead {
 
   /** The marked page at or after `page`, where a copy must pause, or Infinity. */
   nextMark(page: number): number {
-    return this.markPages > 0 && this.mark + this.markPages > page ? Math.max(this.mark, page) : Number.POSITIVE_INFINITY;
+    return this.markPages > 0 && this.mark + this.markPages > page
+      ? Math.max(this.mark, page)
+      : Number.POSITIVE_INFINITY;
   }
 
   isMarked(page: number): boolean {

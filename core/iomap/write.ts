@@ -11,7 +11,7 @@
 import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
-import { type Actor, iomapApply, needsZeroing, type Progress, sourceOf } from './apply.ts';
+import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
 import { fillMissing, readInlinePages, readPage } from './read.ts';
 import { writeback } from './writeback.ts';

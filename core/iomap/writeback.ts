@@ -82,7 +82,10 @@ class Pass {
     const { inode } = this;
     const blockSize = inode.pages.blockSize;
     const eof = Math.ceil(inode.size / blockSize) * blockSize;
-    const stop = Math.min(FOLIO_SIZE, Math.ceil(Math.min(end, MAX_POS - blockSize) / blockSize) * blockSize - folio.start);
+    const stop = Math.min(
+      FOLIO_SIZE,
+      Math.ceil(Math.min(end, MAX_POS - blockSize) / blockSize) * blockSize - folio.start,
+    );
     inode.fs.tracer?.range('iomap_writeback_folio', inode, folio.start, FOLIO_SIZE);
     let at = Math.max(0, Math.floor(start / blockSize) * blockSize - folio.start);
     while (at < stop && folio.dirtyBlocks > 0) {

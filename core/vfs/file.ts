@@ -27,9 +27,6 @@ export interface OpenFlags {
   readonly mode?: number;
 }
 
-/** How many open files an inode has. */
-const openCounts = new WeakMap<Inode, number>();
-
 /**
  * Opens what `path` names, seen from `cwd`; with create, makes a regular file of that name first.
  * @throws FsError ENOENT, EISDIR, EROFS, EEXIST, ENXIO, …
@@ -75,7 +72,7 @@ export class File {
     checkOpen(inode, flags);
     this.inode = inode;
     this.flags = flags;
-    openCounts.set(inode, (openCounts.get(inode) ?? 0) + 1);
+    inode.acquire();
   }
 
   /** Fills `into` from `pos` on; returns how many bytes, 0 at EOF. @throws FsError EINVAL, EISDIR, EIO, … */
@@ -120,13 +117,11 @@ export class File {
     this.inode.fsync(dataOnly);
   }
 
-  /** Ends the use of the file; the last one on an inode lets the format give back what it kept in reserve. */
+  /** Ends the use of the file; closing again does nothing. @throws FsError */
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    const left = (openCounts.get(this.inode) ?? 1) - 1;
-    openCounts.set(this.inode, left);
-    if (left === 0) this.inode.release();
+    this.inode.release();
   }
 
   private check(pos: number): void {

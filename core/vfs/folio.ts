@@ -70,7 +70,7 @@ export class Folio {
     cache.memory = page;
     cache.memoryAt = at - (slot << cache.pageShift);
     const rest = cache.pageSize - cache.memoryAt;
-    return length < rest ? length : rest;
+    return Math.min(length, rest);
   }
 
   copyIn(at: number, from: Uint8Array, fromAt: number, length: number): void {
@@ -153,7 +153,7 @@ export class Folio {
     const want = (this.state[b] as number) & bit;
     while (b < last && ((this.state[b + 1] as number) & bit) === want) b++;
     const runEnd = (b + 1) << shift;
-    return runEnd < end ? runEnd : end;
+    return Math.min(runEnd, end);
   }
 
   has(at: number, bit: number): boolean {

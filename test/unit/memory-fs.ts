@@ -63,7 +63,8 @@ class WatchedDevice extends MemoryDevice {
   }
 }
 
-export class MemoryInode implements Inode {
+/** The part of an inode that the engine uses; memoryFile() makes one. */
+export class MemoryInode {
   readonly ino = 42;
   readonly kind = 'file';
   readonly fs: Filesystem & { tracer: Tracer | null };
@@ -86,7 +87,7 @@ export class MemoryInode implements Inode {
     this.options = options;
     this.devices = [new WatchedDevice(2 ** 40, { name: 'a' }), new WatchedDevice(2 ** 40, { name: 'b' })];
     this.fs = { type: 'memory', tracer: null, blockSize: options.blockSize, readOnly: false } as unknown as Filesystem;
-    this.pages = new PageCache(this, options.blockSize);
+    this.pages = new PageCache(this as unknown as Inode, options.blockSize);
     if (options.inlineCapacity > 0) this.inline = new Uint8Array(options.inlineCapacity);
     const valid = (_: Inode, map: Mapping): boolean => map.cookie === this.cookie;
     const ops = (begin: IomapOps['begin']): IomapOps => ({ begin, valid });
@@ -94,7 +95,7 @@ export class MemoryInode implements Inode {
       read: ops((_i, pos, length, _f, iomap) => this.beginRead(pos, length, iomap)),
       seek: ops((_i, pos, length, _f, iomap) => this.beginRead(pos, length, iomap)),
       write: ops((_i, pos, length, flags, iomap, srcmap) => this.beginWrite(pos, length, flags, iomap, srcmap)),
-      direct: ops((_i, pos, length, _f, iomap) => this.beginDirect(pos, length, iomap)),
+      direct: ops((_i, pos, length, _f, iomap, srcmap) => this.beginDirect(pos, length, iomap, srcmap)),
       writeback: {
         mapBlocks: (_i, pos, length, iomap) => this.mapBlocks(pos, length, iomap),
         endIo: (ioend) => this.endIo(ioend),
@@ -110,11 +111,12 @@ export class MemoryInode implements Inode {
 
   truncate(size: number): void {
     const { blockSize } = this.options;
-    if (size > this.size) zeroRange(this, this.size, size - this.size);
+    const self = this as unknown as Inode;
+    if (size > this.size) zeroRange(self, this.size, size - this.size);
     else if (this.inline !== null) this.inline.fill(0, Math.min(size, this.inline.length));
-    else truncatePage(this, size);
+    else truncatePage(self, size);
     // As XFS does: what was just zeroed must be on the device before the size is.
-    if (size < this.size && this.pages.hasDirty(size, size + 1)) writeback(this, size, size + 1);
+    if (size < this.size && this.pages.hasDirty(size, size + 1)) writeback(self, size, size + 1);
     this.size = size;
     this.pages.truncate(size);
     for (const index of [...this.blocks.keys()]) if (index * blockSize >= size) this.blocks.delete(index);
@@ -122,7 +124,7 @@ export class MemoryInode implements Inode {
   }
 
   fsync(): void {
-    writeback(this);
+    writeback(this as unknown as Inode);
   }
 
   /** Another file now owns these blocks too: their bytes must never change again. */
@@ -170,16 +172,19 @@ export class MemoryInode implements Inode {
   }
 
   private place(): { device: MemoryDevice; addr: number } {
-    const device = this.devices[this.options.dice(4) === 0 ? 1 : 0];
+    const device = this.devices[this.options.dice(4) === 0 ? 1 : 0] as WatchedDevice;
     const addr = 2 ** 20 + this.options.blockSize * this.next++;
     device.write(addr, new Uint8Array(this.options.blockSize).fill(0xee));
-    device.touched.clear();
+    for (let at = addr; at < addr + this.options.blockSize; at += 512) device.touched.delete(at);
     return { device, addr };
   }
 
   private beginRead(pos: number, length: number, iomap: Mapping): void {
     this.begins++;
-    if (this.inline !== null && pos < this.inline.length) return this.mapInline(iomap);
+    if (this.inline !== null && pos < this.inline.length) {
+      this.mapInline(iomap);
+      return;
+    }
     this.mapRun(pos, length, iomap, (block) => block?.type ?? IomapType.HOLE);
   }
 
@@ -228,11 +233,15 @@ export class MemoryInode implements Inode {
   private beginWrite(pos: number, length: number, flags: number, iomap: Mapping, srcmap: Mapping): void {
     this.begins++;
     if (this.inline !== null) {
-      if (pos + length <= this.inline.length || (flags & IomapOp.ZERO) !== 0) return this.beginInlineZero(pos, iomap);
+      if (pos + length <= this.inline.length || (flags & IomapOp.ZERO) !== 0) {
+        this.beginInlineZero(pos, iomap);
+        return;
+      }
       if (this.leaveInline(pos, iomap, srcmap)) return;
     }
     const block = this.blocks.get(Math.floor(pos / this.options.blockSize));
-    if ((flags & IomapOp.ZERO) !== 0 && (block === undefined || (block.type === IomapType.UNWRITTEN && !block.cow))) {
+    const keepsHoles = (flags & (IomapOp.ZERO | IomapOp.UNSHARE)) !== 0;
+    if (keepsHoles && (block === undefined || (block.type === IomapType.UNWRITTEN && !block.cow))) {
       this.beginRead(pos, length, iomap);
       return;
     }
@@ -242,7 +251,10 @@ export class MemoryInode implements Inode {
   }
 
   private beginInlineZero(pos: number, iomap: Mapping): void {
-    if (pos < (this.inline as Uint8Array).length) return this.mapInline(iomap);
+    if (pos < (this.inline as Uint8Array).length) {
+      this.mapInline(iomap);
+      return;
+    }
     iomap.type = IomapType.HOLE;
     iomap.offset = (this.inline as Uint8Array).length;
     iomap.length = 2 ** 50;
@@ -320,10 +332,13 @@ export class MemoryInode implements Inode {
     if (this.spaceLeft-- <= 0) throw new FsError('ENOSPC');
   }
 
-  private beginDirect(pos: number, length: number, iomap: Mapping): void {
+  private beginDirect(pos: number, length: number, iomap: Mapping, srcmap: Mapping): void {
     const { blockSize } = this.options;
     this.begins++;
-    if (this.inline !== null && pos + length <= this.inline.length) return this.mapInline(iomap);
+    if (this.inline !== null && pos + length <= this.inline.length) {
+      this.mapInline(iomap);
+      return;
+    }
     if (this.inline !== null && !this.leaveInline(blockSize, iomap, iomap)) this.cookie++;
     const first = Math.floor(pos / blockSize);
     let block = this.blocks.get(first);
@@ -337,6 +352,7 @@ export class MemoryInode implements Inode {
     iomap.device = block.device;
     iomap.addr = block.addr;
     if (!block.shared) return;
+    srcmap.copyFrom(iomap);
     block.cow = block.cow !== null && block.cow.addr >= 0 ? block.cow : this.place();
     iomap.type = IomapType.UNWRITTEN;
     iomap.flags |= IomapFlag.SHARED;
@@ -407,29 +423,9 @@ export class MemoryInode implements Inode {
     }
     this.cookie++;
   }
+}
 
-  touch(): void {}
-  release(): void {}
-  stat(): never {
-    throw new FsError('ENOSYS');
-  }
-  readlink(): never {
-    throw new FsError('EINVAL');
-  }
-  lookup(): null {
-    return null;
-  }
-  *entries(): IterableIterator<never> {}
-  listXattrs(): never[] {
-    return [];
-  }
-  getXattr(): null {
-    return null;
-  }
-  reflink(): never {
-    throw new FsError('EOPNOTSUPP');
-  }
-  create(): never {
-    throw new FsError('ENOTDIR');
-  }
+/** A new, empty file. */
+export function memoryFile(options: MemoryFsOptions): MemoryInode & Inode {
+  return new MemoryInode(options) as MemoryInode & Inode;
 }
