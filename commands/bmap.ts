@@ -58,12 +58,12 @@ group. Without -p the map ends with the file.`,
   run(session, args): BlockMap {
     const { options } = args;
     const file = session.file();
-    if (options.c) {
+    if (options.c && file.inode.size > 0) {
       const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x28 ["${file.name}"]: Invalid argument`;
       throw new CommandFailure(`${session.program}: ${text}`, { code: 'EINVAL' });
     }
     const limit = options.n === undefined ? 0 : parseDecimal(options.n);
-    const rows = collect(file, options.a, options.e, options.p, limit);
+    const rows = options.c ? [] : collect(file, options.a, options.e, options.p, limit);
     const unwritten = options.p && !options.a;
     const geometry = geometryOf(session, file);
     return { name: file.name, rows, lengths: options.l, unwritten, verbose: options.v, limited: limit > 0, geometry };
@@ -86,6 +86,8 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
   const toEof = !attributes && stat.extsize === 0 && (stat.xflags & Xflag.PREALLOC) === 0;
   const end = toEof ? round(stat.size) : Number.MAX_SAFE_INTEGER;
   const rows: Row[] = [];
+  // A directory or link that fits into its inode has no map to walk.
+  if (!attributes && file.inode.kind !== 'file' && stat.nextents === 0) return rows;
   let at = 0;
   const full = () => limit > 0 && rows.length >= limit;
   const hole = (until: number) => rows.push(row(at, until, null, 0));

@@ -67,7 +67,10 @@ export class Session {
   /** Opens `path` of an image under the name that the user gave, and makes it the current file. @throws FsError */
   open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
     this.image = mount;
-    const file = OpenFile.open(mount, this.absolute(path, mount), name, flags, mode & ~this.umask);
+    // On an image that was opened read-only, what can be opened at all is opened for reading.
+    const reading = mount.fs.readOnly && !flags.create && !flags.truncate;
+    const allowed = reading ? { ...flags, readOnly: true } : flags;
+    const file = OpenFile.open(mount, this.absolute(path, mount), name, allowed, mode & ~this.umask);
     this.files.push(file);
     this.current = file;
     return file;
