@@ -17,6 +17,8 @@ import type { Readahead } from './readahead.ts';
 
 /** Reads of at least this many bytes go past the cache. */
 const BULK = 64 * 1024;
+/** Bytes that a stream of reads keeps cached behind it. */
+const KEPT = 8 * 1024 * 1024;
 
 /**
  * Fills `into` from `pos` on; returns how many bytes, less only at EOF or when an error came after some progress.
@@ -32,8 +34,17 @@ export function bufferedRead(inode: Inode, pos: number, into: Uint8Array, readah
   } catch (error) {
     if (context.done === 0) throw error;
   }
-  if (readahead !== null) readahead.prevPos = pos + context.done;
+  if (readahead !== null) forgetBehind(inode, pos, pos + context.done, readahead);
   return context.done;
+}
+
+/** A long stream lets go of what it has passed: touching new memory costs more than reading again. */
+function forgetBehind(inode: Inode, pos: number, end: number, readahead: Readahead): void {
+  if (pos !== readahead.prevPos) readahead.streamStart = pos;
+  readahead.prevPos = end;
+  if (end - readahead.streamStart < 2 * KEPT) return;
+  inode.pages.dropClean(readahead.streamStart, end - KEPT);
+  readahead.streamStart = end - KEPT - ((end - KEPT) % FOLIO_SIZE);
 }
 
 interface ReadContext extends Progress {

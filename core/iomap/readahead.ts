@@ -21,6 +21,8 @@ type ReadPages = (inode: Inode, start: number, count: number) => void;
 export class Readahead {
   /** File position after the last read; -1 before the first. */
   prevPos = -1;
+  /** Where the stream of reads, each continuing the one before, started or was last cut. */
+  streamStart = 0;
   private start = 0;
   private size = 0;
   private asyncSize = 0;

@@ -14,10 +14,13 @@ import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
 import { fillMissing, readInlinePages, readPage } from './read.ts';
-import { writeback } from './writeback.ts';
+import { quietWriteback, writeback } from './writeback.ts';
 
 /** Bytes of one mapping that are dirtied before the engine looks at memory again. */
 const SLICE = 16 * 1024 * 1024;
+
+/** Bytes written front to back before they go to the device. */
+const STREAM = 16 * 1024 * 1024;
 
 interface WriteContext extends Progress {
   from: Uint8Array;
@@ -47,7 +50,24 @@ export function bufferedWrite(inode: Inode, pos: number, from: Uint8Array): numb
   } finally {
     context.from = NOTHING;
   }
+  writeBehind(inode, pos, pos + context.done);
   return context.done;
+}
+
+/**
+ * A long stream goes to the device while it is written, and its memory is used again: touching new memory costs more
+ * than the copy. Whole folios only, so that the next write finds the one it continues.
+ */
+function writeBehind(inode: Inode, pos: number, end: number): void {
+  const { pages } = inode;
+  if (pos !== pages.streamEnd) pages.streamStart = pos;
+  pages.streamEnd = end;
+  if (end - pages.streamStart < STREAM) return;
+  const start = pages.streamStart;
+  const stop = end - (end % FOLIO_SIZE);
+  quietWriteback(inode, start, stop);
+  pages.dropClean(start, stop);
+  pages.streamStart = stop;
 }
 
 const writeActor: Actor<WriteContext> = (context, inode, pos, length, iomap, srcmap, ops) => {

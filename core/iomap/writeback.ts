@@ -52,9 +52,10 @@ export function relievePressure(inode: Inode): void {
   quietWriteback(inode);
 }
 
-function quietWriteback(inode: Inode): void {
+/** Writes dirty pages of [start, end); an error waits for the next fsync. */
+export function quietWriteback(inode: Inode, start = 0, end: number = MAX_POS): void {
   try {
-    writeback(inode);
+    writeback(inode, start, end);
   } catch (error) {
     inode.pages.writeError ??= error;
   }

@@ -27,6 +27,9 @@ export class PageCache {
   dirtyBlocks = 0;
   /** A write-back that failed since the last fsync; that fsync reports it. */
   writeError: unknown = null;
+  /** File range that was written front to back and not yet handed to the device. */
+  streamStart = 0;
+  streamEnd = 0;
   /** Where Folio.locate() found bytes. */
   memory: Uint8Array = NO_MEMORY;
   memoryAt = 0;
@@ -74,7 +77,8 @@ export class PageCache {
     const index = Math.floor(pos / FOLIO_SIZE);
     const folio = new Folio(this, index);
     const at = pos - folio.start;
-    folio.expect(Math.min(length, FOLIO_SIZE - at), at === 0 && this.endsFull(index - 1));
+    const stream = at === 0 && (pos === this.streamEnd || this.endsFull(index - 1));
+    folio.expect(Math.min(length, FOLIO_SIZE - at), stream);
     this.folios.set(index, folio);
     this.pool.enter(folio);
     this.last = folio;
@@ -199,6 +203,14 @@ export class PageCache {
       for (let index = first; index <= last; index++) this.forget(this.folios.get(index), from, to);
     } else {
       for (const folio of this.folios.values()) this.forget(folio, from, to);
+    }
+  }
+
+  /** Lets go of the clean folios that lie in [start, end). */
+  dropClean(start: number, end: number): void {
+    for (let index = Math.ceil(start / FOLIO_SIZE); (index + 1) * FOLIO_SIZE <= end; index++) {
+      const folio = this.folios.get(index);
+      if (folio?.dirtyBlocks === 0) this.drop(folio);
     }
   }
 
