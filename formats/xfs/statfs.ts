@@ -31,7 +31,8 @@ export function xfsStatfs(mp: XfsMount): StatFs {
     fsid: [Superblock.get.uuid(view, 0).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0), 0],
     nameMax: 255,
     frsize: mp.blockSize,
-    flags: ST_VALID + ST_RELATIME + (mp.readOnly ? ST_RDONLY : 0),
+    // As a mount of the image would be: asking for no change here is not a read-only mount.
+    flags: ST_VALID + ST_RELATIME + (mp.readOnly && !mp.options.readOnly ? ST_RDONLY : 0),
     geometry: [
       ['bsize', mp.blockSize],
       ['agcount', mp.agCount],

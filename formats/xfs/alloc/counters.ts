@@ -152,12 +152,14 @@ export class SpaceCounters {
   private groupReserves(): GroupReserve[] {
     if (this.groups !== null) return this.groups;
     const { mp } = this;
+    // A damaged header may stop this half-way: the next question starts again.
+    this.hiddenMeta = this.hiddenRmap = this.freeTreeBlocks = this.unsettled = 0;
     const groups: GroupReserve[] = [];
-    this.groups = groups;
     if (mp.features.reflink || mp.features.rmapbt || mp.features.finobt) this.countFreeTreeBlocks();
     const wanted = Math.min(Math.floor(mp.dataBlocks / 20), 8192);
     this.pool = Math.max(0, Math.min(wanted, this.free - this.unavailable()));
     for (let agno = 0; agno < mp.agCount; agno++) groups.push(this.reserveGroup(agno));
+    this.groups = groups;
     return groups;
   }
 
