@@ -15,7 +15,7 @@ export interface Line {
 /** A key as the terminal named it. */
 export interface Key {
   readonly input: string;
-  readonly name?: 'left' | 'right' | 'up' | 'down' | 'home' | 'end' | 'backspace' | 'delete';
+  readonly name?: 'left' | 'right' | 'up' | 'down' | 'home' | 'end' | 'backspace' | 'delete' | 'enter' | 'tab';
   readonly ctrl?: boolean;
   readonly meta?: boolean;
 }
@@ -30,7 +30,7 @@ export function editLine(line: Line, key: Key, history: readonly string[]): Line
   const edit = name === undefined ? undefined : EDITS[name];
   if (edit !== undefined) return edit(line, history);
   if (key.ctrl || key.meta || key.input === '') return line;
-  return insert(line, key.input.replace(/[\r\n\t]+/g, ' '));
+  return insert(line, key.input);
 }
 
 /** The line with `text` put in at the cursor. */

@@ -1,54 +1,72 @@
 /** One line of input: edited until it is entered, then left on the screen. */
 import { Box, Text, useApp, useInput } from 'ink';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
+import type { ShellHost } from './host.ts';
+import { type InkKey, keysOf } from './keys.ts';
 import { editLine, emptyLine, type Key, type Line, replaceBefore } from './line-editor.ts';
 
-interface Props {
-  readonly prompt: string;
-  readonly history: readonly string[];
-  complete(line: string): { readonly start: number; readonly candidates: readonly string[] };
+/** What a prompt ended with. */
+export interface Answer {
   /** The line, or null at ctrl-d on an empty one. */
-  done(line: string | null): void;
+  readonly line: string | null;
+  /** Keys that were typed after it: the next prompt's. */
+  readonly typedAhead: readonly Key[];
 }
 
-export function Prompt({ prompt, history, complete, done }: Props) {
-  const { exit } = useApp();
-  const [line, setLine] = useState(() => emptyLine(history));
-  const [choices, setChoices] = useState<readonly string[]>([]);
-  const [entered, setEntered] = useState(false);
+interface Props {
+  readonly host: ShellHost;
+  readonly history: readonly string[];
+  readonly typedAhead: readonly Key[];
+  done(answer: Answer): void;
+}
 
-  const leave = (answer: string | null) => {
-    setChoices([]);
-    setEntered(true);
-    done(answer);
-    exit();
+export function Prompt({ host, history, typedAhead, done }: Props) {
+  const { exit } = useApp();
+  // A piece of input may hold many keys, so the state cannot wait for a drawing between two of them.
+  const line = useRef(emptyLine(history));
+  const choices = useRef<readonly string[]>([]);
+  const entered = useRef(false);
+  const [, draw] = useState(0);
+
+  const press = (keys: readonly Key[]) => {
+    for (const [i, key] of keys.entries()) {
+      if (entered.current) break;
+      choices.current = [];
+      if (key.name === 'enter') leave(line.current.text, keys.slice(i + 1));
+      else if (key.ctrl && key.input === 'd' && line.current.text === '') leave(null, []);
+      else if (key.ctrl && key.input === 'c') line.current = emptyLine(history);
+      else if (key.name === 'tab') complete();
+      else line.current = editLine(line.current, key, history);
+    }
+    draw((count) => count + 1);
   };
 
-  useInput((input, key) => {
-    if (entered) return;
-    if (key.return || input === '\r') return leave(line.text);
-    if (key.ctrl && input === 'd' && line.text === '') return leave(null);
-    if (key.ctrl && input === 'c') return setLine(emptyLine(history));
-    if (key.tab) {
-      const { start, candidates } = complete(line.text.slice(0, line.cursor));
-      setLine(completed(line, start, candidates));
-      return setChoices(candidates.length > 1 ? candidates : []);
-    }
-    // A paste of several lines arrives in one piece: its first line counts.
-    const [first = '', ...more] = input.split(/\r\n?|\n/);
-    const edited = editLine(line, keyOf(first, key), history);
-    setChoices([]);
-    if (more.length > 0) return leave(edited.text);
-    setLine(edited);
+  const leave = (text: string | null, rest: readonly Key[]) => {
+    entered.current = true;
+    done({ line: text, typedAhead: rest });
+  };
+
+  const complete = () => {
+    const { start, candidates } = host.complete(line.current.text.slice(0, line.current.cursor));
+    line.current = completed(line.current, start, candidates);
+    choices.current = candidates.length > 1 ? candidates : [];
+  };
+
+  useInput((input, key) => press(keysOf(input, key as InkKey)));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the prompt appears
+  useEffect(() => press(typedAhead), []);
+  // The last drawing shows the line as it was entered; only then does ink go.
+  useEffect(() => {
+    if (entered.current) exit();
   });
 
   return (
     <Box flexDirection="column">
       <Text>
-        {prompt}
-        <Shown line={line} cursor={!entered} />
+        {host.prompt()}
+        <Shown line={line.current} cursor={!entered.current} />
       </Text>
-      {choices.length > 0 && <Text dimColor>{choices.slice(0, 60).map(lastName).join('  ')}</Text>}
+      {choices.current.length > 0 && <Text dimColor>{choices.current.slice(0, 60).map(lastName).join('  ')}</Text>}
     </Box>
   );
 }
@@ -76,29 +94,3 @@ function completed(line: Line, start: number, candidates: readonly string[]): Li
 }
 
 const lastName = (path: string): string => /[^/]*\/?$/.exec(path)?.[0] ?? path;
-
-interface InkKey {
-  readonly leftArrow: boolean;
-  readonly rightArrow: boolean;
-  readonly upArrow: boolean;
-  readonly downArrow: boolean;
-  readonly home?: boolean;
-  readonly end?: boolean;
-  readonly backspace: boolean;
-  readonly delete: boolean;
-  readonly ctrl: boolean;
-  readonly meta: boolean;
-}
-
-/** Ink calls the key that terminals send for backspace "delete", and gives the true delete key's code as it is. */
-function keyOf(input: string, key: InkKey): Key {
-  if (key.leftArrow) return { input: '', name: 'left' };
-  if (key.rightArrow) return { input: '', name: 'right' };
-  if (key.upArrow) return { input: '', name: 'up' };
-  if (key.downArrow) return { input: '', name: 'down' };
-  if (key.home || input === '[H' || input === '[1~') return { input: '', name: 'home' };
-  if (key.end || input === '[F' || input === '[4~') return { input: '', name: 'end' };
-  if (input === '[3~') return { input: '', name: 'delete' };
-  if (key.backspace || key.delete) return { input: '', name: 'backspace' };
-  return { input, ctrl: key.ctrl, meta: key.meta };
-}

@@ -5,27 +5,31 @@
 import { render } from 'ink';
 import { loadHistory, remember } from './history.ts';
 import type { ShellHost } from './host.ts';
-import { Prompt } from './prompt.tsx';
+import { type Answer, Prompt } from './prompt.tsx';
 
 /** Reads and runs lines until the session is over. */
 export async function shell(host: ShellHost): Promise<void> {
   const history = loadHistory();
+  let typedAhead: Answer['typedAhead'] = [];
   for (;;) {
-    const line = await readLine(host, history);
-    if (line === null) return;
-    remember(history, line);
-    if (!host.run(line)) return;
+    const answer = await readLine(host, history, typedAhead);
+    if (answer.line === null) return;
+    remember(history, answer.line);
+    if (!host.run(answer.line)) return;
+    typedAhead = answer.typedAhead;
   }
 }
 
-async function readLine(host: ShellHost, history: readonly string[]): Promise<string | null> {
-  let answer: string | null = null;
-  const done = (line: string | null) => {
-    answer = line;
+async function readLine(
+  host: ShellHost,
+  history: readonly string[],
+  typedAhead: Answer['typedAhead'],
+): Promise<Answer> {
+  let answer: Answer = { line: null, typedAhead: [] };
+  const done = (given: Answer) => {
+    answer = given;
   };
-  const prompt = (
-    <Prompt prompt={host.prompt()} history={history} complete={(line) => host.complete(line)} done={done} />
-  );
+  const prompt = <Prompt host={host} history={history} typedAhead={typedAhead} done={done} />;
   await render(prompt, { exitOnCtrlC: false, patchConsole: false }).waitUntilExit();
   return answer;
 }
