@@ -95,11 +95,10 @@ function readCached(
   const lastPage = Math.ceil((context.base + context.into.length) / pageSize);
   while (pos < end) {
     const page = Math.floor(pos / pageSize);
-    if (!pages.isUptodate(pos)) {
-      if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, page, lastPage - page, readMissing);
-      if (!pages.isUptodate(pos)) readPage(inode, page * pageSize);
-    }
+    if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, page, lastPage - page, readMissing);
     if (readahead?.isMarked(page)) readahead.ahead(inode, page, lastPage - page, readMissing);
+    // Last, because reading ahead may have needed this page's memory.
+    if (!pages.isUptodate(pos)) readPage(inode, page * pageSize);
     const stop = Math.min(end, (readahead?.nextMark(page + 1) ?? Number.POSITIVE_INFINITY) * pageSize);
     const runEnd = pages.uptodateRunEnd(pos, stop);
     pages.copyOut(pos, context.into, pos - context.base, runEnd - pos);
@@ -178,7 +177,7 @@ export function fillMissing(inode: Inode, pos: number, length: number, source: M
 /** Makes pages up to date from inline data; what the data does not cover, to the end of the page, is zeros. */
 export function readInlinePages(inode: Inode, pos: number, length: number, source: Mapping): number {
   const { pages } = inode;
-  for (let at = pos; at < pos + length; ) {
+  for (let at = Math.max(source.offset, pos - (pos % pages.pageSize)); at < pos + length; ) {
     const n = pages.pageSize - (at % pages.pageSize);
     if (!pages.isUptodate(at)) {
       const bytes = new Uint8Array(n);

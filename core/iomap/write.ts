@@ -145,12 +145,17 @@ const unshareActor: Actor<Progress> = (_, inode, pos, length, iomap, srcmap, ops
     iomap.flags |= IomapFlag.STALE;
     return 0;
   }
-  const total = Math.min(length, SLICE);
   const { blockSize } = inode.pages;
-  const start = pos - (pos % blockSize);
-  const end = Math.ceil((pos + total) / blockSize) * blockSize;
-  fillMissing(inode, start, end - start, srcmap);
-  inode.pages.markDirty(pos, total);
+  const total = Math.min(length, SLICE);
+  // Folio by folio: what was filled must be dirty before the next one needs memory, or it may be gone.
+  for (let done = 0; done < total; ) {
+    const at = pos + done;
+    const n = Math.min(total - done, FOLIO_SIZE - (at % FOLIO_SIZE));
+    const start = at - (at % blockSize);
+    fillMissing(inode, start, Math.ceil((at + n) / blockSize) * blockSize - start, srcmap);
+    inode.pages.markDirty(at, n);
+    done += n;
+  }
   return total;
 };
 

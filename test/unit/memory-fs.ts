@@ -233,7 +233,7 @@ export class MemoryInode {
   private beginWrite(pos: number, length: number, flags: number, iomap: Mapping, srcmap: Mapping): void {
     this.begins++;
     if (this.inline !== null) {
-      if (pos + length <= this.inline.length || (flags & IomapOp.ZERO) !== 0) {
+      if (pos + length <= this.inline.length || (flags & (IomapOp.ZERO | IomapOp.UNSHARE)) !== 0) {
         this.beginInlineZero(pos, iomap);
         return;
       }
