@@ -46,30 +46,35 @@ export function rmapChangeState(
 function enter(tp: Trans, agno: number, agbno: number, length: number, fields: OwnerFields): void {
   const cursor = rmapbtCursor(tp.mp, agno, tp);
   const noOffset = ignoresOffset(fields);
-  const end = agbno + length;
   const merged: Rmap = { ...fields, startblock: agbno, blockcount: length, offset: noOffset ? 0 : fields.offset };
-  if (agbno > 0 && (noOffset || fields.offset > 0)) {
-    const before = search(agbno - 1, fields, noOffset ? 0 : fields.offset - 1);
-    if (lookupOverlap(cursor, before, (record) => holds(record, before, fields.unwritten))) {
-      const left = cursor.get();
-      if (left.startblock + left.blockcount > agbno) throw cursor.damage(cursor.bufs[0] ?? null, `block ${agbno} has this owner already`);
-      if (left.blockcount + length <= MAX_LENGTH) {
-        merged.startblock = left.startblock;
-        merged.offset = left.offset;
-        merged.blockcount += left.blockcount;
-        cursor.delete();
-      }
-    }
-  }
-  if (cursor.lookup(search(end, fields, noOffset ? 0 : fields.offset + length), 'eq')) {
+  const joinsLeft = findLeft(cursor, merged, noOffset);
+  const after = search(agbno + length, fields, noOffset ? 0 : fields.offset + length);
+  if (cursor.lookup(after, 'eq')) {
     const right = cursor.get();
     if (right.unwritten === fields.unwritten && merged.blockcount + right.blockcount <= MAX_LENGTH) {
       merged.blockcount += right.blockcount;
       cursor.delete();
     }
   }
-  cursor.insert(merged);
+  if (!joinsLeft) cursor.insert(merged);
+  else if (cursor.lookup(merged, 'eq')) cursor.update(merged);
   cursor.close();
+}
+
+/** Extends `merged` to the left if the owner's record that ends right before it continues in it. */
+function findLeft(cursor: RmapCursor, merged: Rmap, noOffset: boolean): boolean {
+  const { startblock, offset, unwritten } = merged;
+  if (startblock === 0 || (!noOffset && offset === 0)) return false;
+  const before = search(startblock - 1, merged, noOffset ? 0 : offset - 1);
+  if (!lookupOverlap(cursor, before, (record) => holds(record, before, unwritten))) return false;
+  const left = cursor.get();
+  if (left.startblock + left.blockcount > startblock)
+    throw cursor.damage(cursor.bufs[0] ?? null, `block ${startblock} has this owner already`);
+  if (left.blockcount + merged.blockcount > MAX_LENGTH) return false;
+  merged.startblock = left.startblock;
+  merged.offset = left.offset;
+  merged.blockcount += left.blockcount;
+  return true;
 }
 
 function remove(tp: Trans, agno: number, agbno: number, length: number, fields: OwnerFields): void {

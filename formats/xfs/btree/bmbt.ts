@@ -58,6 +58,7 @@ function kind(realtime: boolean): BtreeKind<BmbtExtent, number> {
     keyOfRecord(view, at, into, keyAt) {
       writeBe64(into, keyAt, bmbtStartoff(view, at));
     },
+    compareEnds: () => 0,
     highKeyOfRecord() {},
     allocBlock: (cursor, near) => allocForkBlock(cursor.trans(), cursor.inode as XfsInode, cursor.fork, near),
     freeBlock: (cursor, pointer) => freeForkBlock(cursor.trans(), cursor.inode as XfsInode, cursor.fork, pointer),

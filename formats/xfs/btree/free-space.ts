@@ -39,6 +39,7 @@ const common = {
     into.setUint32(keyAt + START, view.getUint32(at + START));
     into.setUint32(keyAt + COUNT, view.getUint32(at + COUNT));
   },
+  compareEnds: (): number => 0,
   highKeyOfRecord(): void {},
 } as const;
 

@@ -50,6 +50,7 @@ function kind(name: 'inobt' | 'finobt', rootAt: number, levelAt: number, sparse:
     keyOfRecord(view, at, into, keyAt) {
       into.setUint32(keyAt, view.getUint32(at));
     },
+    compareEnds: () => 0,
     highKeyOfRecord() {},
     allocBlock: (cursor, near) => allocInodeBtreeBlock(cursor.trans(), cursor.agno, near, name),
     freeBlock: (cursor, pointer) => freeInodeBtreeBlock(cursor.trans(), cursor.agno, pointer, name),

@@ -15,25 +15,20 @@ export function keyOfBlock<R, K>(cursor: BtreeCursor<R, K>, buf: Buf, level: num
   if (!kind.overlapping) return;
   const count = view.getUint16(6);
   const high = at + kind.lowKeySize;
+  let best = 0;
   if (level === 0) {
     const size = kind.recordSize;
-    const scratch = scratchKey;
-    kind.highKeyOfRecord(view, start, into, high);
-    for (let slot = 1; slot < count; slot++) {
-      kind.highKeyOfRecord(view, start + slot * size, scratch, 0);
-      if (kind.compareKeys(scratch, 0, into, high) > 0) copyKey(scratch, 0, into, high, kind.lowKeySize);
-    }
+    for (let slot = 1; slot < count; slot++)
+      if (kind.compareEnds(view, start + slot * size, start + best * size) > 0) best = slot;
+    kind.highKeyOfRecord(view, start + best * size, into, high);
     return;
   }
-  let best = start + kind.lowKeySize;
-  for (let slot = 1; slot < count; slot++) {
-    const candidate = start + slot * cursor.nodeKeySize + kind.lowKeySize;
-    if (kind.compareKeys(view, candidate, view, best) > 0) best = candidate;
-  }
-  copyKey(view, best, into, high, kind.lowKeySize);
+  const size = cursor.nodeKeySize;
+  const highs = start + kind.lowKeySize;
+  for (let slot = 1; slot < count; slot++)
+    if (kind.compareKeys(view, highs + slot * size, view, highs + best * size) > 0) best = slot;
+  copyKey(view, highs + best * size, into, high, kind.lowKeySize);
 }
-
-const scratchKey = new DataView(new ArrayBuffer(64));
 
 function copyKey(from: DataView, fromAt: number, into: DataView, at: number, size: number): void {
   for (let i = 0; i < size; i += 4) into.setUint32(at + i, from.getUint32(fromAt + i));

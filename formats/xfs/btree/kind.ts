@@ -50,6 +50,8 @@ export interface BtreeKind<R, K> {
   check(record: R, mp: XfsMount, agno: number): string | null;
   /** Writes the low key of the record at `recordAt` to `keyAt`. */
   keyOfRecord(view: DataView, recordAt: number, into: DataView, keyAt: number): void;
+  /** Overlapping btrees: which of two records of a block covers the higher key. */
+  compareEnds(view: DataView, aAt: number, bAt: number): number;
   /** Overlapping btrees: writes the highest key that the record covers. */
   highKeyOfRecord(view: DataView, recordAt: number, into: DataView, keyAt: number): void;
 

@@ -60,7 +60,8 @@ export const refcountbt: BtreeKind<RefcountExtent, number> = {
   keyOfRecord(view, at, into, keyAt) {
     into.setUint32(keyAt, view.getUint32(at));
   },
-  highKeyOfRecord() {},
+  compareEnds: () => 0,
+    highKeyOfRecord() {},
   allocBlock: (cursor) => allocRefcountBlock(cursor.trans(), cursor.agno),
   freeBlock: (cursor, pointer) => freeRefcountBlock(cursor.trans(), cursor.agno, pointer),
 };

@@ -145,6 +145,14 @@ export const rmapbt: BtreeKind<Rmap, RmapSearch> = {
     into.setUint32(keyAt + KEY.offset, (view.getUint32(at + REC.offset) & ~RmapFlagHigh.UNWRITTEN) >>> 0);
     into.setUint32(keyAt + KEY.offset + 4, view.getUint32(at + REC.offset + 4));
   },
+  compareEnds(view, aAt, bAt) {
+    const a = view.getUint32(aAt) + view.getUint32(aAt + REC.blockcount);
+    const b = view.getUint32(bAt) + view.getUint32(bAt + REC.blockcount);
+    if (a !== b) return a - b;
+    rmapbt.highKeyOfRecord(view, aAt, scratch, 0);
+    rmapbt.highKeyOfRecord(view, bAt, scratch, RmapKey.size);
+    return rmapbt.compareKeys(scratch, 0, scratch, RmapKey.size);
+  },
   highKeyOfRecord(view, at, into, keyAt) {
     const span = view.getUint32(at + REC.blockcount) - 1;
     const high = view.getUint32(at + REC.offset);
@@ -160,6 +168,8 @@ export const rmapbt: BtreeKind<Rmap, RmapSearch> = {
   allocBlock: (cursor) => allocRmapBlock(cursor.trans(), cursor.agno),
   freeBlock: (cursor, pointer) => freeRmapBlock(cursor.trans(), cursor.agno, pointer),
 };
+
+const scratch = new DataView(new ArrayBuffer(2 * RmapKey.size));
 
 function copyOwner(view: DataView, recordAt: number, into: DataView, keyAt: number): void {
   into.setUint32(keyAt + KEY.owner, view.getUint32(recordAt + REC.owner));
