@@ -113,7 +113,7 @@ export interface InodeNames {
   setAttr(change: AttrChange): void;
   /** chattr, extsize, cowextsize, chproj. @throws FsError EINVAL */
   setFlags(change: FlagsChange): void;
-  /** @throws FsError ENODATA, EEXIST (by mode), ERANGE for a name above 255 bytes, E2BIG as ENOSPC for a value above 64 KiB, EOPNOTSUPP */
+  /** @throws FsError ENODATA, EEXIST (by mode), ERANGE for a name above 255 bytes, E2BIG for a value above 64 KiB, EOPNOTSUPP */
   setXattr(namespace: XattrNamespace, name: string, value: Uint8Array, mode?: XattrMode): void;
   /** @throws FsError ENODATA, EOPNOTSUPP */
   removeXattr(namespace: XattrNamespace, name: string): void;

@@ -14,6 +14,7 @@ import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { attachLog } from './log/log.ts';
 import { type MountDevices, XfsMount } from './mount.ts';
+import { freeOrphans } from './names/inactive.ts';
 import { inactivateInode } from './release.ts';
 import { xfsStatfs } from './statfs.ts';
 import { Incompat, LogIncompat, RoCompat, unknownBits, VersionBit } from './structure/features.ts';
@@ -62,6 +63,7 @@ export class XfsFilesystem implements Filesystem {
   }
 
   unmount(): void {
+    freeOrphans(this.mp);
     this.sync();
     // What only memory knew (CoW staging, speculative blocks) ends with the use of the image.
     for (const ip of this.mp.inodes.changed()) inactivateInode(ip);

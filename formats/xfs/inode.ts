@@ -12,6 +12,7 @@ import type {
 } from '../../core/vfs/inode.ts';
 import type { PageCache } from '../../core/vfs/page-cache.ts';
 import { getXattr, listXattrs } from './attr/read.ts';
+import { removeXattr, setXattr } from './attr/set.ts';
 import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
 import type { InodeState } from './inode-state.ts';
@@ -19,7 +20,11 @@ import { exchangeRange, swapExtents } from './exchange.ts';
 import { fsyncInode, touchInode } from './inode-write.ts';
 import { xfsIomapOps } from './iomap.ts';
 import type { XfsMount } from './mount.ts';
-import { createFile } from './names/create.ts';
+import { createFile, linkInode, makeDirectory, makeNode, makeSymlink, makeUnnamed } from './names/create.ts';
+import { freeIfOrphan } from './names/inactive.ts';
+import { removeDirectory, unlinkName } from './names/remove.ts';
+import { renameName } from './names/rename.ts';
+import { setAttributes, setFileFlags } from './names/set-attr.ts';
 import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
 import { fallocateInode } from './space.ts';
@@ -268,7 +273,9 @@ export class XfsInode implements Inode {
   release(): void {
     const { state } = this;
     state.users = Math.max(0, state.users - 1);
-    if (state.users === 0) releaseInode(this);
+    if (state.users > 0) return;
+    releaseInode(this);
+    freeIfOrphan(this);
   }
 
   /** True while an open file uses it. */
@@ -280,51 +287,51 @@ export class XfsInode implements Inode {
     return createFile(this, name, mode);
   }
 
-  mkdir(_name: string, _mode: number): Inode {
-    throw new FsError('EOPNOTSUPP');
+  mkdir(name: string, mode: number): Inode {
+    return makeDirectory(this, name, mode);
   }
 
-  symlink(_name: string, _target: string): Inode {
-    throw new FsError('EOPNOTSUPP');
+  symlink(name: string, target: string): Inode {
+    return makeSymlink(this, name, target);
   }
 
-  mknod(_name: string, _kind: 'fifo' | 'socket' | 'char' | 'block', _mode: number, _device: DeviceNumber | null): Inode {
-    throw new FsError('EOPNOTSUPP');
+  mknod(name: string, kind: 'fifo' | 'socket' | 'char' | 'block', mode: number, device: DeviceNumber | null): Inode {
+    return makeNode(this, name, kind, mode, device);
   }
 
-  tmpfile(_mode: number): Inode {
-    throw new FsError('EOPNOTSUPP');
+  tmpfile(mode: number): Inode {
+    return makeUnnamed(this, mode);
   }
 
-  link(_name: string, _inode: Inode): void {
-    throw new FsError('EOPNOTSUPP');
+  link(name: string, inode: Inode): void {
+    linkInode(this, name, this.sibling(inode));
   }
 
-  unlink(_name: string): void {
-    throw new FsError('EOPNOTSUPP');
+  unlink(name: string): void {
+    unlinkName(this, name);
   }
 
-  rmdir(_name: string): void {
-    throw new FsError('EOPNOTSUPP');
+  rmdir(name: string): void {
+    removeDirectory(this, name);
   }
 
-  rename(_name: string, _target: Inode, _newName: string, _mode?: RenameMode): void {
-    throw new FsError('EOPNOTSUPP');
+  rename(name: string, target: Inode, newName: string, mode: RenameMode = 'replace'): void {
+    renameName(this, name, this.sibling(target), newName, mode);
   }
 
-  setAttr(_change: AttrChange): void {
-    throw new FsError('EOPNOTSUPP');
+  setAttr(change: AttrChange): void {
+    setAttributes(this, change);
   }
 
-  setFlags(_change: FlagsChange): void {
-    throw new FsError('EOPNOTSUPP');
+  setFlags(change: FlagsChange): void {
+    setFileFlags(this, change);
   }
 
-  setXattr(_namespace: XattrNamespace, _name: string, _value: Uint8Array, _mode?: XattrMode): void {
-    throw new FsError('EOPNOTSUPP');
+  setXattr(namespace: XattrNamespace, name: string, value: Uint8Array, mode: XattrMode = 'any'): void {
+    setXattr(this, namespace, name, value, mode);
   }
 
-  removeXattr(_namespace: XattrNamespace, _name: string): void {
-    throw new FsError('EOPNOTSUPP');
+  removeXattr(namespace: XattrNamespace, name: string): void {
+    removeXattr(this, namespace, name);
   }
 }

@@ -19,9 +19,27 @@ import { DaMagic } from '../structure/da.ts';
 import { VersionBit } from '../structure/features.ts';
 import { Superblock } from '../structure/sb.ts';
 import type { Trans } from '../trans.ts';
-import { type AttrGeometry, attrGeometry, attrKind, attrSize, type LeafAttr, leafSize, localSize, readAttrLeaf, writeAttrLeaf } from './leaf-edit.ts';
+import {
+  type AttrGeometry,
+  attrGeometry,
+  attrKind,
+  attrSize,
+  type LeafAttr,
+  leafSize,
+  localSize,
+  readAttrLeaf,
+  writeAttrLeaf,
+} from './leaf-edit.ts';
 import { freeRemote, writeRemote } from './remote.ts';
-import { addAttrFork, dropAttrFork, meetingPoint, readShortAttrs, type ShortAttr, shortAttrSize, writeShortAttrs } from './short-edit.ts';
+import {
+  addAttrFork,
+  dropAttrFork,
+  meetingPoint,
+  readShortAttrs,
+  type ShortAttr,
+  shortAttrSize,
+  writeShortAttrs,
+} from './short-edit.ts';
 
 /** The hash that an attribute is sorted by. */
 function hashOf(ip: XfsInode, flags: number, name: Uint8Array, value: Uint8Array): number {
@@ -90,7 +108,12 @@ function shortToLeaf(tp: Trans, ip: XfsInode, attrs: readonly ShortAttr[]): void
   const block = daGrow(tp, ip, 'attr', geo, 0);
   const leaf = newLeaf(tp, ip, geo, block);
   const entries = attrs.map(({ flags, name, value }) => ({
-    hash: hashOf(ip, flags, name, value), flags, name, value, valueBlock: 0, valueSize: value.length,
+    hash: hashOf(ip, flags, name, value),
+    flags,
+    name,
+    value,
+    valueBlock: 0,
+    valueSize: value.length,
   }));
   entries.sort((a, b) => a.hash - b.hash);
   writeAttrLeaf(tp, geo, leaf, entries);
@@ -107,8 +130,12 @@ function addToTree(tp: Trans, ip: XfsInode, attr: ShortAttr): void {
   const local = localSize(attr.name.length, attr.value.length) < geo.localMax;
   // The value's blocks first: mapping them does not move the tree.
   const entry: LeafAttr = {
-    hash, flags: attr.flags, name: attr.name, value: local ? attr.value : null,
-    valueBlock: local ? 0 : writeRemote(tp, ip, attr.value), valueSize: attr.value.length,
+    hash,
+    flags: attr.flags,
+    name: attr.name,
+    value: local ? attr.value : null,
+    valueBlock: local ? 0 : writeRemote(tp, ip, attr.value),
+    valueSize: attr.value.length,
   };
   const path = tree.descend(hash);
   const attrs = readAttrLeaf(geo, path.leaf);
@@ -134,7 +161,8 @@ function split(tp: Trans, tree: DaTree, geo: AttrGeometry, path: DaPath, attrs: 
   const middle = attrs.slice(index, index + 1);
   // Here both neighbours of the new attribute exist: with one side empty a cut into two would have fit.
   insertRight(tp, tree, geo, path, after, before);
-  const again = path.depth === 1 ? tree.descend((before[before.length - 1] as LeafAttr).hash) : pathTo(tree, block, before);
+  const again =
+    path.depth === 1 ? tree.descend((before[before.length - 1] as LeafAttr).hash) : pathTo(tree, block, before);
   insertRight(tp, tree, geo, again, middle, before);
 }
 
@@ -146,7 +174,14 @@ function pathTo(tree: DaTree, block: number, attrs: readonly LeafAttr[]): DaPath
 }
 
 /** Leaves `keep` in the path's leaf and puts `move` into a new one after it. */
-function insertRight(tp: Trans, tree: DaTree, geo: AttrGeometry, path: DaPath, move: LeafAttr[], keep: LeafAttr[]): void {
+function insertRight(
+  tp: Trans,
+  tree: DaTree,
+  geo: AttrGeometry,
+  path: DaPath,
+  move: LeafAttr[],
+  keep: LeafAttr[],
+): void {
   const block = daGrow(tp, tree.ip, 'attr', geo, 0);
   const fresh = newLeaf(tp, tree.ip, geo, block);
   writeAttrLeaf(tp, geo, fresh, move);

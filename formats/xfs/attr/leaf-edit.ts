@@ -8,7 +8,14 @@ import type { Buf } from '../../../core/buffer-cache.ts';
 import type { DaKind } from '../da/tree.ts';
 import { type DaGeometry, daGeometry } from '../dir/geometry.ts';
 import type { XfsMount } from '../mount.ts';
-import { Attr3LeafHeader, AttrFlag, AttrLeafEntry, AttrLeafHeader, AttrLeafLocal, AttrLeafRemote } from '../structure/attr.ts';
+import {
+  Attr3LeafHeader,
+  AttrFlag,
+  AttrLeafEntry,
+  AttrLeafHeader,
+  AttrLeafLocal,
+  AttrLeafRemote,
+} from '../structure/attr.ts';
 import type { Trans } from '../trans.ts';
 
 /** An attribute of a leaf, decoded. */
@@ -25,7 +32,13 @@ export interface LeafAttr {
 
 export interface AttrGeometry extends DaGeometry {
   readonly header: number;
-  readonly at: { readonly count: number; readonly usedbytes: number; readonly firstused: number; readonly holes: number; readonly freemap: number };
+  readonly at: {
+    readonly count: number;
+    readonly usedbytes: number;
+    readonly firstused: number;
+    readonly holes: number;
+    readonly freemap: number;
+  };
   /** A name and value this large or larger do not go into a leaf together. */
   readonly localMax: number;
 }
@@ -37,7 +50,12 @@ export function attrGeometry(mp: XfsMount): AttrGeometry {
   if (geo === undefined) {
     const header = mp.features.v5 ? Attr3LeafHeader : AttrLeafHeader;
     const size = mp.blockSize;
-    geo = { ...daGeometry(mp.features.v5, size, 1), header: header.size, at: header.at, localMax: (size >> 1) + (size >> 2) };
+    geo = {
+      ...daGeometry(mp.features.v5, size, 1),
+      header: header.size,
+      at: header.at,
+      localMax: (size >> 1) + (size >> 2),
+    };
     geometries.set(mp, geo);
   }
   return geo;
@@ -78,7 +96,14 @@ export function readAttrLeaf(geo: AttrGeometry, buf: Buf): LeafAttr[] {
       const nameAt = place + AttrLeafLocal.size;
       const valueAt = nameAt + AttrLeafLocal.get.namelen(view, place);
       const value = bytes.slice(valueAt, valueAt + valueSize);
-      attrs.push({ hash, flags: flags & ~AttrFlag.LOCAL, name: bytes.slice(nameAt, valueAt), value, valueBlock: 0, valueSize });
+      attrs.push({
+        hash,
+        flags: flags & ~AttrFlag.LOCAL,
+        name: bytes.slice(nameAt, valueAt),
+        value,
+        valueBlock: 0,
+        valueSize,
+      });
     } else {
       const nameAt = place + AttrLeafRemote.size;
       attrs.push({
@@ -135,7 +160,8 @@ export function attrKind(geo: AttrGeometry): DaKind {
   let kind = kinds.get(geo);
   if (kind === undefined) {
     const count = (buf: Buf): number => buf.view.getUint16(geo.at.count);
-    const used = (buf: Buf): number => geo.header + count(buf) * AttrLeafEntry.size + buf.view.getUint16(geo.at.usedbytes);
+    const used = (buf: Buf): number =>
+      geo.header + count(buf) * AttrLeafEntry.size + buf.view.getUint16(geo.at.usedbytes);
     kind = {
       fork: 'attr',
       geo,

@@ -59,7 +59,8 @@ function findHole(ip: XfsInode, count: number): number {
 }
 
 function blockAddr(ip: XfsInode, block: number): number {
-  if (!forkLookup(ip, 'attr', block, extent) || extent.off > block) throw new Error(`attribute block ${block} is not mapped`);
+  if (!forkLookup(ip, 'attr', block, extent) || extent.off > block)
+    throw new Error(`attribute block ${block} is not mapped`);
   return ip.mp.fsbToAddr(extent.block + (block - extent.off));
 }
 

@@ -36,7 +36,8 @@ export function readShortAttrs(ip: XfsInode): ShortAttr[] {
     const nameAt = at + AttrShortEntry.size;
     const valueAt = nameAt + (nameAt <= end ? AttrShortEntry.get.namelen(view, at) : 0);
     const next = valueAt + (nameAt <= end ? AttrShortEntry.get.valuelen(view, at) : 0);
-    if (nameAt > end || next > end) throw corrupt({ structure: `inode ${ip.ino}`, field: `a.sfattr.list[${i}]`, rule: 'leaves the inode' });
+    if (nameAt > end || next > end)
+      throw corrupt({ structure: `inode ${ip.ino}`, field: `a.sfattr.list[${i}]`, rule: 'leaves the inode' });
     const flags = AttrShortEntry.get.flags(view, at) & ATTR_NSP_MASK;
     attrs.push({ flags, name: bytes.slice(nameAt, valueAt), value: bytes.slice(valueAt, next) });
     at = next;

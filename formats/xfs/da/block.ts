@@ -53,13 +53,21 @@ function checkOwner(ip: XfsInode, buf: Buf, at: number): void {
   const owner = readBe64(buf.view, at);
   if (owner === ip.ino) return;
   throw corrupt({
-    structure: `${buf.ops.name} of inode ${ip.ino}`, addr: buf.addr, offset: at, field: 'owner', value: String(owner),
+    structure: `${buf.ops.name} of inode ${ip.ino}`,
+    addr: buf.addr,
+    offset: at,
+    field: 'owner',
+    value: String(owner),
     rule: 'belongs to another inode',
   });
 }
 
 function hole(ip: XfsInode, fork: BtreeFork, block: number): FsError {
-  return corrupt({ structure: `inode ${ip.ino}, ${fork} fork`, field: `file block ${block}`, rule: 'no block is mapped' });
+  return corrupt({
+    structure: `inode ${ip.ino}, ${fork} fork`,
+    field: `file block ${block}`,
+    rule: 'no block is mapped',
+  });
 }
 
 function mapped(ip: XfsInode, fork: BtreeFork, geo: DaGeometry, block: number, ops: BufOps): Buf | null {
@@ -74,7 +82,12 @@ function mapped(ip: XfsInode, fork: BtreeFork, geo: DaGeometry, block: number, o
 
 function blockAddr(ip: XfsInode, fsb: number, count: number): number {
   if (!ip.mp.validFsb(fsb, count)) {
-    throw corrupt({ structure: `inode ${ip.ino}`, field: 'startblock', value: String(fsb), rule: 'outside the file system' });
+    throw corrupt({
+      structure: `inode ${ip.ino}`,
+      field: 'startblock',
+      value: String(fsb),
+      rule: 'outside the file system',
+    });
   }
   return ip.mp.fsbToAddr(fsb);
 }
@@ -118,7 +131,8 @@ export function daGrow(tp: Trans, ip: XfsInode, fork: BtreeFork, geo: DaGeometry
   while (forkLookup(ip, fork, block, found) && found.off < block + geo.fsbCount) {
     block += Math.ceil((found.end - block) / geo.fsbCount) * geo.fsbCount;
   }
-  if (fork === 'data' && spaceKey(ip, fork, block) !== key) throw new FsError('ENOSPC', { detail: 'the directory is full' });
+  if (fork === 'data' && spaceKey(ip, fork, block) !== key)
+    throw new FsError('ENOSPC', { detail: 'the directory is full' });
   map.set(key, block + geo.fsbCount);
   daMap(tp, ip, fork, block, geo.fsbCount);
   return block;
@@ -130,7 +144,11 @@ export function daMap(tp: Trans, ip: XfsInode, fork: BtreeFork, block: number, c
   for (let at = block; at < block + count; ) {
     const rest = block + count - at;
     const got = allocExtent(tp, {
-      target: targetFor(ip, fork, at), minLength: Math.min(minimum, rest), maxLength: rest, owner: 'skip', data: false,
+      target: targetFor(ip, fork, at),
+      minLength: Math.min(minimum, rest),
+      maxLength: rest,
+      owner: 'skip',
+      data: false,
     });
     if (got === null) {
       if (minimum === 1) throw new FsError('ENOSPC');
@@ -174,7 +192,13 @@ export function daUnmap(tp: Trans, ip: XfsInode, fork: BtreeFork, block: number,
 
 /** A new, zeroed and wholly logged tree block with its header. */
 export function daInit(
-  tp: Trans, ip: XfsInode, fork: BtreeFork, geo: DaGeometry, block: number, magic: number, ops: BufOps,
+  tp: Trans,
+  ip: XfsInode,
+  fork: BtreeFork,
+  geo: DaGeometry,
+  block: number,
+  magic: number,
+  ops: BufOps,
 ): Buf {
   const buf = freshBuf(tp, ip, fork, geo, block, ops);
   buf.view.setUint16(DaBlkinfo.at.magic, magic);

@@ -10,8 +10,8 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
-import type { DaGeometry } from '../dir/geometry.ts';
 import type { BtreeFork } from '../btree/cursor.ts';
+import type { DaGeometry } from '../dir/geometry.ts';
 import type { XfsInode } from '../inode.ts';
 import { DA_NODE_MAXDEPTH, DaMagic } from '../structure/da.ts';
 import type { Trans } from '../trans.ts';
@@ -94,7 +94,8 @@ export class DaTree {
       }
       const own = buf.view.getUint16(this.geo.nodeLevelAt);
       const count = this.nodeCount(buf);
-      if (own === 0 || own >= DA_NODE_MAXDEPTH || (level >= 0 && own !== level)) throw this.damaged(buf, 'level', 'out of order');
+      if (own === 0 || own >= DA_NODE_MAXDEPTH || (level >= 0 && own !== level))
+        throw this.damaged(buf, 'level', 'out of order');
       if (count === 0 || count > this.geo.nodeMax) throw this.damaged(buf, 'count', `not in 1 … ${this.geo.nodeMax}`);
       const slot = Math.min(this.searchNode(buf, count, hash), count - 1);
       path.slots.push(slot);

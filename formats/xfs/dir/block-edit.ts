@@ -9,7 +9,18 @@ import type { XfsInode } from '../inode.ts';
 import { setDiskSize, setForkFormat } from '../inode-core.ts';
 import { DIR_NULL_DATAPTR, DirBlockTail, DirFtype, DirMagic } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
-import { bestLength, bestOffset, dataEnd, fillEntry, freeLength, giveSpace, isFree, putEntry, rebuildBest, useSpace } from './data-space.ts';
+import {
+  bestLength,
+  bestOffset,
+  dataEnd,
+  fillEntry,
+  freeLength,
+  giveSpace,
+  isFree,
+  putEntry,
+  rebuildBest,
+  takeSpace,
+} from './data-space.ts';
 import { blockTailAt, type DirGeometry, dataEntrySize, dataptrToOffset } from './geometry.ts';
 import { hashDirName, sameName, sameNameCi } from './hash.ts';
 import { addressAt, hashAt, insertOverStale, searchHash, squeezePairs } from './index-entries.ts';
@@ -32,7 +43,13 @@ function setTail(tp: Trans, geo: DirGeometry, buf: Buf, count: number, stale: nu
 
 /** Adds an entry; false (nothing changed) if the block has no room for it and its hash pair. */
 export function addBlock(
-  tp: Trans, dp: XfsInode, geo: DirGeometry, name: Uint8Array, hash: number, ino: number, ftype: number,
+  tp: Trans,
+  dp: XfsInode,
+  geo: DirGeometry,
+  name: Uint8Array,
+  hash: number,
+  ino: number,
+  ftype: number,
 ): boolean {
   const buf = readBlock(dp, geo);
   const need = dataEntrySize(geo, name.length);
@@ -45,7 +62,7 @@ export function addBlock(
     if (endFree < 8 || bestLength(geo, buf, rank) < need) return false;
     const place = bestOffset(geo, buf, rank);
     addPair(tp, geo, buf, tag, base, hash, place / 8);
-    useSpace(tp, geo, buf, place, place, need);
+    takeSpace(tp, geo, buf, place, place, need);
     putEntry(tp, geo, buf, place, name, ino, ftype);
     return true;
   }
@@ -54,7 +71,7 @@ export function addBlock(
     const count = countOf(geo, buf);
     insertOverStale(tp, buf, base, count, searchHash(buf, base, count, hash), hash, place / 8);
     setTail(tp, geo, buf, count, stale - 1);
-    useSpace(tp, geo, buf, place, place, need);
+    takeSpace(tp, geo, buf, place, place, need);
     putEntry(tp, geo, buf, place, name, ino, ftype);
     return true;
   }
@@ -64,11 +81,19 @@ export function addBlock(
 }
 
 /** Takes 8 bytes before the pairs for one more and puts it in its place. */
-function addPair(tp: Trans, geo: DirGeometry, buf: Buf, free: number, base: number, hash: number, address: number): void {
+function addPair(
+  tp: Trans,
+  geo: DirGeometry,
+  buf: Buf,
+  free: number,
+  base: number,
+  hash: number,
+  address: number,
+): void {
   const count = countOf(geo, buf);
   const index = searchHash(buf, base, count, hash);
   setTail(tp, geo, buf, count + 1, 0);
-  useSpace(tp, geo, buf, free, base - 8, 8);
+  takeSpace(tp, geo, buf, free, base - 8, 8);
   tp.modify(buf, base - 8, (index + 1) * 8);
   buf.bytes.copyWithin(base - 8, base, base + index * 8);
   buf.view.setUint32(base - 8 + index * 8, hash);
@@ -209,7 +234,12 @@ function gap(buf: Buf, at: number, length: number): void {
 }
 
 function badOffset(dp: XfsInode, offset: number): Error {
-  return corrupt({ structure: `shortform directory ${dp.ino}`, field: 'offset', value: String(offset), rule: 'out of order' });
+  return corrupt({
+    structure: `shortform directory ${dp.ino}`,
+    field: 'offset',
+    value: String(offset),
+    rule: 'out of order',
+  });
 }
 
 /** Turns the block into a data block, whose pairs the caller has copied; answers the length of its largest free area. */
@@ -221,15 +251,23 @@ export function blockToData(tp: Trans, dp: XfsInode, geo: DirGeometry, buf: Buf)
 }
 
 /** Turns the only data block into a block form block with these live pairs; false if its end is not free. */
-export function dataToBlock(tp: Trans, dp: XfsInode, geo: DirGeometry, buf: Buf, leaf: Buf, leafEntries: number, live: number): boolean {
+export function dataToBlock(
+  tp: Trans,
+  dp: XfsInode,
+  geo: DirGeometry,
+  buf: Buf,
+  leaf: Buf,
+  leafEntries: number,
+  live: number,
+): boolean {
   const need = DirBlockTail.size + live * 8;
   const tag = buf.view.getUint16(geo.blockSize - 2);
   if (tag < geo.dataHeader || tag >= geo.blockSize || !isFree(buf, tag) || freeLength(buf, tag) < need) return false;
   const base = geo.blockSize - need;
-  // The tail first: it tells useSpace where the entries end now.
+  // The tail first: it tells takeSpace where the entries end now.
   setDirType(tp, buf, DirMagic.block[geo.v5 ? 1 : 0], dp.mp.ops.dirBlock);
   setTail(tp, geo, buf, live, 0);
-  useSpace(tp, geo, buf, tag, base, need);
+  takeSpace(tp, geo, buf, tag, base, need);
   tp.modify(buf, base, live * 8);
   let to = 0;
   for (let i = 0; i < leafEntries; i++) {
@@ -244,4 +282,3 @@ export function dataToBlock(tp: Trans, dp: XfsInode, geo: DirGeometry, buf: Buf,
 export function blockPairs(geo: DirGeometry, buf: Buf): { base: number; count: number; stale: number } {
   return { base: dataEnd(geo, buf), count: countOf(geo, buf), stale: staleOf(geo, buf) };
 }
-

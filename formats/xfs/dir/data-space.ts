@@ -12,7 +12,7 @@ import { corrupt } from '../../../core/errors.ts';
 import { writeBe64 } from '../../../core/struct.ts';
 import { DIR_DATA_FREE_TAG, DirBlockTail, DirMagic } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
-import { blockTailAt, dataEntrySize, type DirGeometry } from './geometry.ts';
+import { blockTailAt, type DirGeometry, dataEntrySize } from './geometry.ts';
 
 /** First byte after the entries of a data or block-form block. */
 export function dataEnd(geo: DirGeometry, buf: Buf): number {
@@ -50,10 +50,15 @@ export function initData(geo: DirGeometry, buf: Buf): void {
 }
 
 /** Takes [at, at + length) out of the free area at `free`. @throws FsError EUCLEAN if it does not lie inside */
-export function useSpace(tp: Trans, geo: DirGeometry, buf: Buf, free: number, at: number, length: number): void {
+export function takeSpace(tp: Trans, geo: DirGeometry, buf: Buf, free: number, at: number, length: number): void {
   const freeEnd = free + (isFree(buf, free) ? freeLength(buf, free) : 0);
   if (at < free || at + length > freeEnd) {
-    throw corrupt({ structure: buf.ops.name, addr: buf.addr, offset: free, rule: 'free space is not where bestfree says' });
+    throw corrupt({
+      structure: buf.ops.name,
+      addr: buf.addr,
+      offset: free,
+      rule: 'free space is not where bestfree says',
+    });
   }
   const before = at - free;
   const after = freeEnd - at - length;
@@ -98,8 +103,15 @@ function logFree(tp: Trans, buf: Buf, at: number, length: number): void {
  * three slots still beat the old third, the block is searched.
  */
 function noteBest(
-  tp: Trans, geo: DirGeometry, buf: Buf, gone1: number, gone2: number,
-  offset1: number, length1: number, offset2: number, length2: number,
+  tp: Trans,
+  geo: DirGeometry,
+  buf: Buf,
+  gone1: number,
+  gone2: number,
+  offset1: number,
+  length1: number,
+  offset2: number,
+  length2: number,
 ): void {
   const view = buf.view;
   const at = geo.bestAt;
@@ -145,8 +157,16 @@ export function rebuildBest(tp: Trans, geo: DirGeometry, buf: Buf): void {
   findBest(geo, buf);
 }
 
-/** Writes an entry into space that useSpace took. */
-export function putEntry(tp: Trans, geo: DirGeometry, buf: Buf, at: number, name: Uint8Array, ino: number, ftype: number): void {
+/** Writes an entry into space that takeSpace took. */
+export function putEntry(
+  tp: Trans,
+  geo: DirGeometry,
+  buf: Buf,
+  at: number,
+  name: Uint8Array,
+  ino: number,
+  ftype: number,
+): void {
   const size = dataEntrySize(geo, name.length);
   tp.modify(buf, at, size);
   fillEntry(geo, buf, at, name, ino, ftype);

@@ -12,7 +12,16 @@ import type { XfsInode } from '../inode.ts';
 import { diskSize, setDiskSize } from '../inode-core.ts';
 import { MAX_NAME_LENGTH } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
-import { addBlock, blockPairs, blockToShort, entryOf, findBlock, readBlock, removeBlock, shortToBlock } from './block-edit.ts';
+import {
+  addBlock,
+  blockPairs,
+  blockToShort,
+  entryOf,
+  findBlock,
+  readBlock,
+  removeBlock,
+  shortToBlock,
+} from './block-edit.ts';
 import { setEntry } from './data-space.ts';
 import { type DirGeometry, dirGeometry } from './geometry.ts';
 import { hashDirName } from './hash.ts';
@@ -31,7 +40,12 @@ export function dirForm(dp: XfsInode, geo: DirGeometry): DirForm {
   if (end === geo.fsbCount && diskSize(dp) === geo.blockSize) return 'block';
   if (end === geo.leafBlock + geo.fsbCount) return 'leaf';
   if (end > geo.leafBlock) return 'node';
-  throw corrupt({ structure: `directory ${dp.ino}`, field: 'size', value: String(diskSize(dp)), rule: `does not fit ${end} blocks` });
+  throw corrupt({
+    structure: `directory ${dp.ino}`,
+    field: 'size',
+    value: String(diskSize(dp)),
+    rule: `does not fit ${end} blocks`,
+  });
 }
 
 /** Adds an entry that is not there yet. @throws FsError ENOSPC, ENAMETOOLONG, EUCLEAN */

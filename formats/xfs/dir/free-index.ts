@@ -32,7 +32,11 @@ function checked(dp: XfsInode, geo: DirGeometry, free: Buf, index: number): Buf 
   const first = free.view.getInt32(geo.firstdbAt);
   if (first === index * geo.freeMax && valid(geo, free) <= geo.freeMax) return free;
   throw corrupt({
-    structure: `dirFree of inode ${dp.ino}`, addr: free.addr, field: 'firstdb', value: String(first), rule: `not ${index * geo.freeMax}`,
+    structure: `dirFree of inode ${dp.ino}`,
+    addr: free.addr,
+    field: 'firstdb',
+    value: String(first),
+    rule: `not ${index * geo.freeMax}`,
   });
 }
 
@@ -107,7 +111,13 @@ export function dropFree(tp: Trans, dp: XfsInode, geo: DirGeometry, db: number):
   const index = db % geo.freeMax;
   const free = readFree(dp, geo, k);
   let count = valid(geo, free);
-  if (index >= count) throw corrupt({ structure: `dirFree of inode ${dp.ino}`, addr: free.addr, field: 'nvalid', rule: `no data block ${db}` });
+  if (index >= count)
+    throw corrupt({
+      structure: `dirFree of inode ${dp.ino}`,
+      addr: free.addr,
+      field: 'nvalid',
+      rule: `no data block ${db}`,
+    });
   tp.modify(free, bestAt(geo, index), 2);
   free.view.setUint16(bestAt(geo, index), NULLDATAOFF);
   if (index === count - 1) while (count > 0 && free.view.getUint16(bestAt(geo, count - 1)) === NULLDATAOFF) count--;

@@ -3,8 +3,21 @@
  * Blocks of the tree are numbered in file system blocks of the fork (`dablk`), whatever their own size; data blocks
  * are numbered in directory blocks (`db`).
  */
-import { DIR_FREE_OFFSET, DIR_LEAF_OFFSET, Dir3DataHeader, Dir3FreeHeader, Dir3LeafHeader, DirBlockTail, DirDataHeader, DirFreeHeader, DirLeafEntry, DirLeafHeader, DirLeafTail } from '../structure/dir.ts';
+
 import { Da3NodeHeader, DaNodeEntry, DaNodeHeader } from '../structure/da.ts';
+import {
+  DIR_FREE_OFFSET,
+  DIR_LEAF_OFFSET,
+  Dir3DataHeader,
+  Dir3FreeHeader,
+  Dir3LeafHeader,
+  DirBlockTail,
+  DirDataHeader,
+  DirFreeHeader,
+  DirLeafEntry,
+  DirLeafHeader,
+  DirLeafTail,
+} from '../structure/dir.ts';
 
 /** What a geometry follows from. */
 export interface GeometrySource {

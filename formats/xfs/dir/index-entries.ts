@@ -29,7 +29,15 @@ function setPair(buf: Buf, base: number, index: number, hash: number, address: n
 }
 
 /** Puts a pair at `index`, moving the later ones up by one; the array must have room for one more. */
-export function insertPair(tp: Trans, buf: Buf, base: number, count: number, index: number, hash: number, address: number): void {
+export function insertPair(
+  tp: Trans,
+  buf: Buf,
+  base: number,
+  count: number,
+  index: number,
+  hash: number,
+  address: number,
+): void {
   const at = base + index * 8;
   tp.modify(buf, at, (count + 1 - index) * 8);
   buf.bytes.copyWithin(at + 8, at, base + count * 8);
@@ -37,7 +45,15 @@ export function insertPair(tp: Trans, buf: Buf, base: number, count: number, ind
 }
 
 /** Puts a pair at `index` in the place of the nearest stale one, of which there must be one. */
-export function insertOverStale(tp: Trans, buf: Buf, base: number, count: number, index: number, hash: number, address: number): void {
+export function insertOverStale(
+  tp: Trans,
+  buf: Buf,
+  base: number,
+  count: number,
+  index: number,
+  hash: number,
+  address: number,
+): void {
   let low = index - 1;
   let high = index;
   while (low >= 0 || high < count) {

@@ -6,8 +6,8 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
-import { daGrow, daInit, daRead, daShrink, dirInit, dirRead } from '../da/block.ts';
 import { forkBefore } from '../bmap-fork.ts';
+import { daGrow, daInit, daRead, daShrink, dirInit, dirRead } from '../da/block.ts';
 import { Extent } from '../extent.ts';
 import type { XfsInode } from '../inode.ts';
 import { diskSize, setDiskSize } from '../inode-core.ts';
@@ -15,10 +15,20 @@ import { DaMagic } from '../structure/da.ts';
 import { DIR_NULL_DATAPTR, DirMagic, NULLDATAOFF } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import { blockPairs, blockToData, blockToShort, dataToBlock, readBlock } from './block-edit.ts';
-import { bestLength, bestOffset, giveSpace, initData, putEntry, useSpace } from './data-space.ts';
+import { bestLength, bestOffset, giveSpace, initData, putEntry, takeSpace } from './data-space.ts';
 import { type DirGeometry, dataEntrySize, dataptrToDb, dataptrToOffset, leafTailAt, toDataptr } from './geometry.ts';
 import { sameName, sameNameCi } from './hash.ts';
-import { addToLeaf, addressAt, compactLeaf, dropFromLeaf, hashAt, leafCount, leafStale, searchHash, setLeafCounts } from './index-entries.ts';
+import {
+  addressAt,
+  addToLeaf,
+  compactLeaf,
+  dropFromLeaf,
+  hashAt,
+  leafCount,
+  leafStale,
+  searchHash,
+  setLeafCounts,
+} from './index-entries.ts';
 
 /** Where an entry lies: its data block and byte, and its pair in a leaf. */
 export interface EntryPlace {
@@ -56,7 +66,13 @@ function setBestCount(tp: Trans, geo: DirGeometry, leaf: Buf, count: number): vo
 
 /** Adds an entry; false (nothing changed) if the leaf block has no room for its pair or for a new data block's best. */
 export function addLeaf(
-  tp: Trans, dp: XfsInode, geo: DirGeometry, name: Uint8Array, hash: number, ino: number, ftype: number,
+  tp: Trans,
+  dp: XfsInode,
+  geo: DirGeometry,
+  name: Uint8Array,
+  hash: number,
+  ino: number,
+  ftype: number,
 ): boolean {
   const leaf = readLeaf(dp, geo);
   const need = dataEntrySize(geo, name.length);
@@ -84,7 +100,12 @@ export function addLeaf(
 }
 
 function badBests(leaf: Buf, dp: XfsInode, db: number): Error {
-  return corrupt({ structure: `dirLeaf1 of inode ${dp.ino}`, addr: leaf.addr, field: 'bestcount', rule: `data block ${db} has no best` });
+  return corrupt({
+    structure: `dirLeaf1 of inode ${dp.ino}`,
+    addr: leaf.addr,
+    field: 'bestcount',
+    rule: `data block ${db} has no best`,
+  });
 }
 
 /** A data block with `need` free bytes: where the same hash lies, else the first; else a hole; else the next number. */
@@ -92,7 +113,11 @@ function findRoom(geo: DirGeometry, leaf: Buf, hash: number, need: number): numb
   const at = bestsAt(geo, leaf);
   const bests = bestCount(geo, leaf);
   const count = leafCount(geo, leaf);
-  for (let i = searchHash(leaf, geo.leafHeader, count, hash); i < count && hashAt(leaf, geo.leafHeader, i) === hash; i++) {
+  for (
+    let i = searchHash(leaf, geo.leafHeader, count, hash);
+    i < count && hashAt(leaf, geo.leafHeader, i) === hash;
+    i++
+  ) {
     const address = addressAt(leaf, geo.leafHeader, i);
     const db = dataptrToDb(geo, address);
     if (address === DIR_NULL_DATAPTR || db >= bests) continue;
@@ -126,9 +151,16 @@ export function newData(tp: Trans, dp: XfsInode, geo: DirGeometry, db: number): 
 }
 
 /** Writes an entry at the start of the largest free area and answers where. */
-export function placeEntry(tp: Trans, geo: DirGeometry, data: Buf, name: Uint8Array, ino: number, ftype: number): number {
+export function placeEntry(
+  tp: Trans,
+  geo: DirGeometry,
+  data: Buf,
+  name: Uint8Array,
+  ino: number,
+  ftype: number,
+): number {
   const offset = bestOffset(geo, data);
-  useSpace(tp, geo, data, offset, offset, dataEntrySize(geo, name.length));
+  takeSpace(tp, geo, data, offset, offset, dataEntrySize(geo, name.length));
   putEntry(tp, geo, data, offset, name, ino, ftype);
   return offset;
 }
@@ -144,7 +176,11 @@ function pushBest(tp: Trans, geo: DirGeometry, leaf: Buf): void {
 
 /** The place of the entry that a pair names, if its name is the one asked for: 'exact', 'case' (ascii-ci) or null. */
 export function matchPair(
-  dp: XfsInode, geo: DirGeometry, leaf: Buf, index: number, name: Uint8Array,
+  dp: XfsInode,
+  geo: DirGeometry,
+  leaf: Buf,
+  index: number,
+  name: Uint8Array,
 ): { place: EntryPlace; exact: boolean } | null {
   const address = addressAt(leaf, geo.leafHeader, index);
   if (address === DIR_NULL_DATAPTR) return null;
@@ -162,7 +198,11 @@ export function findLeaf(dp: XfsInode, geo: DirGeometry, name: Uint8Array, hash:
   const leaf = readLeaf(dp, geo);
   const count = leafCount(geo, leaf);
   let other: EntryPlace | null = null;
-  for (let i = searchHash(leaf, geo.leafHeader, count, hash); i < count && hashAt(leaf, geo.leafHeader, i) === hash; i++) {
+  for (
+    let i = searchHash(leaf, geo.leafHeader, count, hash);
+    i < count && hashAt(leaf, geo.leafHeader, i) === hash;
+    i++
+  ) {
     const match = matchPair(dp, geo, leaf, i, name);
     if (match?.exact) return match.place;
     other ??= match?.place ?? null;

@@ -12,8 +12,32 @@ import type { Trans } from '../trans.ts';
 import { bestLength } from './data-space.ts';
 import { buildFree, dropFree, findFree, freeBest, noteFree, onlyFree } from './free-index.ts';
 import { type DirGeometry, dataEntrySize, dataptrToDb, leafTailAt, toDataptr } from './geometry.ts';
-import { addToLeaf, addressAt, compactLeaf, dropFromLeaf, hashAt, leafCount, leafStale, searchHash, setLeafCounts } from './index-entries.ts';
-import { bestCount, bestsAt, type EntryPlace, freeEntry, growData, isEmptyData, leafToBlock, matchPair, newData, placeEntry, readData, readLeaf, shrinkData } from './leaf-edit.ts';
+import {
+  addressAt,
+  addToLeaf,
+  compactLeaf,
+  dropFromLeaf,
+  hashAt,
+  leafCount,
+  leafStale,
+  searchHash,
+  setLeafCounts,
+} from './index-entries.ts';
+import {
+  bestCount,
+  bestsAt,
+  type EntryPlace,
+  freeEntry,
+  growData,
+  isEmptyData,
+  leafToBlock,
+  matchPair,
+  newData,
+  placeEntry,
+  readData,
+  readLeaf,
+  shrinkData,
+} from './leaf-edit.ts';
 
 const kinds = new WeakMap<DirGeometry, DaKind>();
 
@@ -52,7 +76,13 @@ function mergeLeaves(tp: Trans, geo: DirGeometry, save: Buf, drop: Buf, before: 
 
 /** Adds an entry. @throws FsError ENOSPC */
 export function addNode(
-  tp: Trans, dp: XfsInode, geo: DirGeometry, name: Uint8Array, hash: number, ino: number, ftype: number,
+  tp: Trans,
+  dp: XfsInode,
+  geo: DirGeometry,
+  name: Uint8Array,
+  hash: number,
+  ino: number,
+  ftype: number,
 ): void {
   const tree = new DaTree(dp, dirKind(geo));
   const path = tree.descend(hash);
@@ -71,7 +101,11 @@ export function addNode(
 
 function roomBySameHash(dp: XfsInode, geo: DirGeometry, leaf: Buf, hash: number, need: number): number {
   const count = leafCount(geo, leaf);
-  for (let i = searchHash(leaf, geo.leafHeader, count, hash); i < count && hashAt(leaf, geo.leafHeader, i) === hash; i++) {
+  for (
+    let i = searchHash(leaf, geo.leafHeader, count, hash);
+    i < count && hashAt(leaf, geo.leafHeader, i) === hash;
+    i++
+  ) {
     const address = addressAt(leaf, geo.leafHeader, i);
     if (address === DIR_NULL_DATAPTR) continue;
     const db = dataptrToDb(geo, address);

@@ -116,7 +116,12 @@ function firstOffset(geo: DirGeometry): number {
  * the directory would not fit a block or the inode.
  */
 export function addShort(
-  tp: Trans, dp: XfsInode, geo: DirGeometry, name: Uint8Array, ino: number, ftype: number,
+  tp: Trans,
+  dp: XfsInode,
+  geo: DirGeometry,
+  name: Uint8Array,
+  ino: number,
+  ftype: number,
 ): boolean {
   const dir = readShort(dp, geo);
   const size = dataEntrySize(geo, name.length);

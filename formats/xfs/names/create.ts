@@ -1,41 +1,37 @@
 /**
- * Creating files: an inode, its entry in the directory and (where the image has them) its parent pointer, all in one
- * transaction (kernel: xfs_create, xfs_dir_create_child).
+ * Creating files of every kind: an inode, its entry in the directory and (where the image has them) its parent
+ * pointer, all in one transaction (kernel: xfs_create, xfs_symlink, xfs_create_tmpfile, xfs_link).
  */
 import { FsError } from '../../../core/errors.ts';
+import type { DeviceNumber } from '../../../core/vfs/inode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { allocInode } from '../alloc/inode-alloc.ts';
 import { addParent, initParentFork } from '../attr/parent.ts';
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
-import { MAX_NAME_LENGTH } from '../structure/dir.ts';
+import { linkCount } from '../stat.ts';
+import { MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
-import { addLinks, ftypeOfMode, initInode, type NewInode, S_IFDIR, S_IFMT, S_IFREG, stamp } from './inode-init.ts';
-
-/** The bytes of a name that may be created or removed. @throws FsError ENAMETOOLONG, ENOENT empty, EINVAL with a slash or NUL */
-export function nameBytes(name: string): Uint8Array {
-  const bytes = encodeName(name);
-  if (bytes.length === 0) throw new FsError('ENOENT');
-  if (bytes.length > MAX_NAME_LENGTH) throw new FsError('ENAMETOOLONG');
-  if (bytes.includes(0) || bytes.includes(0x2f)) throw new FsError('EINVAL');
-  return bytes;
-}
-
-/** @throws FsError ENOTDIR, EEXIST, ENAMETOOLONG, ENOENT for a directory that was removed */
-export function mayCreate(dp: XfsInode, name: string): Uint8Array {
-  if (dp.kind !== 'dir') throw new FsError('ENOTDIR');
-  const bytes = nameBytes(name);
-  if (name === '.' || name === '..' || dp.lookup(name) !== null) throw new FsError('EEXIST');
-  if (isGone(dp)) throw new FsError('ENOENT');
-  return bytes;
-}
-
-function isGone(dp: XfsInode): boolean {
-  return dp.stat().nlink === 0;
-}
+import { addOrphan, adoptOrphan } from './inactive.ts';
+import {
+  addLinks,
+  ftypeOfMode,
+  initInode,
+  type NewInode,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFREG,
+  S_IFSOCK,
+  stamp,
+} from './inode-init.ts';
+import { checkProject, mayCreate, refuseFixed } from './may.ts';
+import { writeTarget } from './symlink-blocks.ts';
 
 /** A new inode of the kind that `wanted` says, not in any directory yet. */
-export function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
+function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
   const { mp } = dp;
   const ino = allocInode(tp, dp.ino, wanted.mode);
   tp.onAbort(() => mp.inodes.forget(ino));
@@ -46,11 +42,16 @@ export function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
   return ip;
 }
 
-/** Enters a new inode into the directory. */
-export function enterNew(tp: Trans, dp: XfsInode, name: Uint8Array, ip: XfsInode): void {
+/** Enters an inode into the directory. */
+function enter(tp: Trans, dp: XfsInode, name: Uint8Array, ip: XfsInode): void {
   dirAdd(tp, dp, name, ip.ino, ftypeOfMode(ip.mode));
   stamp(tp, dp, 'mtime', 'ctime');
   if (dp.mp.features.parent) addParent(tp, ip, dp, name);
+}
+
+/** Permission bits that the umask leaves. */
+function allowed(dp: XfsInode, mode: number): number {
+  return mode & 0o7777 & ~dp.mp.options.owner.umask;
 }
 
 /** Creates a regular file with permission bits `mode` less the umask. */
@@ -58,28 +59,81 @@ export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
   return dp.mp.transact('create', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 1 });
-    enterNew(tp, dp, bytes, ip);
+    enter(tp, dp, bytes, ip);
     return ip;
   });
-}
-
-/** Permission bits that the umask leaves. */
-export function allowed(dp: XfsInode, mode: number): number {
-  return mode & 0o7777 & ~dp.mp.options.owner.umask;
 }
 
 /** Creates a directory. */
 export function makeDirectory(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
+  if (linkCount(dp) >= MAXLINK) throw new FsError('EMLINK');
   return dp.mp.transact('mkdir', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFDIR | (allowed(dp, mode) & 0o1777), nlink: 2 });
     dirMake(tp, ip, dp.ino);
-    enterNew(tp, dp, bytes, ip);
+    enter(tp, dp, bytes, ip);
     addLinks(tp, dp, 1);
     return ip;
   });
 }
 
-export function isDirectory(ip: XfsInode): boolean {
-  return (ip.mode & S_IFMT) === S_IFDIR;
+const NODE_TYPES = { fifo: S_IFIFO, socket: S_IFSOCK, char: S_IFCHR, block: S_IFBLK } as const;
+
+/** Creates a fifo, socket or device. @throws FsError EINVAL for a device number that XFS cannot store */
+export function makeNode(
+  dp: XfsInode,
+  name: string,
+  kind: keyof typeof NODE_TYPES,
+  mode: number,
+  device: DeviceNumber | null,
+): XfsInode {
+  const bytes = mayCreate(dp, name);
+  const { major, minor } = device ?? { major: 0, minor: 0 };
+  if (major >= 2 ** 14 || minor >= 2 ** 18 || major < 0 || minor < 0) throw new FsError('EINVAL');
+  const rdev = kind === 'char' || kind === 'block' ? major * 2 ** 18 + minor : 0;
+  return dp.mp.transact('mknod', (tp) => {
+    const ip = newInode(tp, dp, { mode: NODE_TYPES[kind] | allowed(dp, mode), nlink: 1, rdev });
+    enter(tp, dp, bytes, ip);
+    return ip;
+  });
+}
+
+/** Creates a symbolic link. */
+export function makeSymlink(dp: XfsInode, name: string, target: string): XfsInode {
+  const text = encodeName(target);
+  if (text.length === 0) throw new FsError('ENOENT');
+  if (text.length >= SYMLINK_MAXLEN) throw new FsError('ENAMETOOLONG');
+  const bytes = mayCreate(dp, name);
+  return dp.mp.transact('symlink', (tp) => {
+    const ip = newInode(tp, dp, { mode: S_IFLNK | 0o777, nlink: 1 });
+    writeTarget(tp, ip, text);
+    enter(tp, dp, bytes, ip);
+    return ip;
+  });
+}
+
+/** Creates a regular file without a name. */
+export function makeUnnamed(dp: XfsInode, mode: number): XfsInode {
+  if (dp.kind !== 'dir') throw new FsError('ENOTDIR');
+  return dp.mp.transact('tmpfile', (tp) => {
+    const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 0 });
+    addOrphan(tp, ip);
+    return ip;
+  });
+}
+
+/** Gives an inode another name, or its first. */
+export function linkInode(dp: XfsInode, name: string, ip: XfsInode): void {
+  const bytes = mayCreate(dp, name);
+  if (ip.kind === 'dir') throw new FsError('EPERM');
+  refuseFixed(ip);
+  const count = linkCount(ip);
+  if (count === 0 && !ip.inUse) throw new FsError('ENOENT');
+  if (count >= MAXLINK) throw new FsError('EMLINK');
+  checkProject(dp, ip);
+  dp.mp.transact('link', (tp) => {
+    if (count === 0) adoptOrphan(tp, ip);
+    addLinks(tp, ip, 1);
+    enter(tp, dp, bytes, ip);
+  });
 }

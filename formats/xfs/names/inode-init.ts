@@ -3,9 +3,9 @@
  * (kernel: xfs_inode_util.c: xfs_inode_init, xfs_inode_inherit_flags, xfs_droplink, xfs_bumplink).
  */
 import { FsError } from '../../../core/errors.ts';
-import type { Timestamp } from '../../../core/vfs/inode.ts';
 import type { XfsInode } from '../inode.ts';
 import { setTimes } from '../inode-core.ts';
+import { linkCount } from '../stat.ts';
 import { DINODE_MAGIC, DiFlag, DiFlag2, Dinode, dinodeFlags2, ForkFormat, MAXLINK } from '../structure/dinode.ts';
 import { DirFtype } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
@@ -117,7 +117,8 @@ function inheritProject(ip: XfsInode, parent: XfsInode): void {
   Dinode.set.projid_hi(ip.buf.view, ip.base, Dinode.get.projid_hi(parent.buf.view, parent.base));
 }
 
-const INHERITED = DiFlag.NOATIME | DiFlag.NODUMP | DiFlag.SYNC | DiFlag.NOSYMLINKS | DiFlag.NODEFRAG | DiFlag.FILESTREAM;
+const INHERITED =
+  DiFlag.NOATIME | DiFlag.NODUMP | DiFlag.SYNC | DiFlag.NOSYMLINKS | DiFlag.NODEFRAG | DiFlag.FILESTREAM;
 
 function inheritFlags(ip: XfsInode, parent: XfsInode, directory: boolean): void {
   const { view } = ip.buf;
@@ -156,18 +157,6 @@ export function validHint(ip: XfsInode, blocks: number): boolean {
 export function stamp(tp: Trans, ip: XfsInode, ...names: ('atime' | 'mtime' | 'ctime')[]): void {
   tp.modifyInode(ip, 'core');
   setTimes(ip, ip.mp.options.now(), ...names);
-}
-
-/** As stamp, with a given time for several inodes of one operation. */
-export function stampAt(tp: Trans, ip: XfsInode, now: Timestamp, ...names: ('atime' | 'mtime' | 'ctime')[]): void {
-  tp.modifyInode(ip, 'core');
-  setTimes(ip, now, ...names);
-}
-
-/** Number of names; version 1 inodes count them in 16 bits. */
-export function linkCount(ip: XfsInode): number {
-  const { view } = ip.buf;
-  return ip.version === 1 ? Dinode.get.onlink(view, ip.base) : Dinode.get.nlink(view, ip.base);
 }
 
 /** Adds to the number of names and sets ctime. @throws FsError EMLINK */
