@@ -30,6 +30,8 @@ export interface SearchWish {
 }
 
 const NONE = -1;
+/** Unbusy stretches of one free extent that are looked at. */
+const MAX_STRETCHES = 64;
 /** check(): the record is the best so far; the walk need not go on. */
 const BETTER = 1;
 const STOP = 2;
@@ -268,7 +270,8 @@ export class SpaceSearch {
     const end = start + length;
     // The first stretch that is long enough; else the longest.
     this.usableLength = 0;
-    while (from < end) {
+    // Scattered busy blocks must not make one search look at all of them.
+    for (let stretches = MAX_STRETCHES; stretches > 0 && from < end; stretches--) {
       const busy = busyOverlap(this.tp, this.agno, from, end - from);
       const stop = busy === null ? end : busy.agbno;
       if (stop - from > this.usableLength) {
