@@ -3,6 +3,7 @@
  * numbers, one behind the mapping loop, since only the loop's end shows which one is the last.
  */
 import { FsError } from '../errors.ts';
+import { MAX_POS } from '../units.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { iomapApply, type Progress } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, Mapping, NULL_ADDR } from './iomap.ts';
@@ -50,7 +51,9 @@ export function fiemap(
   if (options.sync === true) writeback(inode);
   const ops = options.xattr === true ? inode.iomap.xattr : inode.iomap.read;
   if (ops === undefined) throw new FsError('EOPNOTSUPP');
-  walk(inode, start, Math.min(length, MAX_FILE - start), ops, visit);
+  // "To the end" in whatever way the caller can say it is to the end of the largest file.
+  const rest = MAX_FILE - start;
+  walk(inode, start, length >= MAX_POS - start ? rest : length, ops, visit);
 }
 
 function walk(inode: Inode, start: number, length: number, ops: IomapOps, visit: FiemapVisitor): void {
