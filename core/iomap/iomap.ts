@@ -145,6 +145,8 @@ export interface InodeIomapOps {
   readonly writeback: WritebackOps;
   /** Direct writes must start and end at multiples of this many bytes: the sector of the file's device. */
   readonly directAlignment?: number;
+  /** True if this direct write has to go through the page cache after all. Absent: never. */
+  bounceDirect?(inode: Inode, pos: number, length: number): boolean;
   /** Direct write finished: convert, remap, grow the size. */
   endDirectWrite(inode: Inode, pos: number, written: number, type: IomapType, flags: number): void;
 }

@@ -94,8 +94,8 @@ export class File {
     if (this.flags.append === true) pos = inode.size;
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
-    const direct = this.flags.direct === true;
-    if (direct) checkAlignment(inode, pos, from.length);
+    if (this.flags.direct === true) checkAlignment(inode, pos, from.length);
+    const direct = this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, from.length) !== true;
     if (pos > inode.size) zeroGap(inode, pos);
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);

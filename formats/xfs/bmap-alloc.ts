@@ -21,6 +21,7 @@ import { DELAY, Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import { type MemoryFork, viewBefore, viewLookup } from './fork-view.ts';
 import { cowExtentHint, extentHint } from './inode-hints.ts';
 import type { XfsInode } from './inode.ts';
+import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
 /** How far the neighbour may be, in lengths of the request, for its position to matter. */
@@ -233,6 +234,7 @@ export function allocateCow(ip: XfsInode, off: number, count: number, out: Exten
   mp.space.reserve(held);
   try {
     mp.transact('cow', (tp) => {
+      logInode(tp, ip);
       const hasAfter = viewLookup(ip, 'cow', off, after);
       const hasBefore = viewBefore(ip, 'cow', off, before);
       let length = Math.min(count, MAX_EXTENT_LENGTH);

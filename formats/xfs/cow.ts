@@ -4,8 +4,11 @@
  *
  * Crash order: while staged, blocks have a record in the refcount btree and no owner, so that recovery frees them.
  * Taking the old extent out, dropping its count, removing that record and mapping the new extent are one
- * transaction: a crash leaves the old bytes or the new ones. Every staged block of the range counts as written:
- * callers pass exactly what the device has taken.
+ * transaction: a crash leaves the old bytes or the new ones.
+ *
+ * Writeback passes exactly what it wrote through the CoW fork. A direct write may have written parts of its range
+ * through the data fork while staging was widened over them: it marks what goes to staged blocks (markStaged), and
+ * only that is remapped.
  *
  * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_end_cow_extent, xfs_reflink_cancel_cow_blocks).
  */
@@ -26,8 +29,11 @@ const staged = new Extent();
 const old = new Extent();
 const moved: Extent[] = Array.from({ length: BATCH }, () => new Extent());
 
-/** Moves the staged blocks of byte range [pos, pos + length) into the data fork. @throws FsError ENOSPC, EFBIG */
-export function endCow(ip: XfsInode, pos: number, length: number): void {
+/**
+ * Moves the staged blocks of byte range [pos, pos + length) into the data fork; `marked`: only those that
+ * markStaged() was called for. @throws FsError ENOSPC, EFBIG
+ */
+export function endCow(ip: XfsInode, pos: number, length: number, marked = false): void {
   const { blockSize } = ip.mp;
   let off = Math.floor(pos / blockSize);
   const end = Math.ceil((pos + length) / blockSize);
@@ -39,7 +45,7 @@ export function endCow(ip: XfsInode, pos: number, length: number): void {
       logInode(tp, ip);
       while (next < end && count < BATCH) {
         const piece = moved[count] as Extent;
-        if (!nextStaged(ip, next, end, piece)) return end;
+        if (!nextStaged(ip, next, end, piece, marked)) return end;
         remap(tp, ip, piece);
         next = piece.end;
         count++;
@@ -50,11 +56,11 @@ export function endCow(ip: XfsInode, pos: number, length: number): void {
   }
 }
 
-/** The first allocated staging extent in [off, end), cut to it. */
-function nextStaged(ip: XfsInode, off: number, end: number, out: Extent): boolean {
+/** The first allocated (and marked) staging extent in [off, end), cut to it. */
+function nextStaged(ip: XfsInode, off: number, end: number, out: Extent, marked = false): boolean {
   let from = off;
   while (ip.cow.lookup(from, out) && out.off < end) {
-    if (out.real) {
+    if (marked ? out.written : out.real) {
       out.trim(off, end - off);
       return true;
     }
@@ -81,6 +87,17 @@ function forgetStaged(ip: XfsInode, piece: Extent): void {
   punchDelalloc(ip, 'data', piece.off, piece.end);
   removeReal(ip, piece.off, piece.end);
   ip.mappingsChanged();
+}
+
+/** Data goes directly to the staged blocks of [off, off + count): endCow() may remap them. */
+export function markStaged(ip: XfsInode, off: number, count: number): void {
+  const piece = new Extent();
+  for (let at = off; nextStaged(ip, at, off + count, piece); at = piece.end) {
+    if (!piece.unwritten) continue;
+    removeReal(ip, piece.off, piece.end);
+    piece.unwritten = false;
+    ip.cow.insert(piece, 0);
+  }
 }
 
 /** Removes [off, end), which lies in one allocated staging extent. */

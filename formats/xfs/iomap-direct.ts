@@ -11,7 +11,7 @@ import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../.
 import type { Inode } from '../../core/vfs/inode.ts';
 import { allocateCow, allocateHole, convertDelalloc } from './bmap-alloc.ts';
 import { forkBefore } from './bmap-fork.ts';
-import { endCow } from './cow.ts';
+import { endCow, markStaged } from './cow.ts';
 import { DELAY, Extent, HOLE, NULL_OFFSET } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
@@ -111,8 +111,10 @@ function stageCow(ip: XfsInode, convertNow: boolean): boolean {
     convertDelalloc(ip, 'cow', data.off, staged);
   }
   staged.trim(data.off, data.count);
-  // A direct write goes to the device at once, so its part counts as written.
-  if (convertNow) staged.unwritten = false;
+  if (convertNow) {
+    markStaged(ip, staged.off, staged.count);
+    staged.unwritten = false;
+  }
   return true;
 }
 
@@ -138,7 +140,7 @@ export function endDirectWrite(inode: Inode, pos: number, written: number, type:
   const { log } = ip.mp;
   log.beginAtomic();
   try {
-    if ((flags & IomapFlag.SHARED) !== 0) endCow(ip, pos, written);
+    if ((flags & IomapFlag.SHARED) !== 0) endCow(ip, pos, written, true);
     if (type === IomapType.UNWRITTEN) {
       convertUnwritten(ip, pos, written, true);
       return;
@@ -150,4 +152,11 @@ export function endDirectWrite(inode: Inode, pos: number, written: number, type:
   } finally {
     log.endAtomic();
   }
+}
+
+/** A direct write that covers a block in part cannot unshare it: Linux writes it through the page cache. */
+export function bounceDirect(inode: Inode, pos: number, length: number): boolean {
+  const ip = inode as XfsInode;
+  const { blockSize } = ip.mp;
+  return (pos % blockSize !== 0 || length % blockSize !== 0) && isReflinked(ip);
 }

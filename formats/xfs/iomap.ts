@@ -1,9 +1,12 @@
 /** XFS's answers to the engine, by kind of operation. */
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
-import { directOps, endDirectWrite } from './iomap-direct.ts';
+import { bounceDirect, directOps, endDirectWrite } from './iomap-direct.ts';
 import { readOps, seekOps, xattrOps } from './iomap-read.ts';
 import { writeOps } from './iomap-write.ts';
 import { writebackOps } from './writeback.ts';
+
+/** Loop devices and images: direct writes come in these units whatever the file system's sectors are. */
+const SECTOR = 512;
 
 export const xfsIomapOps: InodeIomapOps = {
   read: readOps,
@@ -12,5 +15,7 @@ export const xfsIomapOps: InodeIomapOps = {
   direct: directOps,
   xattr: xattrOps,
   writeback: writebackOps,
+  directAlignment: SECTOR,
+  bounceDirect,
   endDirectWrite,
 };

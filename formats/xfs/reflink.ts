@@ -18,7 +18,7 @@ import { punchDelalloc } from './delalloc.ts';
 import { DELAY, Extent, HOLE } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
-import { inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
+import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { touchInode } from './inode-write.ts';
 import type { XfsMount } from './mount.ts';
@@ -146,7 +146,7 @@ export function remapRange(
     } finally {
       mp.space.unreserve(held);
     }
-    target.setMemorySize(Math.max(target.size, Math.min((to + done) * mp.blockSize, newSize)));
+    if (diskSize(target) > target.size) target.setMemorySize(diskSize(target));
     // Each extent so far is shared or not: where the range is too long for one checkpoint, a crash may fall here.
     rest();
   }
