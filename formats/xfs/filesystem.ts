@@ -13,6 +13,7 @@ import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { attachLog } from './log/log.ts';
+import { recoverMount } from './log/recover/open.ts';
 import { type MountDevices, XfsMount } from './mount.ts';
 import { freeOrphans } from './names/inactive.ts';
 import { inactivateInode } from './release.ts';
@@ -81,10 +82,14 @@ export function mountXfs(device: Device, options: MountOptions): XfsFilesystem {
   const readOnly = mustBeReadOnly(sb, options, notes);
   const devices = assignDevices(sb, device, options);
   checkSizes(sb, devices);
-  const cache = new BufferCache(device, CACHE_BYTES);
-  const mp = new XfsMount(sb, devices, cache, options, readOnly);
-  attachLog(mp);
-  checkLog(mp, notes);
+  const mount = (data: Device): XfsMount => {
+    const over = { ...devices, data, log: devices.log === device ? data : devices.log };
+    const cache = new BufferCache(data, CACHE_BYTES);
+    const mp = new XfsMount(data === device ? sb : readSuperblock(data), over, cache, options, readOnly);
+    attachLog(mp);
+    return mp;
+  };
+  const mp = openLog(mount(device), mount, notes);
   const fs = new XfsFilesystem(mp, notes);
   checkRoot(fs);
   return fs;
@@ -150,15 +155,13 @@ function checkSizes(sb: SuperblockValues, devices: MountDevices): void {
   if (devices.realtime !== null) tooSmall(devices.realtime, 'the realtime section', sb.rblocks);
 }
 
-/** A dirty log means that the image does not yet say what was last written. */
-function checkLog(mp: XfsMount, notes: string[]): void {
+/** A dirty log is replayed in memory before anything is shown, or the user is told that it was not. */
+function openLog(mp: XfsMount, mount: (data: Device) => XfsMount, notes: string[]): XfsMount {
   const state = mp.log.found();
-  if (state.clean) return;
-  if (!mp.options.norecovery)
-    throw new FsError('EUCLEAN', {
-      detail: `the log holds changes that are not in place yet (${state.why}); --norecovery shows the image without them`,
-    });
+  if (state.clean) return mp;
+  if (!mp.options.norecovery) return recoverMount(mp, mount);
   notes.push(`log not replayed: ${state.why}; shown is the state without it`);
+  return mp;
 }
 
 function checkRoot(fs: XfsFilesystem): void {

@@ -55,7 +55,7 @@ export class Trans {
 
   /** @throws FsError EROFS on a read-only mount, EIO after a failed write */
   constructor(mp: XfsMount, name: string) {
-    if (mp.readOnly) throw new FsError('EROFS');
+    if (mp.readOnly && !mp.log.inRecovery) throw new FsError('EROFS');
     this.mp = mp;
     this.name = name;
     this.id = ++lastId;

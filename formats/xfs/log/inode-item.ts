@@ -6,19 +6,14 @@
 import { writeBe64, writeLe64 } from '../../../core/struct.ts';
 import { Dinode, DINODE_V2_SIZE, DINODE_V3_SIZE, DinodeLarge, DiFlag2, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
 import { INODE_ATTR, INODE_DATA, type Icreate, type LoggedInode } from './cil.ts';
+import { CORE_V2_SIZE, swapCore } from './inode-core-swap.ts';
 import { BB, Ilog, LogItem } from './log-format.ts';
 
 const FORMAT_SIZE = 56;
-/** What a v1/v2 core takes in the log: up to, without, next_unlinked. */
-const CORE_V2_SIZE = 96;
 const BMAP_MAGIC = 0x424d4150;
 const BMAP_CRC_MAGIC = 0x424d4133;
 const LONG_HEADER_V4 = 24;
 const LONG_HEADER_V5 = 72;
-
-/** Widths of the integers of the core, in order; negative: that many bytes as they are. */
-const CORE_V2_WIDTHS = [2, 2, 1, 1, 2, 4, 4, 4, 2, 2, -6, 2, -24, 8, 8, 4, 4, 2, 1, 1, 4, 2, 2, 4];
-const CORE_V3_WIDTHS = [4, 4, 8, 8, 8, 4, -12, -8, 8, -16];
 
 /** Appends the regions of one inode. `uuid` is what metadata carries. Returns how many items they are: 1. */
 export function formatInode(item: LoggedInode, inodeSize: number, uuid: Uint8Array, regions: Uint8Array[]): number {
@@ -86,36 +81,9 @@ function coreRegion(view: DataView, base: number, v3: boolean): Uint8Array {
   const size = v3 ? DINODE_V3_SIZE : CORE_V2_SIZE;
   const core = new Uint8Array(size);
   core.set(new Uint8Array(view.buffer, view.byteOffset + base, size));
-  const large = v3 && (dinodeFlags2(view, base) & DiFlag2.NREXT64) !== 0;
-  const bigtime = v3 && (dinodeFlags2(view, base) & DiFlag2.BIGTIME) !== 0;
-  let at = swapWidths(core, 0, CORE_V2_WIDTHS);
-  if (v3) at = swapWidths(core, at, CORE_V3_WIDTHS);
-  if (large) {
-    // One 64-bit counter in place of the padding and flush counter, one of 32 bits where the other was.
-    core.set(new Uint8Array(view.buffer, view.byteOffset + base + 24, 8), 24);
-    core.subarray(24, 32).reverse();
-    const out = new DataView(core.buffer);
-    out.setUint32(76, DinodeLarge.get.big_anextents(view, base), true);
-    out.setUint16(80, 0, true);
-  }
-  for (const name of v3 ? (['atime', 'mtime', 'ctime', 'crtime'] as const) : (['atime', 'mtime', 'ctime'] as const)) {
-    const time = Dinode.at[name];
-    if (bigtime) core.subarray(time, time + 8).reverse();
-    else {
-      core.subarray(time, time + 4).reverse();
-      core.subarray(time + 4, time + 8).reverse();
-    }
-  }
+  const flags2 = dinodeFlags2(view, base);
+  swapCore(core, { v3, large: (flags2 & DiFlag2.NREXT64) !== 0, bigtime: (flags2 & DiFlag2.BIGTIME) !== 0 });
   return core;
-}
-
-function swapWidths(bytes: Uint8Array, start: number, widths: readonly number[]): number {
-  let at = start;
-  for (const width of widths) {
-    if (width > 1) bytes.subarray(at, at + width).reverse();
-    at += Math.abs(width);
-  }
-  return at;
 }
 
 interface ForkRegion {

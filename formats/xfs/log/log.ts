@@ -10,11 +10,13 @@
 import { FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
 import { type Trans, transact } from '../trans.ts';
+import { LogArea } from './area.ts';
 import { BusyExtents } from './busy.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { Cil } from './cil.ts';
 import { writeInPlace } from './in-place.ts';
 import { RecordWriter, writeUnmountRecord } from './record-writer.ts';
+import type { Replayed } from './recover/replay.ts';
 import { clearStaleBlocks } from './stale.ts';
 import { findLogState, type LogState } from './state.ts';
 import { finishSuperblock, startSuperblock, superblockNeedsStart } from './superblock-log.ts';
@@ -34,6 +36,9 @@ export class XfsLog {
   private running: Trans | null = null;
   private atomicDepth = 0;
   private starting = false;
+  /** The log was dirty and has been replayed in memory: the first change must write that out before. */
+  private replayed: Replayed | null = null;
+  private recovering = false;
   private forceWanted = false;
   private failure: unknown = null;
   /** About what the CIL holds, never less; measured when it passes the limit. */
@@ -65,8 +70,34 @@ export class XfsLog {
   begin(tp: Trans): void {
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
     if (this.running !== null) throw new Error(`transaction ${tp.name} inside ${this.running.name}`);
-    if (this.writer === null) this.start();
+    if (this.writer === null && !this.recovering) this.start();
     this.running = tp;
+  }
+
+  /** This mount shows a log that was replayed in memory; nothing of it is on the image yet. */
+  adopt(replayed: Replayed): void {
+    this.state = replayed.state;
+    this.replayed = replayed;
+  }
+
+  /**
+   * Runs the part of recovery that makes transactions: they gather in memory and reach the image with the first
+   * change of a user, in one checkpoint that takes the place of the old log's contents.
+   */
+  recover(work: () => void): void {
+    this.recovering = true;
+    this.atomicDepth++;
+    try {
+      work();
+    } finally {
+      this.atomicDepth--;
+      this.recovering = false;
+    }
+  }
+
+  /** True while recovery makes transactions, which a read-only mount also does, in memory. */
+  get inRecovery(): boolean {
+    return this.recovering;
   }
 
   /** The running transaction was committed; `weight` is about what it adds to the next checkpoint, in bytes. */
@@ -111,11 +142,15 @@ export class XfsLog {
   start(): void {
     if (this.writer !== null) return;
     const state = this.found();
-    if (!state.clean) throw new FsError('EUCLEAN', { detail: `the log needs recovery: ${state.why}` });
+    if (!state.clean && this.replayed === null) {
+      throw new FsError('EUCLEAN', { detail: `the log needs recovery: ${state.why}` });
+    }
     this.mp.device.enableWrites?.();
     if (this.mp.logDevice !== this.mp.device) this.mp.logDevice.enableWrites?.();
-    if (state.torn !== null) clearStaleBlocks(state);
-    this.writer = new RecordWriter(state.area, state.head, state.cycle, state.last?.block ?? 0);
+    // A crash in here or before the next checkpoint leaves the old log to be replayed again, over the same blocks.
+    this.replayed?.device.apply();
+    if (state.torn !== null || !state.clean) clearStaleBlocks(state);
+    this.writer = new RecordWriter(area(this.mp, state), state.head, state.cycle, state.last?.block ?? 0);
     this.starting = true;
     try {
       if (superblockNeedsStart(this.mp)) startSuperblock(this.mp);
@@ -212,6 +247,11 @@ export class XfsLog {
       throw error;
     }
   }
+}
+
+/** The log's place as this mount's devices have it: the state may have been found through another mount's. */
+function area(mp: XfsMount, state: LogState): LogArea {
+  return state.area.device === mp.logDevice ? state.area : new LogArea(mp);
 }
 
 /** Gives a mount its log and its way to run transactions. */
