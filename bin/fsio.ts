@@ -60,8 +60,13 @@ function newSession(line: CommandLine): Session {
     random: Math.random,
     notice: (text) => streams.error(`fsio: ${text}`),
   });
-  const [strict, expert] = [line.flags.has('strict'), line.flags.has('x')];
-  return new Session(mounts, { program: line.program ?? 'xfs_io', umask, strict, expert });
+  return new Session(mounts, {
+    program: line.program ?? 'xfs_io',
+    umask,
+    strict: line.flags.has('strict'),
+    expert: line.flags.has('x'),
+    readOnly: line.flags.has('r'),
+  });
 }
 
 function wallClock(): { seconds: number; nanoseconds: number } {

@@ -48,10 +48,10 @@ export function openTarget(
   }
 }
 
-/** Opens a file named in a command, for reading. @throws CommandFailure `PATH: No such file or directory` */
-export function openInput(session: Session, path: string): OpenFile {
+/** Opens a further file that a command names. @throws CommandFailure `PATH: No such file or directory` */
+export function openInput(session: Session, path: string, options: { readonly write?: boolean } = {}): OpenFile {
   try {
-    return session.openSource(path);
+    return session.openSource(path, options);
   } catch (error) {
     throw error instanceof FsError ? perror(path, new FsError(error.code)) : error;
   }

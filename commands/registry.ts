@@ -1,13 +1,18 @@
 /** The commands there are. A command joins by one line. */
+import { chmod, chown, touch, utimes } from './attributes.ts';
 import { bmap } from './bmap.ts';
 import { cd, pwd } from './cd.ts';
 import type { Command } from './command.ts';
+import { copyRange, dedupe, exchangeRange, swapext } from './copy.ts';
 import { fiemap } from './fiemap.ts';
+import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
 import { helpCommand } from './help.ts';
 import { ls } from './ls.ts';
 import { manifest } from './manifest.ts';
+import { flink, ln, mkdir, mkfifo, mknod, mv, readlink, rm, rmdir, symlink } from './names.ts';
 import { close, file, open, print } from './open.ts';
 import { pread } from './pread.ts';
+import { falloc, fcollapse, finsert, fpunch, funshare, fzero, resvsp, unresvsp, zero } from './prealloc.ts';
 import { pwrite } from './pwrite.ts';
 import { quit } from './quit.ts';
 import { reflink } from './reflink.ts';
@@ -22,15 +27,38 @@ const COMMANDS: readonly Command[] = [
   bmap,
   cat,
   cd,
+  chattr,
+  chmod,
+  chown,
+  chproj,
   close,
+  copyRange,
+  cowextsize,
+  dedupe,
+  exchangeRange,
+  extsize,
+  falloc,
+  fcollapse,
   fdatasync,
   fiemap,
   file,
+  finsert,
+  flink,
+  fpunch,
   fsync,
+  funshare,
+  fzero,
   get,
   helpCommand(listCommands, findCommand),
+  ln,
   ls,
+  lsattr,
+  lsproj,
   manifest,
+  mkdir,
+  mkfifo,
+  mknod,
+  mv,
   open,
   pread,
   print,
@@ -38,13 +66,23 @@ const COMMANDS: readonly Command[] = [
   pwd,
   pwrite,
   quit,
+  readlink,
   reflink,
+  resvsp,
+  rm,
+  rmdir,
   seek,
   stat,
   statfs,
+  swapext,
+  symlink,
   sync,
   syncfs,
+  touch,
   truncate,
+  unresvsp,
+  utimes,
+  zero,
 ];
 
 /** All commands of a session, by name. */

@@ -49,7 +49,8 @@ export const seek = command({
       if (!options.r) wanted.delete(whence);
       whence = whence === 'DATA' ? 'HOLE' : 'DATA';
       start = result;
-      if (wanted.size > 0) result = find(file, whence, start);
+      // Also after the last one wanted: xfs_io does, and a trace shows it.
+      result = find(file, whence, start);
     }
   },
   text({ whence, start, result, showStart, first }, out) {

@@ -4,7 +4,7 @@
  */
 import { FsError } from '../core/errors.ts';
 import type { Inode } from '../core/vfs/inode.ts';
-import { resolve } from '../core/vfs/path.ts';
+import { type PathEnd, resolve, resolveEnd } from '../core/vfs/path.ts';
 import { CommandFailure, perror } from './failure.ts';
 import type { Mount, Mounts } from './mounts.ts';
 import { OpenFile, type OpenFlags, PLAIN } from './open-file.ts';
@@ -21,6 +21,8 @@ export interface SessionSettings {
   /** Every failed command makes the exit status 1, also where xfs_io's stays 0. */
   readonly strict: boolean;
   readonly expert: boolean;
+  /** -r: files are opened for reading, and names and attributes by path are not changed. */
+  readonly readOnly: boolean;
 }
 
 export class Session {
@@ -34,6 +36,7 @@ export class Session {
   readonly umask: number;
   readonly strict: boolean;
   readonly expert: boolean;
+  readonly readOnly: boolean;
   /** The image that paths mean while no file is open. */
   private image: Mount | null = null;
   private shared = new Uint8Array(0);
@@ -44,6 +47,7 @@ export class Session {
     this.umask = settings.umask;
     this.strict = settings.strict;
     this.expert = settings.expert;
+    this.readOnly = settings.readOnly;
   }
 
   /** Opens an image without a file. @throws FsError */
@@ -117,16 +121,45 @@ export class Session {
     return this.naming(path, () => resolve(this.mount().fs, this.mount().fs.root(), this.absolute(path), options));
   }
 
-  /** A file of the image, opened for reading only. @throws FsError naming the path as given */
-  openSource(path: string): OpenFile {
-    const flags = { ...PLAIN, readOnly: true };
+  /** A further file of the image, opened for reading unless said otherwise. @throws FsError naming the path as given */
+  openSource(path: string, options: { readonly write?: boolean } = {}): OpenFile {
+    const flags = { ...PLAIN, readOnly: options.write !== true };
     return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, 0));
   }
 
   /** A file of the image to be written from its start: created, or emptied. @throws FsError naming the path as given */
   openTarget(path: string, mode: number): OpenFile {
     const flags = { ...PLAIN, create: true, truncate: true };
+    if (this.readOnly) throw new FsError('EROFS', { path });
     return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, mode));
+  }
+
+  /** Where a path leads, for making, renaming or removing its last name. @throws FsError */
+  pathEnd(path: string, options: { readonly follow?: boolean } = {}): PathEnd {
+    const { fs } = this.mount();
+    return resolveEnd(fs, fs.root(), this.absolute(path), { follow: options.follow ?? false });
+  }
+
+  isDirectory(path: string): boolean {
+    const end = this.pathEnd(path, { follow: true });
+    return end.inode?.kind === 'dir';
+  }
+
+  /** Changes something at the end of `path`. @throws FsError naming the path as given; EROFS under -r */
+  changing(path: string, change: (end: PathEnd) => void, options: { readonly follow?: boolean } = {}): void {
+    this.naming(path, () => {
+      if (this.readOnly || this.mount().fs.readOnly) throw new FsError('EROFS');
+      change(this.pathEnd(path, options));
+    });
+  }
+
+  /** Changes the inode behind `path`. @throws FsError naming the path as given; EROFS under -r */
+  changingInode(path: string, change: (inode: Inode) => void, options: { readonly follow?: boolean } = {}): void {
+    const inner = (end: PathEnd) => {
+      if (end.inode === null) throw new FsError('ENOENT');
+      change(end.inode);
+    };
+    this.changing(path, inner, { follow: options.follow ?? true });
   }
 
   private naming<T>(path: string, call: () => T): T {

@@ -1,0 +1,102 @@
+/** chmod, chown, touch, utimes: what inodes carry besides their data. */
+import { FsError } from '../core/errors.ts';
+import type { AttrChange, Inode, Timestamp } from '../core/vfs/inode.ts';
+import { command, usage } from './command.ts';
+import { CommandFailure } from './failure.ts';
+
+export const chmod = command({
+  name: 'chmod',
+  count: [1, Number.POSITIVE_INFINITY],
+  operands: '[mode path...]',
+  about: 'set permissions: an octal mode of paths, or of the open file (-r 0444, -w 0664)',
+  options: { r: { about: 'the open file: 0444' }, w: { about: 'the open file: 0664' } },
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  call: 'fchmod',
+  run(session, { options, operands }): undefined {
+    if (options.r || options.w) {
+      if (operands.length > 0) throw usage(chmod);
+      session.file().inode.setAttr({ mode: options.w ? 0o664 : 0o444 });
+      return;
+    }
+    const [word = '', ...paths] = operands;
+    if (!/^[0-7]+$/.test(word) || paths.length === 0) throw usage(chmod);
+    const mode = Number.parseInt(word, 8) & 0o7777;
+    for (const path of paths) session.changingInode(path, (inode) => inode.setAttr({ mode }));
+  },
+});
+
+export const chown = command({
+  name: 'chown',
+  count: [2, Number.POSITIVE_INFINITY],
+  operands: 'uid[:gid] path...',
+  about: 'set the owner and the group, as numbers',
+  options: { h: { about: 'a symbolic link itself, not what it points to' } },
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  run(session, { options, operands }): undefined {
+    const [word = '', ...paths] = operands;
+    const match = /^([0-9]*)(?::([0-9]*))?$/.exec(word);
+    if (match === null || paths.length === 0) throw usage(chown);
+    const [uid, gid] = [match[1], match[2]].map((digits) => (digits ? Number(digits) : undefined));
+    if ((uid ?? 0) > 0xfffffffe || (gid ?? 0) > 0xfffffffe) throw new FsError('EINVAL', { path: word });
+    const owner: AttrChange = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
+    for (const path of paths) session.changingInode(path, (inode) => changeOwner(inode, owner), { follow: !options.h });
+  },
+});
+
+/** As chown(2): a new owner takes setuid, and setgid of what a group may execute, away from a file. */
+function changeOwner(inode: Inode, owner: AttrChange): void {
+  const { mode } = inode.stat();
+  const dropped = inode.kind === 'dir' ? 0 : 0o4000 | ((mode & 0o10) !== 0 ? 0o2000 : 0);
+  inode.setAttr((mode & dropped) === 0 ? owner : { ...owner, mode: mode & ~dropped });
+}
+
+export const touch = command({
+  name: 'touch',
+  count: [1, Number.POSITIVE_INFINITY],
+  operands: 'path...',
+  about: 'set times to now; a path that names nothing becomes an empty file',
+  needs: 'image',
+  once: true,
+  completes: 'path',
+  run(session, { operands }): undefined {
+    for (const path of operands) {
+      session.changing(
+        path,
+        ({ parent, name, inode, slash }) => {
+          const now = parent.fs.now();
+          if (inode !== null) inode.setAttr({ atime: now, mtime: now });
+          else if (slash) throw new FsError('ENOENT');
+          else parent.create(name, 0o666);
+        },
+        { follow: true },
+      );
+    }
+  },
+});
+
+export const utimes = command({
+  name: 'utimes',
+  count: [4, 4],
+  operands: 'atime_sec atime_nsec mtime_sec mtime_nsec',
+  about: 'set the times of the open file',
+  plain: true,
+  call: 'futimens',
+  run(session, { operands }): undefined {
+    const [asec, ansec, msec, mnsec] = operands as [string, string, string, string];
+    const atime = timeOf(asec, ansec, 'atime');
+    const mtime = timeOf(msec, mnsec, 'mtime');
+    session.file().inode.setAttr({ atime, mtime });
+  },
+});
+
+function timeOf(seconds: string, nanoseconds: string, name: string): Timestamp {
+  const number = /^[+-]?(0x[0-9a-fA-F]+|[0-9]+)$/;
+  if (!number.test(seconds) || !number.test(nanoseconds)) throw new CommandFailure(`Bad value for ${name}`);
+  const time = { seconds: Number(seconds), nanoseconds: Number(nanoseconds) };
+  if (time.nanoseconds < 0 || time.nanoseconds > 999_999_999) throw new FsError('EINVAL');
+  return time;
+}

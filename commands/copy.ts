@@ -1,0 +1,218 @@
+/** dedupe, copy_range, exchangerange, swapext: what two files do with each other's blocks. */
+import { FsError } from '../core/errors.ts';
+import { command, usage } from './command.ts';
+import { CommandFailure, perror } from './failure.ts';
+import { openInput } from './open.ts';
+import type { OpenFile } from './open-file.ts';
+import { type IoReport, stopwatch, writeReport } from './report.ts';
+import type { Session } from './session.ts';
+
+const CHUNK = 1 << 20;
+
+interface Deduped {
+  readonly report: IoReport;
+  readonly condensed: boolean;
+  readonly quiet: boolean;
+}
+
+export const dedupe = command({
+  name: 'dedupe',
+  alias: 'dd',
+  count: [4, Number.POSITIVE_INFINITY],
+  operands: 'file src_off dst_off len',
+  about: 'share a range with another file if both hold the same bytes',
+  options: { C: { about: 'report as numbers with commas' }, q: { about: 'no report' } },
+  once: true,
+  completes: 'path',
+  run(session, { options, operands }): Deduped | undefined {
+    if (operands.length !== 4) throw usage(dedupe);
+    const [path, ...words] = operands as [string, string, string, string];
+    const source = session.size(words[0], 'src offset argument');
+    const target = session.size(words[1], 'dest offset argument');
+    const count = session.size(words[2], 'length argument', 'non-positive');
+    const from = openInput(session, path);
+    const elapsed = stopwatch();
+    try {
+      const done = dedupeAll(session.file(), from, source, target, count);
+      if (done.ops === 0) return undefined;
+      const report = { verb: 'deduped', offset: target, count, ...done, seconds: elapsed() };
+      return { report, condensed: options.C, quiet: options.q };
+    } finally {
+      from.close();
+    }
+  },
+  text({ report, condensed, quiet }, out) {
+    if (!quiet) writeReport(report, condensed, out);
+  },
+  json: ({ report }) => ({ command: 'dedupe', ...report }),
+});
+
+const SAME = 'XFS_IOC_FILE_EXTENT_SAME';
+
+function dedupeAll(file: OpenFile, from: OpenFile, source: number, target: number, count: number) {
+  let total = 0;
+  let ops = 0;
+  while (total < count || ops === 0) {
+    const shared = dedupeOnce(file, from, source + total, target + total, count - total);
+    if (count > 0 && (shared === 0 || shared > count - total)) break;
+    ops++;
+    total += shared;
+  }
+  return { total, ops };
+}
+
+/** The bytes shared by one call. What xfs_io learns from the call's status, it prints and exits 0. */
+function dedupeOnce(file: OpenFile, from: OpenFile, source: number, target: number, count: number): number {
+  try {
+    if (file.mount !== from.mount) throw new FsError('EXDEV');
+    const shared = file.inode.dedupe(from.inode, source, target, count);
+    if (shared !== null) return shared;
+  } catch (error) {
+    throw error instanceof FsError ? perror(SAME, error, { silent: true }) : error;
+  }
+  throw new CommandFailure(`${SAME}: Extents did not match.`, { silent: true });
+}
+
+export const copyRange = command({
+  name: 'copy_range',
+  count: [1, 8],
+  operands: '[file]',
+  about: 'copy a range from another file, sharing blocks where that is possible',
+  options: {
+    s: { value: 'src_off', kind: 'text', about: 'where to copy from' },
+    d: { value: 'dst_off', kind: 'text', about: 'where to copy to' },
+    l: { value: 'len', kind: 'text', about: 'how much; by default all that follows' },
+    f: { value: 'n', kind: 'integer', about: 'copy from open file n' },
+  },
+  completes: 'path',
+  run(session, { options, operands }): undefined {
+    if (operands.length !== (options.f === undefined ? 1 : 0)) throw usage(copyRange);
+    const source = position(session, options.s, 'source offset');
+    const target = position(session, options.d, 'destination offset');
+    const length = options.l === undefined ? null : position(session, options.l, 'length');
+    const from =
+      options.f === undefined ? openInput(session, operands[0] as string) : openFileNumber(session, options.f);
+    try {
+      copyFileRange(session, from, source, session.file(), target, length ?? Math.max(0, from.inode.size - source));
+    } catch (error) {
+      // xfs_io runs no further command when this one fails, and exits 0.
+      session.ended = true;
+      throw error instanceof FsError ? perror('copy_range', error, { silent: true }) : error;
+    } finally {
+      if (options.f === undefined) from.close();
+    }
+  },
+});
+
+function position(session: Session, word: string | undefined, noun: string): number {
+  return word === undefined ? 0 : session.size(word, noun, 'invalid');
+}
+
+function openFileNumber(session: Session, index: number): OpenFile {
+  const file = session.files[index];
+  if (file !== undefined) return file;
+  const text = `file value ${index} is out of range (0-${session.files.length - 1})`;
+  throw new CommandFailure(text, { stream: 'stdout' });
+}
+
+/** copy_file_range(2) until all is copied or the source ends: whole blocks are shared, the rest is read and written. */
+function copyFileRange(
+  session: Session,
+  from: OpenFile,
+  source: number,
+  to: OpenFile,
+  target: number,
+  length: number,
+): void {
+  checkCopy(from, source, to, target, length);
+  const end = Math.min(source + length, from.inode.size);
+  const buffer = session.buffer(CHUNK);
+  for (let at = source; at < end; ) {
+    const pos = target + (at - source);
+    const shared = from.mount === to.mount ? shareSome(from, at, to, pos, end - at) : 0;
+    if (shared > 0) {
+      at += shared;
+      continue;
+    }
+    const bytes = from.read(at, buffer.subarray(0, Math.min(CHUNK, end - at)));
+    if (bytes === 0) return;
+    at += to.write(pos, buffer.subarray(0, bytes));
+  }
+}
+
+function checkCopy(from: OpenFile, source: number, to: OpenFile, target: number, length: number): void {
+  if (to.flags.readOnly || to.flags.append) throw new FsError('EBADF');
+  for (const { inode } of [from, to]) {
+    if (inode.kind === 'dir') throw new FsError('EISDIR');
+    if (inode.kind !== 'file') throw new FsError('EINVAL');
+  }
+  const count = Math.min(length, Math.max(0, from.inode.size - source));
+  const overlaps = target + count > source && target < source + count;
+  if (from.inode === to.inode && overlaps) throw new FsError('EINVAL');
+}
+
+/** What could be shared; where nothing can be, copying will do. */
+function shareSome(from: OpenFile, source: number, to: OpenFile, target: number, length: number): number {
+  try {
+    return to.inode.reflinkSome(from.inode, source, target, length);
+  } catch (error) {
+    if (error instanceof FsError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP')) return 0;
+    throw error;
+  }
+}
+
+export const exchangeRange = command({
+  name: 'exchangerange',
+  operands: 'file',
+  about: 'exchange a range of the open file with one of another file',
+  options: {
+    d: { value: 'off', kind: 'size', noun: 'offset', about: 'where the range starts in the open file' },
+    l: { value: 'len', kind: 'size', noun: 'length', about: 'how much; by default to the ends of both files' },
+    n: { about: 'only check' },
+    s: { value: 'off', kind: 'size', noun: 'offset', about: 'where the range starts in the other file' },
+    t: { about: 'print how long it took' },
+    w: { about: 'only blocks that are written in the open file' },
+  },
+  once: true,
+  completes: 'path',
+  run(session, { options, operands }): { seconds: number; timed: boolean; length: number } {
+    if (operands.length !== 1) throw usage(exchangeRange);
+    const other = openInput(session, operands[0] as string);
+    const elapsed = stopwatch();
+    const file = session.file();
+    try {
+      if (file.flags.readOnly) throw new FsError('EBADF');
+      if (file.mount !== other.mount) throw new FsError('EXDEV');
+      const exchange = { toEof: options.l === undefined, fileOneWritten: options.w, dryRun: options.n };
+      file.inode.exchangeRange(options.d ?? 0, other.inode, options.s ?? 0, options.l ?? 0, exchange);
+    } finally {
+      other.close();
+    }
+    return { seconds: elapsed(), timed: options.t, length: options.l ?? file.inode.size };
+  },
+  text({ seconds, timed, length }, out) {
+    if (timed) writeReport({ verb: 'exchanged', offset: 0, count: length, total: length, ops: 1, seconds }, false, out);
+  },
+});
+
+export const swapext = command({
+  name: 'swapext',
+  count: [1, 1],
+  operands: 'file',
+  about: 'exchange all data with another file of the same size',
+  plain: true,
+  completes: 'path',
+  run(session, { operands }): undefined {
+    const donor = openInput(session, operands[0] as string, { write: true });
+    try {
+      const file = session.file();
+      if (file.flags.readOnly) throw new FsError('EBADF');
+      if (file.mount !== donor.mount) throw new FsError('EINVAL');
+      file.inode.swapExtents(donor.inode);
+    } catch (error) {
+      throw error instanceof FsError ? perror('swapext', error, { silent: true }) : error;
+    } finally {
+      donor.close();
+    }
+  },
+});
