@@ -7,7 +7,6 @@
  * too: several may have one name, told apart by their value, and their hash has the parent's number in it.
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
-import { FsError } from '../../../core/errors.ts';
 import { readBe64 } from '../../../core/struct.ts';
 import { daGrow, daInit, daShrink } from '../da/block.ts';
 import { type DaPath, DaTree } from '../da/tree.ts';

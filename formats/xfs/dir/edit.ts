@@ -9,7 +9,7 @@ import { corrupt, FsError } from '../../../core/errors.ts';
 import { forkBefore } from '../bmap-fork.ts';
 import { Extent } from '../extent.ts';
 import type { XfsInode } from '../inode.ts';
-import { diskSize, setDiskSize } from '../inode-core.ts';
+import { diskSize, setForkFormat } from '../inode-core.ts';
 import { MAX_NAME_LENGTH } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import {
@@ -149,7 +149,7 @@ function present<T>(place: T | null): T {
 /** Makes a new directory inode an empty directory below `parent`. */
 export function dirMake(tp: Trans, dp: XfsInode, parent: number): void {
   tp.modifyInode(dp);
-  setDiskSize(dp, 0);
+  setForkFormat(dp, 'data', 'local');
   writeShort(tp, dp, dirGeometry(dp.mp), { parent, entries: [] });
 }
 
