@@ -109,7 +109,7 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
     at = until;
     return !full();
   };
-  fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes });
+  fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes, untraced: true });
   if (!attributes && at < round(stat.size) && !full() && (rows.length > 0 || delalloc)) hole(round(stat.size));
   if (delalloc && rows.length === 0) rows.push(row(0, 0, null, 0));
   return rows;

@@ -30,6 +30,8 @@ export interface FiemapOptions {
   readonly sync?: boolean;
   /** Extents of the attribute fork (FIEMAP_FLAG_XATTR). */
   readonly xattr?: boolean;
+  /** Not a step of the engine to the user: Linux answers this question without iomap (XFS_IOC_GETBMAPX). */
+  readonly untraced?: boolean;
 }
 
 /** The end of the largest file on Linux, 2^63 - 1, as near as a number comes. */
@@ -53,7 +55,13 @@ export function fiemap(
   if (ops === undefined) throw new FsError('EOPNOTSUPP');
   // "To the end" in whatever way the caller can say it is to the end of the largest file.
   const rest = MAX_FILE - start;
-  walk(inode, start, length >= MAX_POS - start ? rest : length, ops, visit);
+  const { tracer } = inode.fs;
+  if (options.untraced === true) inode.fs.tracer = null;
+  try {
+    walk(inode, start, length >= MAX_POS - start ? rest : length, ops, visit);
+  } finally {
+    inode.fs.tracer = tracer;
+  }
 }
 
 function walk(inode: Inode, start: number, length: number, ops: IomapOps, visit: FiemapVisitor): void {
