@@ -4,6 +4,7 @@ import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import type { Mount } from './mounts.ts';
 import { type OpenFile, type OpenFlags, openFlagsText } from './open-file.ts';
+import { type RegionTable, regionTable, writeRegions } from './regions.ts';
 import type { Session } from './session.ts';
 import { stat } from './stat.ts';
 import type { TextSink } from './text.ts';
@@ -140,13 +141,21 @@ export const file = command({
   text: writeTable,
 });
 
+interface OpenTables {
+  readonly files: FileTable;
+  readonly regions: RegionTable;
+}
+
 export const print = command({
   name: 'print',
   alias: 'p',
   count: [0, 0],
-  about: 'list the open files',
+  about: 'list the open files and the mapped regions',
   needs: 'nothing',
   once: true,
-  run: fileTable,
-  text: writeTable,
+  run: (session): OpenTables => ({ files: fileTable(session), regions: regionTable(session) }),
+  text({ files, regions }, out) {
+    writeTable(files, out);
+    writeRegions(regions, out);
+  },
 });

@@ -9,6 +9,7 @@ import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts'
 import { helpCommand } from './help.ts';
 import { ls } from './ls.ts';
 import { manifest } from './manifest.ts';
+import { mmap, mread, mremap, msync, munmap, mwrite } from './mmap.ts';
 import { flink, ln, mkdir, mkfifo, mknod, mv, readlink, rm, rmdir, symlink } from './names.ts';
 import { close, file, open, print } from './open.ts';
 import { pread } from './pread.ts';
@@ -58,7 +59,13 @@ const COMMANDS: readonly Command[] = [
   mkdir,
   mkfifo,
   mknod,
+  mmap,
+  mread,
+  mremap,
+  msync,
+  munmap,
   mv,
+  mwrite,
   open,
   pread,
   print,

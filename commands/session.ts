@@ -8,6 +8,7 @@ import { type PathEnd, resolve, resolveEnd } from '../core/vfs/path.ts';
 import { CommandFailure, perror } from './failure.ts';
 import type { Mount, Mounts } from './mounts.ts';
 import { OpenFile, type OpenFlags, PLAIN } from './open-file.ts';
+import type { Region } from './regions.ts';
 import { parseSize } from './words.ts';
 
 /** Bytes of a buffer that a command may ask for. */
@@ -29,6 +30,9 @@ export class Session {
   readonly mounts: Mounts;
   readonly files: OpenFile[] = [];
   current: OpenFile | null = null;
+  readonly regions: Region[] = [];
+  /** The current mapped region. */
+  region: Region | null = null;
   exitCode = 0;
   /** Set by quit. */
   ended = false;
@@ -90,17 +94,42 @@ export class Session {
     file.close();
   }
 
+  /** Adds a mapped region and makes it current; it keeps its file in use. */
+  map(region: Region): void {
+    region.file.inode.acquire();
+    this.regions.push(region);
+    this.region = region;
+  }
+
+  /** The current mapped region. @throws CommandFailure without one */
+  mapped(): Region {
+    if (this.region === null) throw new CommandFailure("no mapped regions, try 'help mmap'", { silent: true });
+    return this.region;
+  }
+
+  /** Ends the current region; the one after it becomes current. */
+  unmap(): void {
+    const region = this.mapped();
+    const index = this.regions.indexOf(region);
+    this.regions.splice(index, 1);
+    this.region = this.regions[Math.min(index, this.regions.length - 1)] ?? null;
+    region.file.inode.release();
+  }
+
   /** Closes what is open and gives back the images. Returns what went wrong. */
   end(): FsError[] {
     const failures: FsError[] = [];
-    for (const file of this.files) {
+    const attempt = (name: string, call: () => void) => {
       try {
-        file.close();
+        call();
       } catch (error) {
         if (!(error instanceof FsError)) throw error;
-        failures.push(error.withPath(file.name));
+        failures.push(error.withPath(name));
       }
-    }
+    };
+    for (const { file } of this.regions) attempt(file.name, () => file.inode.release());
+    for (const file of this.files) attempt(file.name, () => file.close());
+    this.regions.length = 0;
     this.files.length = 0;
     this.current = null;
     return [...failures, ...this.mounts.close()];

@@ -1,0 +1,245 @@
+/**
+ * mmap, mread, mwrite, msync, munmap, mremap: mapped regions of open files (xfs_io's io/mmap.c). A region has no
+ * memory of its own: a load faults the page in and reads the page cache, a store makes the page writable first
+ * (page_mkwrite), as the hardware would have it. Beyond the file's last page both end xfs_io with SIGBUS; here they
+ * end the run, with the exit status that a shell gives for it.
+ */
+import { FsError } from '../core/errors.ts';
+import { faultPage, pageMkwrite } from '../core/iomap/write.ts';
+import type { Inode } from '../core/vfs/inode.ts';
+import { command, usage } from './command.ts';
+import { CommandFailure, perror } from './failure.ts';
+import { writeDump } from './pread.ts';
+import { type Protection, type Region, type RegionTable, regionTable, writeRegions } from './regions.ts';
+import type { Session } from './session.ts';
+import { parseDecimal, parseInteger } from './words.ts';
+
+const PAGE = 4096;
+/** What a shell reports for a program that SIGBUS ended. */
+const SIGBUS_STATUS = 135;
+
+export const mmap = command({
+  name: 'mmap',
+  alias: 'mm',
+  operands: '[n] | [off len]',
+  about: 'map a range of the open file, or show and choose mappings',
+  options: {
+    r: { about: 'readable' },
+    S: { about: 'synchronous faults' },
+    s: { value: 'size', kind: 'size', noun: 'size', about: 'accepted: room to grow' },
+    w: { about: 'writable' },
+    x: { about: 'executable' },
+  },
+  needs: 'nothing',
+  once: true,
+  run(session, { options, operands }): RegionTable | undefined {
+    if (operands.length < 2 && !options.r && !options.w && !options.x) {
+      if (session.regions.length > 0) return showRegions(session, operands[0]);
+      const text =
+        session.current === null ? "no files are open, try 'help open'" : "no mapped regions, try 'help mmap'";
+      throw new CommandFailure(text);
+    }
+    const file = session.file();
+    if (operands.length !== 2) throw usage(mmap);
+    const offset = session.size(operands[0] as string, 'offset argument');
+    const length = session.size(operands[1] as string, 'length argument');
+    const all = !options.r && !options.w && !options.x;
+    const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
+    checkMap(file.flags.readOnly, file.inode, offset, length, protection);
+    session.map({ file, offset, length, protection, synchronous: options.S });
+    return undefined;
+  },
+  text: writeRegions,
+});
+
+function showRegions(session: Session, word: string | undefined): RegionTable {
+  if (word !== undefined) {
+    const index = parseDecimal(word);
+    const region = session.regions[index];
+    if (region === undefined) {
+      throw new CommandFailure(`value ${index} is out of range (0-${session.regions.length})`, { stream: 'stdout' });
+    }
+    session.region = region;
+  }
+  return regionTable(session);
+}
+
+/** What mmap(2) refuses. */
+function checkMap(readOnly: boolean, inode: Inode, offset: number, length: number, protection: Protection): void {
+  if (length === 0 || offset % PAGE !== 0) throw new FsError('EINVAL');
+  if (inode.kind !== 'file') throw new FsError('ENODEV');
+  if (protection.write && readOnly) throw new FsError('EACCES');
+}
+
+/** The range that two operands name, or the whole region. @throws CommandFailure when it leaves the region */
+function rangeOf(
+  session: Session,
+  operands: readonly string[],
+  misused: CommandFailure,
+): { offset: number; length: number } {
+  const region = session.mapped();
+  if (operands.length === 0) return { offset: region.offset, length: region.length };
+  if (operands.length !== 2) throw misused;
+  const offset = session.size(operands[0] as string, 'offset argument');
+  const length = session.size(operands[1] as string, 'length argument');
+  const relative = offset - region.offset;
+  const complain = (text: string) => new CommandFailure(text, { stream: 'stdout' });
+  if (relative < 0) throw complain(`offset (${offset}) is before start of mapping (${region.offset})`);
+  if (relative > region.length) throw complain(`offset (${relative}) is beyond end of mapping (${region.offset})`);
+  if (relative + length > region.offset + region.length) {
+    throw complain(`range (${offset}:${relative}) is beyond mapping (${region.offset}:${region.length})`);
+  }
+  return { offset, length };
+}
+
+/** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page */
+function touchPage(session: Session, region: Region, pos: number, write: boolean): void {
+  const { inode } = region.file;
+  const page = pos - (pos % PAGE);
+  if (page >= inode.size) {
+    session.ended = true;
+    throw new CommandFailure('Bus error', { code: 'EFAULT', status: SIGBUS_STATUS });
+  }
+  if (!write) faultPage(inode, page);
+  else {
+    inode.touch();
+    pageMkwrite(inode, page);
+  }
+}
+
+/** The parts of a range that lie in one page each, from the front or from the back. */
+function* pageParts(offset: number, length: number, backward: boolean): Generator<{ pos: number; length: number }> {
+  const end = offset + length;
+  const first = Math.floor(offset / PAGE);
+  const count = Math.ceil(end / PAGE) - first;
+  for (let i = 0; i < count; i++) {
+    const page = (backward ? first + count - 1 - i : first + i) * PAGE;
+    const pos = Math.max(page, offset);
+    yield { pos, length: Math.min(page + PAGE, end) - pos };
+  }
+}
+
+interface Dump {
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+export const mread = command({
+  name: 'mread',
+  alias: 'mr',
+  operands: '[off len]',
+  about: 'read a range of the current mapping',
+  options: {
+    f: { about: 'dump it, with offsets in the file' },
+    r: { about: 'from the end to the start' },
+    v: { about: 'dump it, with offsets in the mapping' },
+  },
+  *run(session, args): Generator<Dump> {
+    const { options, operands } = args;
+    const { offset, length } = rangeOf(session, operands, usage(mread));
+    const region = session.mapped();
+    const style = args.last('fv');
+    const printed = style === 'f' ? offset : offset - region.offset;
+    // xfs_io dumps a first piece that leaves whole pages, and never finds the end of one of a single byte.
+    const first = length % PAGE || PAGE;
+    let piece = session.buffer(first);
+    let filled = 0;
+    let done = 0;
+    for (const part of pageParts(offset, length, options.r)) {
+      touchPage(session, region, part.pos, false);
+      if (style === null || first === 1) continue;
+      const bytes = new Uint8Array(part.length);
+      region.file.inode.pages.copyOut(part.pos, bytes, 0, part.length);
+      if (options.r) bytes.reverse();
+      for (const byte of bytes) {
+        piece[filled++] = byte;
+        if (filled < piece.length) continue;
+        yield { offset: printed + done, data: piece };
+        done += filled;
+        filled = 0;
+        piece = session.buffer(PAGE);
+      }
+    }
+  },
+  text: ({ offset, data }, out) => writeDump(offset, data, out),
+  json: ({ offset, data }) => ({ command: 'mread', offset, data: Buffer.from(data).toString('base64') }),
+});
+
+export const mwrite = command({
+  name: 'mwrite',
+  alias: 'mw',
+  operands: '[off len]',
+  about: 'store a byte all over a range of the current mapping',
+  options: {
+    r: { about: 'from the end to the start' },
+    S: { value: 'byte', kind: 'text', about: 'this byte (default X)' },
+  },
+  run(session, { options, operands }): undefined {
+    const byte = options.S === undefined ? 0x58 : parseInteger(options.S);
+    if (byte === null) throw new CommandFailure(`non-numeric seed -- ${options.S}`, { stream: 'stdout', silent: true });
+    const { offset, length } = rangeOf(session, operands, usage(mwrite));
+    const region = session.mapped();
+    const { inode } = region.file;
+    if (!region.protection.write) {
+      session.ended = true;
+      throw new CommandFailure('Segmentation fault', { code: 'EFAULT', status: 139 });
+    }
+    const bytes = new Uint8Array(PAGE).fill(byte & 0xff);
+    for (const part of pageParts(offset, length, options.r)) {
+      touchPage(session, region, part.pos, true);
+      // What is stored behind the end of the file never reaches it: dropped here, zeroed at writeback in Linux.
+      const kept = Math.min(part.length, inode.size - part.pos);
+      if (kept > 0) inode.pages.copyIn(part.pos, bytes, 0, kept);
+    }
+  },
+});
+
+export const msync = command({
+  name: 'msync',
+  alias: 'ms',
+  operands: '[off len]',
+  about: 'write a range of the current mapping back',
+  options: {
+    a: { about: 'start only' },
+    i: { about: 'accepted: other mappings see the same pages anyway' },
+    s: { about: 'and wait until it is durable' },
+  },
+  run(session, { options, operands }): undefined {
+    const { offset } = rangeOf(session, operands, usage(msync));
+    if (offset % PAGE !== 0) {
+      throw new CommandFailure(`offset address (0x${offset.toString(16)}) is not page aligned`, { stream: 'stdout' });
+    }
+    if (options.a && options.s) throw perror('msync', new FsError('EINVAL'));
+    if (options.s) session.mapped().file.inode.fsync(true);
+  },
+});
+
+export const munmap = command({
+  name: 'munmap',
+  alias: 'mu',
+  count: [0, 0],
+  about: 'end the current mapping',
+  run(session): RegionTable {
+    session.unmap();
+    return regionTable(session);
+  },
+  text: writeRegions,
+});
+
+export const mremap = command({
+  name: 'mremap',
+  alias: 'mrm',
+  count: [1, 3],
+  operands: 'len',
+  about: 'change the length of the current mapping',
+  options: {
+    f: { value: 'addr', kind: 'text', about: 'accepted: where to' },
+    m: { about: 'accepted: the mapping may move' },
+  },
+  run(session, { operands }): undefined {
+    if (operands.length !== 1) throw usage(mremap);
+    const length = session.size(operands[0] as string, 'offset argument');
+    if (length === 0) throw perror('mremap', new FsError('EINVAL'));
+    session.mapped().length = length;
+  },
+});
