@@ -18,6 +18,7 @@ const OPTIONS: readonly Option[] = [
   { name: 'd', about: 'direct I/O' },
   { name: 's', about: 'every write is durable when it returns' },
   { name: 't', about: 'empty the file' },
+  { name: 'T', about: 'a new file without a name in the directory given' },
   { name: 'm', value: 'MODE', about: 'permissions of a created file (default 0600)' },
   { name: 'x', about: 'expert commands' },
   { name: 'i', about: 'accepted, as are -n and -F' },

@@ -85,6 +85,7 @@ function openTargets(session: Session, line: CommandLine, renderer: Renderer): b
     truncate: line.flags.has('t'),
     nonBlock: line.flags.has('n'),
     noFollow: line.flags.has('L'),
+    tmpfile: line.flags.has('T'),
   };
   try {
     for (const place of line.places) session.openImage(place.image);

@@ -1,7 +1,7 @@
 /** Open files as xfs_io knows them: a name, flags, and the engine's file. */
 import { FsError } from '../core/errors.ts';
 import { seekData, seekHole } from '../core/iomap/seek.ts';
-import { type File, openFile } from '../core/vfs/file.ts';
+import { File, openFile } from '../core/vfs/file.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { resolve } from '../core/vfs/path.ts';
 import type { Mount } from './mounts.ts';
@@ -16,6 +16,8 @@ export interface OpenFlags {
   readonly truncate: boolean;
   readonly nonBlock: boolean;
   readonly noFollow: boolean;
+  /** The path is a directory: open a file there that has no name. */
+  readonly tmpfile: boolean;
 }
 
 export const PLAIN: OpenFlags = {
@@ -27,6 +29,7 @@ export const PLAIN: OpenFlags = {
   truncate: false,
   nonBlock: false,
   noFollow: false,
+  tmpfile: false,
 };
 
 /** The flags as xfs_io's stat and print show them. */
@@ -38,6 +41,7 @@ export function openFlagsText(flags: OpenFlags): string {
   ];
   if (flags.append) words.push('append-only');
   if (flags.nonBlock) words.push('non-block');
+  if (flags.tmpfile) words.push('tmpfile');
   if (flags.noFollow) words.push('nofollow');
   return words.join(',');
 }
@@ -66,6 +70,7 @@ export class OpenFile {
     if (flags.noFollow && resolve(fs, root, path, { follow: false }).kind === 'symlink') throw new FsError('ELOOP');
     // Reading never changes an image: -r wins over what would empty or create the file.
     if (flags.readOnly && flags.truncate) throw new FsError('EROFS', { detail: 'opened read-only' });
+    if (flags.tmpfile) return new OpenFile(mount, openUnnamed(resolve(fs, root, path), flags, mode), name, flags);
     const options = {
       append: flags.append,
       direct: flags.direct,
@@ -118,6 +123,13 @@ export class OpenFile {
     if (this.inode.kind === 'dir') return pos < this.inode.size ? this.inode.size : null;
     return orNull(() => seekHole(this.inode, pos));
   }
+}
+
+/** O_TMPFILE in `dir`: the file goes when it is closed, unless flink gave it a name. */
+function openUnnamed(dir: Inode, flags: OpenFlags, mode: number): File {
+  if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
+  if (dir.fs.readOnly) throw new FsError('EROFS');
+  return new File(dir.tmpfile(mode), { write: true, append: flags.append, direct: flags.direct, sync: flags.sync });
 }
 
 function orNull(call: () => number): number | null {

@@ -75,6 +75,7 @@ export const open = command({
     r: { about: 'read only' },
     s: { about: 'every write is durable when it returns' },
     t: { about: 'empty it' },
+    T: { about: 'a new file without a name in the directory given' },
   },
   needs: 'image',
   once: true,
@@ -95,7 +96,9 @@ export const open = command({
       truncate: options.t,
       nonBlock: options.n,
       noFollow: options.L,
+      tmpfile: options.T,
     };
+    if (options.T && options.r) throw new CommandFailure('-T and -r options are incompatible');
     const path = operands[0] as string;
     openTarget(session, session.mount(), path, path, flags, mode);
     return undefined;
