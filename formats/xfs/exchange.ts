@@ -105,7 +105,8 @@ const first = new Extent();
 const second = new Extent();
 const mapped = new Extent();
 
-function swapMappings(
+/** Exchanges `count` blocks of mappings in a chain of transactions; `rest` runs between two. @throws FsError ENOSPC */
+export function swapMappings(
   one: XfsInode,
   offOne: number,
   two: XfsInode,

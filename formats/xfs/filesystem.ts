@@ -13,7 +13,7 @@ import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { attachLog } from './log/log.ts';
-import { recoverMount } from './log/recover/open.ts';
+import { finishRecovery, recoverMount } from './log/recover/open.ts';
 import { type MountDevices, XfsMount } from './mount.ts';
 import { freeOrphans } from './names/inactive.ts';
 import { inactivateInode } from './release.ts';
@@ -91,6 +91,7 @@ export function mountXfs(device: Device, options: MountOptions): XfsFilesystem {
   };
   const mp = openLog(mount(device), mount, notes);
   const fs = new XfsFilesystem(mp, notes);
+  finishRecovery(mp);
   checkRoot(fs);
   return fs;
 }

@@ -84,6 +84,16 @@ function seekShared(cursor: Cursor, agbno: number, end: number): boolean {
 /** Records freshly allocated blocks as CoW staging: a crash before they are used leaves them to the next mount. */
 export function cowAlloc(tp: Trans, fsb: FsBlock, length: number): void {
   const { mp } = tp;
+  stageCow(tp, fsb, length);
+  if (!mp.features.rmapbt) return;
+  const agno = mp.fsbToAgno(fsb);
+  fixFreelist(tp, agno);
+  rmapInsert(tp, agno, mp.fsbToAgbno(fsb), length, OWNER_COW);
+}
+
+/** cowAlloc() without the reverse map: log recovery has that as an intent of its own. @throws FsError EUCLEAN */
+export function stageCow(tp: Trans, fsb: FsBlock, length: number): void {
+  const { mp } = tp;
   const agno = mp.fsbToAgno(fsb);
   const agbno = mp.fsbToAgbno(fsb);
   const cursor = refcountbtCursor(mp, agno, tp);
@@ -97,13 +107,20 @@ export function cowAlloc(tp: Trans, fsb: FsBlock, length: number): void {
   join(cursor, agbno, true);
   join(cursor, end, true);
   cursor.close();
-  if (!mp.features.rmapbt) return;
-  fixFreelist(tp, agno);
-  rmapInsert(tp, agno, agbno, length, OWNER_COW);
 }
 
 /** Takes blocks out of CoW staging: they got an owner, or the caller frees them. @throws FsError EUCLEAN */
 export function cowFree(tp: Trans, fsb: FsBlock, length: number): void {
+  const { mp } = tp;
+  unstageCow(tp, fsb, length);
+  if (!mp.features.rmapbt) return;
+  const agno = mp.fsbToAgno(fsb);
+  fixFreelist(tp, agno);
+  rmapRemove(tp, agno, mp.fsbToAgbno(fsb), length, OWNER_COW);
+}
+
+/** cowFree() without the reverse map. @throws FsError EUCLEAN */
+export function unstageCow(tp: Trans, fsb: FsBlock, length: number): void {
   const { mp } = tp;
   const agno = mp.fsbToAgno(fsb);
   const agbno = mp.fsbToAgbno(fsb);
@@ -114,9 +131,6 @@ export function cowFree(tp: Trans, fsb: FsBlock, length: number): void {
     throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is not staged` });
   cursor.delete();
   cursor.close();
-  if (!mp.features.rmapbt) return;
-  fixFreelist(tp, agno);
-  rmapRemove(tp, agno, agbno, length, OWNER_COW);
 }
 
 /** Adds `change` to every count in the range; answers what falls to 0, as starts and lengths in turn. */

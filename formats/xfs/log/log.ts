@@ -9,6 +9,7 @@
  */
 import { FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
+import { recoverCowLeftovers } from '../alloc/cow-leftovers.ts';
 import { type Trans, transact } from '../trans.ts';
 import { LogArea } from './area.ts';
 import { BusyExtents } from './busy.ts';
@@ -39,6 +40,7 @@ export class XfsLog {
   /** The log was dirty and has been replayed in memory: the first change must write that out before. */
   private replayed: Replayed | null = null;
   private recovering = false;
+  private readonly startWork: (() => void)[] = [];
   private forceWanted = false;
   private failure: unknown = null;
   /** About what the CIL holds, never less; measured when it passes the limit. */
@@ -93,6 +95,16 @@ export class XfsLog {
       this.atomicDepth--;
       this.recovering = false;
     }
+  }
+
+  /** What replaying the log gave, or null if the log was clean. */
+  get recovered(): Replayed | null {
+    return this.replayed;
+  }
+
+  /** `work` runs, with transactions of its own, before the first change of the image. */
+  onStart(work: () => void): void {
+    this.startWork.push(work);
   }
 
   /** True while recovery makes transactions, which a read-only mount also does, in memory. */
@@ -157,6 +169,7 @@ export class XfsLog {
     } finally {
       this.starting = false;
     }
+    for (const work of this.startWork.splice(0)) work();
   }
 
   /** All committed changes, and all data written before, are durable when it returns. @throws FsError EIO, ENOSPC */
@@ -258,6 +271,7 @@ function area(mp: XfsMount, state: LogState): LogArea {
 export function attachLog(mp: XfsMount): XfsLog {
   const log = new XfsLog(mp);
   mp.log = log;
+  log.onStart(() => recoverCowLeftovers(mp));
   // The counters live in the superblock's buffer, changed but not always dirty: it must stay.
   mp.cache.hold(mp.sbBuf);
   mp.transact = (name, fn) => transact(mp, name, fn);

@@ -10,6 +10,7 @@ import { Superblock } from '../../structure/sb.ts';
 import { Agf, Agi } from '../../structure/ag.ts';
 import { finishIntents } from './finish.ts';
 import { type Replayed, replayLog } from './replay.ts';
+import { freeUnlinked } from './unlinked.ts';
 
 /**
  * The mount after recovery: `mp` itself if its log is clean, else a new one, made by `remount` over the replayed data
@@ -31,8 +32,24 @@ export function recoverMount(mp: XfsMount, remount: (data: Device) => XfsMount):
   const recovered = remount(replayed.device);
   recovered.log.adopt(replayed);
   recountCounters(recovered);
-  recovered.log.recover(() => finishIntents(recovered, replayed.intents));
   return recovered;
+}
+
+/**
+ * The second half of recovery, once inodes can be used: intents and unlinked inodes. It stays in memory; what would
+ * make the first checkpoint too large waits for the first change of the image. @throws FsError EUCLEAN, EOPNOTSUPP
+ */
+export function finishRecovery(mp: XfsMount): void {
+  const { log } = mp;
+  const replayed = log.recovered;
+  if (replayed === null) return;
+  const limit = log.found().area.blocks * 64;
+  let done = false;
+  log.recover(() => {
+    finishIntents(mp, replayed.intents);
+    done = freeUnlinked(mp, () => log.cil.bytes < limit);
+  });
+  if (!done) log.onStart(() => freeUnlinked(mp, () => true));
 }
 
 /** After a crash the lazy counters of the superblock are stale: the groups know (kernel: xfs_initialize_perag_data). */
