@@ -25,7 +25,9 @@ def write(a, size):
 def tmpfile(d, a):
     fd = os.open(p(d), os.O_TMPFILE | os.O_RDWR, 0o640)
     try:
-        if a: os.link('/proc/self/fd/%d' % fd, p(a), follow_symlinks=True)
+        # Python's own link() does not follow the link in /proc.
+        if a and libc.linkat(-100, b'/proc/self/fd/%d' % fd, -100, os.fsencode(p(a)), 0x400):
+            raise OSError(ctypes.get_errno(), '')
     finally: os.close(fd)
 def setx(a, name, size, mode): os.setxattr(p(a), name, (name.encode() * (size // len(name) + 1))[:size], mode, follow_symlinks=False)
 calls = {

@@ -62,7 +62,7 @@ function randomOp(random: Random, names: Names): NameOp {
   if (roll < 60) return ['noreplace', path, names.path()];
   if (roll < 65) return ['exchange', path, names.path()];
   if (roll < 71) return ['link', path, names.path()];
-  if (roll < 76) return ['symlink', random.pick(['d0', 'd1/n1', '../n2', 'target/'.repeat(5), 'target/'.repeat(40), 'target/'.repeat(100)]), path];
+  if (roll < 76) return ['symlink', random.pick(['d0', 'd1/n1', 'd1/./../n2', 'target/'.repeat(5), 'target/'.repeat(40), 'target/'.repeat(100)]), path];
   if (roll < 79) return ['mknod', path, random.pick(['fifo', 'socket', 'char', 'block']), 0o640, random.below(500), random.below(70000)];
   if (roll < 81) return ['tmpfile', names.dir(), random.oneIn(2) ? '' : names.path()];
   if (roll < 84) return ['write', path, random.between(1, 300_000)];
