@@ -67,6 +67,25 @@ export function unmapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, off: numbe
   if (ip.mp.features.rmapbt) rmapUnmap(tp, block, count, owner(ip, fork, off, unwritten));
 }
 
+/**
+ * Maps written `e` in place of the real blocks that one record holds there. The old blocks stay as they are.
+ * @throws FsError EUCLEAN if no record holds the range
+ */
+export function replaceExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): void {
+  tp.modifyInode(ip);
+  findHolder(ip, fork, e.off, e.count);
+  const block = record.block + (e.off - record.off);
+  const { unwritten } = record;
+  mid.copyFrom(e);
+  const joinsLeft = record.off === e.off && forkBefore(ip, fork, e.off, left) && left.joins(mid);
+  let joinsRight = record.end === e.end && forkLookup(ip, fork, e.end, right) && mid.joins(right);
+  if (joinsLeft && joinsRight && left.count + mid.count + right.count > MAX_EXTENT_LENGTH) joinsRight = false;
+  spliceConverted(tp, ip, fork, joinsLeft, joinsRight);
+  if (!ip.mp.features.rmapbt) return;
+  rmapUnmap(tp, block, e.count, owner(ip, fork, e.off, unwritten));
+  rmapMap(tp, e.block, e.count, owner(ip, fork, e.off, e.unwritten));
+}
+
 /** Changes [off, off + count), which lies in one record, to unwritten or to written. */
 export function convertExtent(
   tp: Trans,
@@ -103,7 +122,7 @@ function spliceConverted(tp: Trans, ip: XfsInode, fork: BtreeFork, joinsLeft: bo
   if (joinsRight) whole.count += right.count;
   if (record.end > mid.end) {
     const rest = record.end - mid.end;
-    (fresh[n++] as Extent).set(mid.end, mid.block + mid.count, rest, record.unwritten);
+    (fresh[n++] as Extent).set(mid.end, record.block + (mid.end - record.off), rest, record.unwritten);
   }
   spliceRecords(tp, ip, fork, old, oldCount, fresh, n);
 }

@@ -93,11 +93,26 @@ export function forkBtreeLevels(ip: XfsInode): number {
   return info.format === 'btree' ? ip.buf.view.getUint16(info.start) : 0;
 }
 
-function btreeReader(ip: XfsInode, fork: BtreeFork) {
+type BmbtCursor = ReturnType<typeof bmbtCursor>;
+
+// The cursors used last: most questions and changes come in runs on one file, and making a cursor costs more than a
+// lookup. Every lookup starts at the root again, so an old cursor answers as a new one.
+let reader: BmbtCursor | null = null;
+let writer: BmbtCursor | null = null;
+
+function btreeReader(ip: XfsInode, fork: BtreeFork): BmbtCursor {
   if (forkOf(ip, fork).format !== 'btree') {
     throw corrupt({ structure: `inode ${ip.ino}, ${fork} fork`, rule: 'has no extents' });
   }
-  return bmbtCursor(ip, fork, null);
+  if (reader === null || reader.inode !== ip || reader.fork !== fork) reader = bmbtCursor(ip, fork, null);
+  return reader;
+}
+
+function btreeWriter(tp: Trans, ip: XfsInode, fork: BtreeFork): BmbtCursor {
+  if (writer === null || writer.tp !== tp || writer.inode !== ip || writer.fork !== fork) {
+    writer = bmbtCursor(ip, fork, tp);
+  }
+  return writer;
 }
 
 function fromRecord(record: BmbtExtent, out: Extent): void {
@@ -170,7 +185,7 @@ function spliceBtree(
   fresh: readonly Extent[],
   freshCount: number,
 ): void {
-  const cursor = bmbtCursor(ip, fork, tp);
+  const cursor = btreeWriter(tp, ip, fork);
   try {
     const common = Math.min(oldCount, freshCount);
     // Deletions first: then no key is ever out of order, whatever the new extents cover.
@@ -188,7 +203,7 @@ function spliceBtree(
   }
 }
 
-function locate(cursor: ReturnType<typeof bmbtCursor>, ip: XfsInode, fork: BtreeFork, off: number): void {
+function locate(cursor: BmbtCursor, ip: XfsInode, fork: BtreeFork, off: number): void {
   if (!cursor.lookup(off, 'eq')) {
     throw corrupt({ structure: `inode ${ip.ino}, ${fork} fork`, rule: `no extent record at file block ${off}` });
   }

@@ -14,7 +14,7 @@
  */
 import { cowFree, refcountDecrease } from './alloc/refcount.ts';
 import { freeExtent } from './alloc/free.ts';
-import { mapExtent, unmapExtent } from './bmap-edit.ts';
+import { mapExtent, replaceExtent } from './bmap-edit.ts';
 import { punchDelalloc } from './delalloc.ts';
 import { DELAY, Extent } from './extent.ts';
 import { readMapping } from './fork-view.ts';
@@ -23,7 +23,7 @@ import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
 /** Extents remapped in one transaction. */
-const BATCH = 32;
+const BATCH = 128;
 
 const staged = new Extent();
 const old = new Extent();
@@ -73,13 +73,15 @@ function nextStaged(ip: XfsInode, off: number, end: number, out: Extent, marked 
 function remap(tp: Trans, ip: XfsInode, piece: Extent): void {
   readMapping(ip, piece.off, piece.count, old);
   piece.count = old.count;
-  if (old.real) {
-    unmapExtent(tp, ip, 'data', old.off, old.count);
-    refcountDecrease(tp, old.block, old.count);
-  }
+  const { block, real } = old;
   cowFree(tp, piece.block, piece.count);
   piece.unwritten = false;
-  mapExtent(tp, ip, 'data', piece);
+  if (!real) {
+    mapExtent(tp, ip, 'data', piece);
+    return;
+  }
+  replaceExtent(tp, ip, 'data', piece);
+  refcountDecrease(tp, block, piece.count);
 }
 
 /** Takes a remapped (or freed) range out of the CoW fork. */
@@ -118,14 +120,23 @@ export function cancelCow(ip: XfsInode, startFsb: number, endFsb: number, delaye
   if (ip.cow.size === 0) return;
   punchDelalloc(ip, 'cow', startFsb, endFsb);
   if (delayedOnly) return;
-  const piece = new Extent();
-  for (let off = startFsb; nextStaged(ip, off, endFsb, piece); off = piece.end) {
+  for (let off = startFsb; off < endFsb; ) {
+    let count = 0;
     ip.mp.transact('cancel cow', (tp) => {
-      cowFree(tp, piece.block, piece.count);
-      freeExtent(tp, piece.block, piece.count, 'skip');
+      while (count < BATCH) {
+        const piece = moved[count] as Extent;
+        if (!nextStaged(ip, off, endFsb, piece)) {
+          off = endFsb;
+          return;
+        }
+        cowFree(tp, piece.block, piece.count);
+        freeExtent(tp, piece.block, piece.count, 'skip');
+        off = piece.end;
+        count++;
+      }
     });
-    removeReal(ip, piece.off, piece.end);
-    ip.mappingsChanged();
+    for (let i = 0; i < count; i++) removeReal(ip, (moved[i] as Extent).off, (moved[i] as Extent).end);
+    if (count > 0) ip.mappingsChanged();
   }
 }
 
