@@ -44,3 +44,42 @@ export function lookupOverlap<R, K>(cursor: BtreeCursor<R, K>, key: K, matches: 
   }
   return false;
 }
+
+/**
+ * Shows `visit` each record that covers a block in [first, last], in order, until it answers false. The record is the
+ * cursor's own object. @throws FsError EUCLEAN, EIO
+ */
+export function visitOverlap<R extends { readonly startblock: number; readonly blockcount: number }, K>(
+  cursor: BtreeCursor<R, K>,
+  first: number,
+  last: number,
+  visit: (record: R) => boolean,
+): void {
+  cursor.readRoot();
+  const top = cursor.levels - 1;
+  for (let level = top; level >= 0; level--) cursor.slots[level] = -1;
+  let budget = cursor.mp.agSize(cursor.agno);
+  for (let level = top; level <= top; ) {
+    const slot = (cursor.slots[level] as number) + 1;
+    cursor.slots[level] = slot;
+    if (slot >= cursor.count(level)) {
+      level++;
+      continue;
+    }
+    if (level === 0) {
+      const record = cursor.get();
+      if (record.startblock > last) return;
+      if (record.startblock + record.blockcount > first && !visit(record)) return;
+      continue;
+    }
+    // Low and high key of an AG tree begin with a block number.
+    const { view } = cursor.bufs[level] as NonNullable<(typeof cursor.bufs)[number]>;
+    const at = cursor.keyAt(level, slot);
+    if (view.getUint32(at) > last) return;
+    if (view.getUint32(at + cursor.kind.lowKeySize) < first) continue;
+    if (--budget < 0) throw cursor.damage(null, 'its nodes lead in circles');
+    cursor.setBuf(level - 1, cursor.readBlock(cursor.pointer(level), level - 1));
+    level--;
+    cursor.slots[level] = -1;
+  }
+}
