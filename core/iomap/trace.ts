@@ -5,6 +5,7 @@
  * Engine steps call a Tracer only when `inode.fs.tracer` is set; nothing is formatted otherwise.
  */
 import type { Device } from '../device/device.ts';
+import { MAX_POS } from '../units.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { IomapType, type Mapping, NULL_ADDR } from './iomap.ts';
 
@@ -136,9 +137,15 @@ export class LineTracer implements Tracer {
 
 function mappingText(mapping: Mapping): string {
   const addr = mapping.addr === NULL_ADDR ? '0xffffffffffffffff' : hex(mapping.addr);
-  const place = `addr ${addr} offset ${hex(mapping.offset)} length ${hex(mapping.length)}`;
+  const place = `addr ${addr} offset ${hex(mapping.offset)} length ${lengthText(mapping)}`;
   const type = `${TYPE_NAMES[mapping.type]} (${hex(kernelType(mapping.type))})`;
   return `${place} type ${type} flags ${flagsText(mapping.flags, MAP_FLAG_NAMES)}`;
+}
+
+/** A hole that goes on to the last byte a file can have ends at 2^53 here and at 2^63 in Linux: print Linux's. */
+function lengthText({ offset, length }: Mapping): string {
+  if (offset + length < MAX_POS) return hex(length);
+  return `0x${((1n << 63n) - BigInt(offset)).toString(16)}`;
 }
 
 /** The kernel counts types from HOLE = 0; here 0 says that the mapping is not set. */
