@@ -114,7 +114,12 @@ function change(fs: Filesystem, [op, ...args]: NameOp): void {
   else if (op === 'utimes')
     inode.setAttr({ atime: { seconds: first, nanoseconds: 5 }, mtime: { seconds: second, nanoseconds: 7 } });
   else if (op === 'setxattr')
-    inode.setXattr(space, name, valueOf(`${space}.${name}`, second), (['any', 'create', 'replace'] as const)[Number(args[3])] ?? 'any');
+    inode.setXattr(
+      space,
+      name,
+      valueOf(`${space}.${name}`, second),
+      (['any', 'create', 'replace'] as const)[Number(args[3])] ?? 'any',
+    );
   else if (op === 'removexattr') inode.removeXattr(space, name);
   else throw new Error(`no operation ${op}`);
 }

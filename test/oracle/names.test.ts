@@ -19,7 +19,16 @@ import { VARIANTS } from '../harness/variants.ts';
 const test = gatedSuite('names against the kernel', missingJudges() ?? missingPython());
 const seed = announceSeed('names');
 const OPERATIONS = 500;
-const XATTRS = ['user.a', 'user.bb', `user.${'long'.repeat(40)}`, 'trusted.t', 'security.s', 'user.c', 'user.d', 'user.e'];
+const XATTRS = [
+  'user.a',
+  'user.bb',
+  `user.${'long'.repeat(40)}`,
+  'trusted.t',
+  'security.s',
+  'user.c',
+  'user.d',
+  'user.e',
+];
 
 /** Few names, so that operations meet; some long, so that directories outgrow their inodes. */
 class Names {
@@ -62,8 +71,21 @@ function randomOp(random: Random, names: Names): NameOp {
   if (roll < 60) return ['noreplace', path, names.path()];
   if (roll < 65) return ['exchange', path, names.path()];
   if (roll < 71) return ['link', path, names.path()];
-  if (roll < 76) return ['symlink', random.pick(['d0', 'd1/n1', 'd1/./../n2', 'target/'.repeat(5), 'target/'.repeat(40), 'target/'.repeat(100)]), path];
-  if (roll < 79) return ['mknod', path, random.pick(['fifo', 'socket', 'char', 'block']), 0o640, random.below(500), random.below(70000)];
+  if (roll < 76)
+    return [
+      'symlink',
+      random.pick(['d0', 'd1/n1', 'd1/./../n2', 'target/'.repeat(5), 'target/'.repeat(40), 'target/'.repeat(100)]),
+      path,
+    ];
+  if (roll < 79)
+    return [
+      'mknod',
+      path,
+      random.pick(['fifo', 'socket', 'char', 'block']),
+      0o640,
+      random.below(500),
+      random.below(70000),
+    ];
   if (roll < 81) return ['tmpfile', names.dir(), random.oneIn(2) ? '' : names.path()];
   if (roll < 84) return ['write', path, random.between(1, 300_000)];
   if (roll < 86) return ['chmod', path, random.below(0o10000)];
@@ -89,7 +111,11 @@ function compare(label: string, theirs: string, ours: string, random: Random, re
     const got = ourNames(fs, ops);
     fs.unmount();
     device.close();
-    if (process.env.DUMP) console.log(ops.slice(0, Number(process.env.DUMP)).map((o, i) => `${i} ${o.join(" ").slice(0, 100)} = ${wanted[i]}`).join("\n"));
+      console.log(
+        ops
+          .map((o, i) => `${i} ${o.join(' ').slice(0, 100)} = ${wanted[i]}`)
+          .join('\n'),
+      );
     for (const [i, answer] of wanted.entries())
       assert.is(got[i], answer, `seed ${seed}, ${label}, round ${round}, operation ${i}: ${ops[i]?.join(' ')}`);
     if (repair) assert.equal(repairComplaints(ours), [], `seed ${seed}, ${label}, round ${round}`);

@@ -64,7 +64,7 @@ export function takeSpace(tp: Trans, geo: DirGeometry, buf: Buf, free: number, a
   const after = freeEnd - at - length;
   if (before > 0) logFree(tp, buf, free, before);
   if (after > 0) logFree(tp, buf, at + length, after);
-  noteBest(tp, geo, buf, free, -1, free, before, at + length, after);
+  if (noteBest(tp, geo, buf, free, -1, free, before, at + length, after)) findBest(geo, buf, at, length);
 }
 
 /** Gives [at, at + length) back, joining free neighbours. */
@@ -82,7 +82,7 @@ export function giveSpace(tp: Trans, geo: DirGeometry, buf: Buf, at: number, len
     stop += freeLength(buf, stop);
   }
   logFree(tp, buf, start, stop - start);
-  noteBest(tp, geo, buf, previous, next, start, stop - start, 0, 0);
+  if (noteBest(tp, geo, buf, previous, next, start, stop - start, 0, 0)) findBest(geo, buf, -1, 0);
 }
 
 function putFree(buf: Buf, at: number, length: number): void {
@@ -100,7 +100,7 @@ function logFree(tp: Trans, buf: Buf, at: number, length: number): void {
 /**
  * Brings bestfree up to date: the areas at gone1 and gone2 are gone (-1: none), (offset, length) of up to two new
  * ones came. When a full table loses an entry, a smaller area that it did not name may belong in it now: unless all
- * three slots still beat the old third, the block is searched.
+ * three slots still beat the old third, the block must be searched: then the answer is true.
  */
 function noteBest(
   tp: Trans,
@@ -112,7 +112,7 @@ function noteBest(
   length1: number,
   offset2: number,
   length2: number,
-): void {
+): boolean {
   const view = buf.view;
   const at = geo.bestAt;
   const oldThird = view.getUint16(at + 10);
@@ -127,7 +127,7 @@ function noteBest(
   }
   if (length1 > 0) insertBest(view, at, offset1, length1);
   if (length2 > 0) insertBest(view, at, offset2, length2);
-  if (lost && oldThird > 0 && view.getUint16(at + 10) < oldThird) findBest(geo, buf);
+  return lost && oldThird > 0 && view.getUint16(at + 10) < oldThird;
 }
 
 function insertBest(view: DataView, at: number, offset: number, length: number): void {
@@ -139,12 +139,14 @@ function insertBest(view: DataView, at: number, offset: number, length: number):
   view.setUint16(at + rank * 4 + 2, length);
 }
 
-function findBest(geo: DirGeometry, buf: Buf): void {
+/** Searches all free areas; what was just taken at [taken, taken + length) may still look like one. */
+function findBest(geo: DirGeometry, buf: Buf, taken: number, length: number): void {
   const end = dataEnd(geo, buf);
   buf.bytes.fill(0, geo.bestAt, geo.bestAt + 12);
   // Every step is at least 8 bytes: a zero length would not end.
   for (let at = geo.dataHeader; at < end; ) {
-    if (isFree(buf, at)) {
+    if (at === taken) at += length;
+    else if (isFree(buf, at)) {
       insertBest(buf.view, geo.bestAt, at, freeLength(buf, at));
       at += Math.max(freeLength(buf, at), 8);
     } else at += dataEntrySize(geo, buf.bytes[at + 8] as number);
@@ -154,7 +156,7 @@ function findBest(geo: DirGeometry, buf: Buf): void {
 /** Searches all free areas and names the largest in the header, which is already logged. */
 export function rebuildBest(tp: Trans, geo: DirGeometry, buf: Buf): void {
   tp.modify(buf, geo.bestAt, 12);
-  findBest(geo, buf);
+  findBest(geo, buf, -1, 0);
 }
 
 /** Writes an entry into space that takeSpace took. */

@@ -1,10 +1,11 @@
 /** Finding a name in a directory of any form: through the hash index, which reads only the blocks on the way. */
+
+import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt, FsError } from '../../../core/errors.ts';
 import { readBe64 } from '../../../core/struct.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import type { XfsInode } from '../inode.ts';
 import { DirFtype, MAX_NAME_LENGTH } from '../structure/dir.ts';
-import type { Buf } from '../../../core/buffer-cache.ts';
 import { entryOf, findBlock, readBlock } from './block-edit.ts';
 import { dirForm } from './edit.ts';
 import { type DirGeometry, dataEntrySize, dirGeometry } from './geometry.ts';
@@ -28,7 +29,12 @@ export function dirLookup(dp: XfsInode, name: string): DirTarget | null {
   if (bytes.length === 0) return null;
   const target = findEntry(dp, bytes);
   if (target === null || dp.mp.validIno(target.ino)) return target;
-  throw corrupt({ structure: `directory ${dp.ino}`, field: 'inumber', value: String(target.ino), rule: 'no inode of this image' });
+  throw corrupt({
+    structure: `directory ${dp.ino}`,
+    field: 'inumber',
+    value: String(target.ino),
+    rule: 'no inode of this image',
+  });
 }
 
 /** As dirLookup, for the bytes of a name that is not `.`. */
@@ -58,6 +64,12 @@ function targetAt(geo: DirGeometry, buf: Buf, at: number): DirTarget {
   const tagAt = at + dataEntrySize(geo, length) - 2;
   // An index that points into the middle of an entry must not pass for one.
   if (tagAt + 2 > buf.length || buf.view.getUint16(tagAt) !== at)
-    throw corrupt({ structure: 'directory data block', addr: buf.addr, offset: at, field: 'tag', rule: 'the index names no entry' });
+    throw corrupt({
+      structure: 'directory data block',
+      addr: buf.addr,
+      offset: at,
+      field: 'tag',
+      rule: 'the index names no entry',
+    });
   return { ino: readBe64(buf.view, at), ftype: geo.ftype ? (buf.bytes[at + 9 + length] as number) : 0 };
 }

@@ -57,7 +57,12 @@ export function rawEntries(dp: XfsInode, from = 0): Generator<RawDirEntry, numbe
 function toEntry(dp: XfsInode, raw: RawDirEntry, offset: number): DirEntry {
   for (const byte of raw.name) {
     if (byte === 0 || byte === 0x2f)
-      throw corrupt({ structure: `directory ${dp.ino}`, field: 'name', value: JSON.stringify(decodeName(raw.name)), rule: 'no file name' });
+      throw corrupt({
+        structure: `directory ${dp.ino}`,
+        field: 'name',
+        value: JSON.stringify(decodeName(raw.name)),
+        rule: 'no file name',
+      });
   }
   const kind = dp.mp.features.ftype || raw.position <= 0x10 ? (KINDS[raw.ftype] ?? null) : null;
   return { name: decodeName(raw.name), ino: raw.ino, kind, offset };
@@ -105,7 +110,12 @@ function* dataEntries(dp: XfsInode, geo: DirGeometry, from: number): Generator<R
   return Math.min(position, MAX_DATAPTR) & POSITION_MASK;
 }
 
-function* entriesOf(geo: DirGeometry, buf: Buf, db: number, from: number): Generator<RawDirEntry, undefined, undefined> {
+function* entriesOf(
+  geo: DirGeometry,
+  buf: Buf,
+  db: number,
+  from: number,
+): Generator<RawDirEntry, undefined, undefined> {
   const end = dataEnd(geo, buf);
   // The verifier refused lengths of 0; the floor of 8 keeps even a block that changed since from looping.
   for (let at = geo.dataHeader; at < end; ) {
