@@ -30,7 +30,7 @@ function parentOf(fs: Filesystem, path: string): { dir: Inode; name: string } {
   return { dir, name: path.slice(slash + 1) };
 }
 
-function valueOf(name: string, size: number): Uint8Array {
+function valueBytes(name: string, size: number): Uint8Array {
   return Buffer.from(name.repeat(Math.floor(size / name.length) + 1).slice(0, size));
 }
 
@@ -117,7 +117,7 @@ function change(fs: Filesystem, [op, ...args]: NameOp): void {
     inode.setXattr(
       space,
       name,
-      valueOf(`${space}.${name}`, second),
+      valueBytes(`${space}.${name}`, second),
       (['any', 'create', 'replace'] as const)[Number(args[3])] ?? 'any',
     );
   else if (op === 'removexattr') inode.removeXattr(space, name);
