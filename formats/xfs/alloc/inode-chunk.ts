@@ -92,8 +92,8 @@ function findSparseChunk(tp: Trans, agno: number): Allocated | null {
   });
 }
 
-/** The greatest height of an inode btree: what one insertion may take. */
-function inobtHeight(mp: XfsMount): number {
+/** The greatest height of an inode btree: the blocks that one insertion may take. */
+export function inobtHeight(mp: XfsMount): number {
   const leaf = btreeMaxRecords(mp, 'inobt', true) >> 1;
   const node = btreeMaxRecords(mp, 'inobt', false) >> 1;
   let blocks = Math.ceil(2 ** mp.aginoLog / INODES_PER_CHUNK / leaf);

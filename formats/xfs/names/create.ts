@@ -6,6 +6,7 @@ import { FsError } from '../../../core/errors.ts';
 import type { DeviceNumber } from '../../../core/vfs/inode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { allocInode } from '../alloc/inode-alloc.ts';
+import { createBlocks, inodeBlocks } from '../alloc/space-needs.ts';
 import { addParent, initParentFork } from '../attr/parent.ts';
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
@@ -33,6 +34,7 @@ import { writeTarget } from './symlink-blocks.ts';
 /** A new inode of the kind that `wanted` says, not in any directory yet. */
 function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
   const { mp } = dp;
+  mp.space.require(wanted.nlink > 0 ? createBlocks(mp, MAX_NAME_LENGTH) : inodeBlocks(mp));
   const ino = allocInode(tp, dp.ino, wanted.mode);
   tp.onAbort(() => mp.inodes.forget(ino));
   mp.inodes.forget(ino);
