@@ -18,6 +18,7 @@ import type { BtreeFork } from './btree/cursor.ts';
 import { Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { addBlocks } from './inode-core.ts';
+import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
 const left = new Extent();
@@ -29,7 +30,7 @@ const fresh: Extent[] = [new Extent(), new Extent(), new Extent(), new Extent(),
 
 /** Maps real blocks into a hole of the fork. @throws FsError EUCLEAN if something is mapped there */
 export function mapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): void {
-  tp.modifyInode(ip);
+  logInode(tp, ip);
   const hasLeft = forkBefore(ip, fork, e.off, left);
   const hasRight = forkLookup(ip, fork, e.off, right);
   if ((hasLeft && left.end > e.off) || (hasRight && right.off < e.end)) throw overlap(ip, fork, e);
@@ -56,7 +57,7 @@ export function mapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): 
  * @throws FsError EUCLEAN if no record holds the range
  */
 export function unmapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, off: number, count: number): void {
-  tp.modifyInode(ip);
+  logInode(tp, ip);
   findHolder(ip, fork, off, count);
   const block = record.block + (off - record.off);
   const { unwritten } = record;
@@ -72,7 +73,7 @@ export function unmapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, off: numbe
  * @throws FsError EUCLEAN if no record holds the range
  */
 export function replaceExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): void {
-  tp.modifyInode(ip);
+  logInode(tp, ip);
   findHolder(ip, fork, e.off, e.count);
   const block = record.block + (e.off - record.off);
   const { unwritten } = record;
@@ -95,7 +96,7 @@ export function convertExtent(
   count: number,
   unwritten: boolean,
 ): void {
-  tp.modifyInode(ip);
+  logInode(tp, ip);
   findHolder(ip, fork, off, count);
   if (record.unwritten === unwritten) return;
   const block = record.block + (off - record.off);

@@ -18,6 +18,7 @@ import type { BtreeFork } from './btree/cursor.ts';
 import { Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
+import { logInode } from './inode-pin.ts';
 import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 import { bmbtBlockcount, bmbtStartoff } from './structure/bmbt-record.ts';
 import type { Trans } from './trans.ts';
@@ -145,7 +146,7 @@ export function spliceRecords(
 ): void {
   const info = forkOf(ip, fork);
   const count = info.nextents + freshCount - oldCount;
-  tp.modifyInode(ip);
+  logInode(tp, ip);
   if (freshCount > oldCount) checkExtentCount(ip, fork, count);
   if (info.format === 'extents' && count > maxInlineRecords(ip, fork)) extentsToBtree(tp, ip, fork);
   if (forkOf(ip, fork).format === 'extents') spliceInline(ip, fork, old, oldCount, fresh, freshCount);

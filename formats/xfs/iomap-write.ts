@@ -18,6 +18,7 @@ import type { XfsInode } from './inode.ts';
 import { isReflinked } from './inode-core.ts';
 import { extentHint } from './inode-hints.ts';
 import { directBegin } from './iomap-direct.ts';
+import { isPinnedDirty } from './inode-pin.ts';
 import { endBlock, holeToIomap, toIomap } from './iomap-mapping.ts';
 import { allocSizeLog, eofAlignment, preallocSize } from './prealloc.ts';
 import { trimAroundShared } from './shared.ts';
@@ -94,8 +95,11 @@ function eofPrealloc(ip: XfsInode, fork: MemoryFork, pos: number, count: number,
 /** Zeroing of preallocation beyond EOF makes it real: unwritten blocks read as zeros. */
 function convertBeyondEof(ip: XfsInode, pos: number, off: number, iomap: Mapping): void {
   ip.pages.invalidate(pos, Number.MAX_SAFE_INTEGER);
+  const dirty = isPinnedDirty(ip);
   if (!convertDelalloc(ip, 'data', off, data)) throw new FsError('EAGAIN');
   toIomap(ip, iomap, data, 0);
+  // Linux fills the mapping before the transaction that allocates is committed.
+  if (!dirty) iomap.flags &= ~IomapFlag.DIRTY;
 }
 
 /** Reservations of blocks that the write did not reach are given back, unless a page there is dirty. */
