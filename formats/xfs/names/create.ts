@@ -12,6 +12,7 @@ import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
 import { linkCount } from '../stat.ts';
 import { MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
+import { MAX_NAME_LENGTH } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import { addOrphan, adoptOrphan } from './inactive.ts';
 import {
