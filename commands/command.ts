@@ -3,42 +3,10 @@
  * description come. A command takes a session and its arguments and returns results; how a result reads as text is
  * part of the declaration, printing it is not (render.ts).
  */
+import type { Arguments, OptionSpecs } from '../core/vfs/word.ts';
 import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
-
-/**
- * One option letter. Without `value` it is a flag; `counts` makes a flag count how often it was given.
- * `size` takes suffixes (64k, 8b), `integer` is a C integer, `text` is taken as it is.
- */
-export interface OptionSpec {
-  readonly about: string;
-  readonly value?: string;
-  readonly kind?: 'size' | 'integer' | 'text';
-  readonly counts?: true;
-  /** What the complaint calls a value that is no number: `non-numeric bsize -- x`. */
-  readonly noun?: string;
-}
-
-export type OptionSpecs = { readonly [letter: string]: OptionSpec };
-
-/** The values of declared options: numbers or text if given, flags as booleans, counted flags as numbers. */
-export type OptionValues<S extends OptionSpecs> = {
-  readonly [K in keyof S]: S[K] extends { kind: 'text' }
-    ? string | undefined
-    : S[K] extends { value: string }
-      ? number | undefined
-      : S[K] extends { counts: true }
-        ? number
-        : boolean;
-};
-
-export interface Arguments<S extends OptionSpecs> {
-  readonly options: OptionValues<S>;
-  readonly operands: readonly string[];
-  /** The letter of this set that was given last, or null: for options that exclude each other. */
-  last(letters: string): string | null;
-}
 
 export interface CommandSpec<S extends OptionSpecs, R> {
   readonly name: string;

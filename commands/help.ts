@@ -1,5 +1,6 @@
 /** help: the commands there are, from their declarations. */
-import { type Command, command, type OptionSpecs, usageLine } from './command.ts';
+import type { OptionSpecs } from '../core/vfs/word.ts';
+import { type Command, command, usageLine } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';

@@ -128,6 +128,7 @@ export class OpenFile {
 /** O_TMPFILE in `dir`: the file goes when it is closed, unless flink gave it a name. */
 function openUnnamed(dir: Inode, flags: OpenFlags, mode: number): File {
   if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
+  if (flags.readOnly) throw new FsError('EINVAL');
   if (dir.fs.readOnly) throw new FsError('EROFS');
   return new File(dir.tmpfile(mode), { write: true, append: flags.append, direct: flags.direct, sync: flags.sync });
 }

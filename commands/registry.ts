@@ -6,6 +6,7 @@ import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, swapext } from './copy.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
+import { formatCommand, formatCommands } from './format-words.ts';
 import { helpCommand } from './help.ts';
 import { ls } from './ls.ts';
 import { manifest } from './manifest.ts';
@@ -92,12 +93,15 @@ const COMMANDS: readonly Command[] = [
   zero,
 ];
 
-/** All commands of a session, by name. */
-export function listCommands(_session: Session): readonly Command[] {
-  return COMMANDS;
+/** All commands of a session, by name; those of its image's format among them. */
+export function listCommands(session: Session): readonly Command[] {
+  const added = formatCommands(session).filter(({ name }) => !COMMANDS.some((known) => known.name === name));
+  if (added.length === 0) return COMMANDS;
+  return [...COMMANDS, ...added].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The command with this name or short name. */
-export function findCommand(_session: Session, name: string): Command | null {
-  return COMMANDS.find((spec) => spec.name === name || spec.alias === name) ?? null;
+/** The command with this name or short name; `operands` decide where a format has a word of the same name. */
+export function findCommand(session: Session, name: string, operands: readonly string[] = []): Command | null {
+  const known = COMMANDS.find((spec) => spec.name === name || spec.alias === name) ?? null;
+  return formatCommand(session, name, known, operands) ?? known;
 }

@@ -3,7 +3,8 @@
  * results to the renderer. The order of the checks and their words are xfs_io's (libxcmd/command.c).
  */
 import { FsError } from '../core/errors.ts';
-import { type Arguments, type Command, type OptionSpecs, usage } from './command.ts';
+import type { Arguments, OptionSpecs } from '../core/vfs/word.ts';
+import { type Command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import { findCommand } from './registry.ts';
 import type { Renderer } from './render.ts';
@@ -15,7 +16,7 @@ export function runLine(session: Session, line: string, renderer: Renderer, ever
   const words = splitLine(line);
   const name = words[0];
   if (name === undefined) return;
-  const found = findCommand(session, name);
+  const found = findCommand(session, name, words.slice(1));
   if (found === null) {
     renderer.failure(session, name, new CommandFailure(`command "${name}" not found`, { silent: true }));
     return;

@@ -59,9 +59,14 @@ export class Session {
     this.image = this.mounts.get(image);
   }
 
-  /** The image that paths are in: the current file's, else the one named. @throws CommandFailure without any */
+  /** The image that paths are in: the current file's, else the one named; null without any. */
+  openedMount(): Mount | null {
+    return this.current?.mount ?? this.image;
+  }
+
+  /** The image that paths are in. @throws CommandFailure without any */
   mount(): Mount {
-    const mount = this.current?.mount ?? this.image;
+    const mount = this.openedMount();
     if (mount === null) throw new CommandFailure('no image is open');
     return mount;
   }
@@ -201,11 +206,11 @@ export class Session {
 
   /** Bytes per block of the current image; 4096 without one. */
   get blockSize(): number {
-    return (this.current?.mount ?? this.image)?.fs.blockSize ?? 4096;
+    return this.openedMount()?.fs.blockSize ?? 4096;
   }
 
   get sectorSize(): number {
-    return (this.current?.mount ?? this.image)?.fs.sectorSize ?? 512;
+    return this.openedMount()?.fs.sectorSize ?? 512;
   }
 
   /** A number with an optional suffix, or null when the word is no number or below zero. @throws FsError EFBIG */

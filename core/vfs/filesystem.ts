@@ -1,6 +1,7 @@
 /** What the commands know of a mounted image, whatever its format. */
 import type { Tracer } from '../iomap/trace.ts';
 import type { Inode } from './inode.ts';
+import type { Word } from './word.ts';
 
 /** statfs(2) and the geometry that xfs_io's statfs prints. Blocks of `blockSize` bytes. */
 export interface StatFs {
@@ -48,6 +49,8 @@ export interface Filesystem {
   /** Where engine steps are reported; null when nobody asked. */
   tracer: Tracer | null;
   readonly now: () => import('./inode.ts').Timestamp;
+  /** Commands that only this format has. */
+  readonly words?: readonly Word[];
 
   root(): Inode;
   /** The inode with this number; the same object while it is in use. @throws FsError ENOENT free, EUCLEAN damaged */

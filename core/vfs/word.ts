@@ -1,0 +1,94 @@
+/**
+ * A word: a command that only one format has (agf, fsmap, logprint). The format declares it; the commands' registry
+ * lists it while an image of that format is open, and parses, prints and describes it as any other command.
+ */
+import type { Filesystem } from './filesystem.ts';
+import type { Inode } from './inode.ts';
+
+/**
+ * One option letter. Without `value` it is a flag; `counts` makes a flag count how often it was given.
+ * `size` takes suffixes (64k, 8b), `integer` is a C integer, `text` is taken as it is.
+ */
+export interface OptionSpec {
+  readonly about: string;
+  readonly value?: string;
+  readonly kind?: 'size' | 'integer' | 'text';
+  readonly counts?: true;
+  /** What the complaint calls a value that is no number: `non-numeric bsize -- x`. */
+  readonly noun?: string;
+}
+
+export type OptionSpecs = { readonly [letter: string]: OptionSpec };
+
+/** The values of declared options: numbers or text if given, flags as booleans, counted flags as numbers. */
+export type OptionValues<S extends OptionSpecs> = {
+  readonly [K in keyof S]: S[K] extends { kind: 'text' }
+    ? string | undefined
+    : S[K] extends { value: string }
+      ? number | undefined
+      : S[K] extends { counts: true }
+        ? number
+        : boolean;
+};
+
+export interface Arguments<S extends OptionSpecs> {
+  readonly options: OptionValues<S>;
+  readonly operands: readonly string[];
+  /** The letter of this set that was given last, or null: for options that exclude each other. */
+  last(letters: string): string | null;
+}
+
+/** What a word may ask of the session around it. */
+export interface WordContext {
+  readonly fs: Filesystem;
+  /** The open file, or null. */
+  readonly file: { readonly inode: Inode; readonly name: string } | null;
+  /** The name under which xfs_io's own complaints appear. */
+  readonly program: string;
+  /** A number with an optional suffix; null if the word is none. @throws FsError EFBIG */
+  size(word: string): number | null;
+  /** The inode behind a path. @throws FsError */
+  lookup(path: string): Inode;
+  /** To be thrown for a wrong use: prints the usage line. */
+  usage(): Error;
+}
+
+/** A word that could not do what it was asked to; `message` is the line to print. */
+export class WordFailure extends Error {
+  readonly stream: 'stdout' | 'stderr';
+
+  constructor(message: string, stream: 'stdout' | 'stderr' = 'stderr') {
+    super(message);
+    this.name = 'WordFailure';
+    this.stream = stream;
+  }
+}
+
+/** What a word answers: as text, and as data. */
+export interface WordResult {
+  readonly data: object;
+  text(out: { write(text: string): void }): void;
+}
+
+export interface Word<S extends OptionSpecs = OptionSpecs> {
+  readonly name: string;
+  readonly alias?: string;
+  /** Operands as the usage line shows them. */
+  readonly operands?: string;
+  /** Fewest and most words after the name, options included; absent: any number. */
+  readonly count?: readonly [least: number, most: number];
+  readonly about: string;
+  readonly help?: string;
+  readonly options?: S;
+  /** It is about the open file; without it, about the image. */
+  readonly needsFile?: true;
+  /** Where a general command has the same name: true if the word is meant. */
+  claims?(context: WordContext, operands: readonly string[]): boolean;
+  /** @throws FsError, WordFailure, or what context.usage() returned */
+  run(context: WordContext, args: Arguments<S>): WordResult | Iterable<WordResult> | undefined;
+}
+
+/** Declares a word; its options' types follow from their declarations. */
+export function word<const S extends OptionSpecs>(spec: Word<S>): Word {
+  return spec as unknown as Word;
+}
