@@ -111,11 +111,6 @@ function compare(label: string, theirs: string, ours: string, random: Random, re
     const got = ourNames(fs, ops);
     fs.unmount();
     device.close();
-      console.log(
-        ops
-          .map((o, i) => `${i} ${o.join(' ').slice(0, 100)} = ${wanted[i]}`)
-          .join('\n'),
-      );
     for (const [i, answer] of wanted.entries())
       assert.is(got[i], answer, `seed ${seed}, ${label}, round ${round}, operation ${i}: ${ops[i]?.join(' ')}`);
     if (repair) assert.equal(repairComplaints(ours), [], `seed ${seed}, ${label}, round ${round}`);

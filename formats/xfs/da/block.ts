@@ -18,6 +18,7 @@ import type { XfsInode } from '../inode.ts';
 import { Da3Blkinfo, DaBlkinfo } from '../structure/da.ts';
 import { Dir3DataHeader } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
+import { recentBlocks } from './recent.ts';
 
 const found = new Extent();
 const piece = new Extent();
@@ -29,9 +30,13 @@ export function daMagic(buf: Buf): number {
 
 /** The tree block at file block `block`. @throws FsError EUCLEAN if nothing is mapped there or it is not this inode's */
 export function daRead(ip: XfsInode, fork: BtreeFork, geo: DaGeometry, block: number, ops: BufOps): Buf {
+  const recent = recentBlocks(ip);
+  const known = recent.find(fork, block, ops);
+  if (known !== null) return known;
   const buf = mapped(ip, fork, geo, block, ops);
   if (buf === null) throw hole(ip, fork, block);
   if (geo.v5) checkOwner(ip, buf, Da3Blkinfo.at.owner);
+  recent.note(fork, block, buf);
   return buf;
 }
 
@@ -44,9 +49,21 @@ export function dirRead(ip: XfsInode, geo: DaGeometry, block: number, ops: BufOp
 
 /** As dirRead; null if nothing is mapped there. */
 export function dirTryRead(ip: XfsInode, geo: DaGeometry, block: number, ops: BufOps): Buf | null {
+  const recent = recentBlocks(ip);
+  const known = recent.find('data', block, ops);
+  if (known !== null) return known;
   const buf = mapped(ip, 'data', geo, block, ops);
-  if (buf !== null && geo.v5) checkOwner(ip, buf, Dir3DataHeader.at.owner);
+  if (buf === null) return null;
+  if (geo.v5) checkOwner(ip, buf, Dir3DataHeader.at.owner);
+  recent.note('data', block, buf);
   return buf;
+}
+
+/** Where the last extent of a data fork ends, in blocks; 0 if it has none. */
+export function dataForkEnd(ip: XfsInode): number {
+  const recent = recentBlocks(ip);
+  if (recent.end < 0) recent.end = forkBefore(ip, 'data', Number.MAX_SAFE_INTEGER, found) ? found.end : 0;
+  return recent.end;
 }
 
 function checkOwner(ip: XfsInode, buf: Buf, at: number): void {
@@ -141,6 +158,7 @@ export function daGrow(tp: Trans, ip: XfsInode, fork: BtreeFork, geo: DaGeometry
 /** Allocates blocks near the fork's other ones and maps them at `block`: together, or in pieces where that is hard. */
 export function daMap(tp: Trans, ip: XfsInode, fork: BtreeFork, block: number, count: number): void {
   let minimum = count;
+  tp.onAbort(() => ip.mappingsChanged());
   for (let at = block; at < block + count; ) {
     const rest = block + count - at;
     const got = allocExtent(tp, {
@@ -180,6 +198,7 @@ export function daUnmap(tp: Trans, ip: XfsInode, fork: BtreeFork, block: number,
   const map = hintsOf(ip);
   const key = spaceKey(ip, fork, block);
   map.set(key, Math.min(map.get(key) ?? 0, block));
+  tp.onAbort(() => ip.mappingsChanged());
   for (let at = block; at < block + count; ) {
     if (!forkLookup(ip, fork, at, found) || found.off > at) throw hole(ip, fork, at);
     const length = Math.min(found.end, block + count) - at;

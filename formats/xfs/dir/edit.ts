@@ -6,8 +6,8 @@
  * The callers know that a name is (or is not) there, keep link counts and times, and own the transaction.
  */
 import { corrupt, FsError } from '../../../core/errors.ts';
-import { forkBefore } from '../bmap-fork.ts';
-import { Extent } from '../extent.ts';
+import { dataForkEnd } from '../da/block.ts';
+import { type DirForm, recentBlocks } from '../da/recent.ts';
 import type { XfsInode } from '../inode.ts';
 import { diskSize, setForkFormat } from '../inode-core.ts';
 import { MAX_NAME_LENGTH } from '../structure/dir.ts';
@@ -29,14 +29,16 @@ import { addLeaf, blockToLeaf, findLeaf, removeLeaf } from './leaf-edit.ts';
 import { addNode, findNode, leafToNode, removeNode } from './node-edit.ts';
 import { addShort, findShort, readShort, type ShortEntry, writeShort } from './short-edit.ts';
 
-export type DirForm = 'short' | 'block' | 'leaf' | 'node';
-
-const last = new Extent();
-
 /** The form of a directory. @throws FsError EUCLEAN if size and blocks fit none */
 export function dirForm(dp: XfsInode, geo: DirGeometry): DirForm {
   if (dp.dataFork.format === 'local') return 'short';
-  const end = forkBefore(dp, 'data', Number.MAX_SAFE_INTEGER, last) ? last.end : 0;
+  const recent = recentBlocks(dp);
+  recent.form ??= blockForm(dp, geo);
+  return recent.form;
+}
+
+function blockForm(dp: XfsInode, geo: DirGeometry): DirForm {
+  const end = dataForkEnd(dp);
   if (end === geo.fsbCount && diskSize(dp) === geo.blockSize) return 'block';
   if (end === geo.leafBlock + geo.fsbCount) return 'leaf';
   if (end > geo.leafBlock) return 'node';

@@ -4,16 +4,12 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
-import { forkBefore } from '../bmap-fork.ts';
-import { daMap, daShrink, dirInit, dirRead, dirTryRead } from '../da/block.ts';
-import { Extent } from '../extent.ts';
+import { daMap, daShrink, dataForkEnd, dirInit, dirRead, dirTryRead } from '../da/block.ts';
 import type { XfsInode } from '../inode.ts';
 import { DirMagic, NULLDATAOFF } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import { bestLength } from './data-space.ts';
 import type { DirGeometry } from './geometry.ts';
-
-const lastExtent = new Extent();
 
 const valid = (geo: DirGeometry, free: Buf): number => free.view.getInt32(geo.nvalidAt);
 const used = (geo: DirGeometry, free: Buf): number => free.view.getInt32(geo.nusedAt);
@@ -42,8 +38,7 @@ function checked(dp: XfsInode, geo: DirGeometry, free: Buf, index: number): Buf 
 
 /** How many free blocks there can be: the number of the last one, plus one. */
 export function freeBlockCount(dp: XfsInode, geo: DirGeometry): number {
-  if (!forkBefore(dp, 'data', Number.MAX_SAFE_INTEGER, lastExtent) || lastExtent.end <= geo.freeBlock) return 0;
-  return Math.ceil((lastExtent.end - geo.freeBlock) / geo.fsbCount);
+  return Math.max(0, Math.ceil((dataForkEnd(dp) - geo.freeBlock) / geo.fsbCount));
 }
 
 /** A data block with `need` free bytes, looking from the end; -1 if there is none. */

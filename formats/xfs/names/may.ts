@@ -1,6 +1,7 @@
 /** Who may change a directory: the questions that Linux asks before any file system is (kernel: fs/namei.c). */
 import { FsError } from '../../../core/errors.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
+import { findEntry } from '../dir/lookup.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags } from '../inode-core.ts';
 import { linkCount } from '../stat.ts';
@@ -20,7 +21,7 @@ export function nameBytes(name: string): Uint8Array {
 export function mayCreate(dp: XfsInode, name: string): Uint8Array {
   if (dp.kind !== 'dir') throw new FsError('ENOTDIR');
   const bytes = nameBytes(name);
-  if (name === '.' || name === '..' || dp.lookup(name) !== null) throw new FsError('EEXIST');
+  if (name === '.' || name === '..' || findEntry(dp, bytes) !== null) throw new FsError('EEXIST');
   if (linkCount(dp) === 0) throw new FsError('ENOENT');
   if ((inodeFlags(dp) & DiFlag.IMMUTABLE) !== 0) throw new FsError('EPERM', { detail: 'the directory is immutable' });
   return bytes;

@@ -134,5 +134,10 @@ export function writeTimestamp(view: DataView, at: number, bigtime: boolean, tim
   const seconds = Math.min(Math.max(time.seconds, -BIGTIME_EPOCH), max);
   // Linux's timestamp_truncate() drops the nanoseconds of a time at or beyond either limit.
   const nanoseconds = seconds === -BIGTIME_EPOCH || seconds === max ? 0 : time.nanoseconds;
-  view.setBigUint64(at, BigInt(seconds + BIGTIME_EPOCH) * NANOS + BigInt(nanoseconds));
+  // (seconds + epoch) * 10^9 + nanoseconds in 64 bits, from parts that are exact: seconds = high * 2^16 + low.
+  const raised = seconds + BIGTIME_EPOCH;
+  const high = Math.floor(raised / 0x10000) * 1e9;
+  const rest = (high % 0x10000) * 0x10000 + (raised % 0x10000) * 1e9 + nanoseconds;
+  view.setUint32(at, Math.floor(high / 0x10000) + Math.floor(rest / 0x1_0000_0000));
+  view.setUint32(at + 4, rest % 0x1_0000_0000);
 }
