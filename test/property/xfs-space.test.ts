@@ -108,6 +108,7 @@ function extents(mp: XfsMount, random: Random, steps: number, longest: number): 
 const GEOMETRIES: readonly (readonly [name: string, args: string, bytes?: number])[] = [
   ['default', ''],
   ['1 KiB blocks with rmap', '-b size=1024 -m rmapbt=1'],
+  ['rmap without reflink', '-m rmapbt=1,reflink=0'],
   ['64 KiB blocks', '-b size=65536 -l size=64m', 512 * 2 ** 20],
   ['4 KiB sectors', '-s size=4096 -m rmapbt=1'],
   ['no finobt, no reflink', '-m finobt=0,reflink=0'],

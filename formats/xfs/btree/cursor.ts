@@ -22,7 +22,7 @@ import {
 import type { Trans } from '../trans.ts';
 import { deleteAt } from './delete.ts';
 import { insertAt } from './insert.ts';
-import { updateKeys } from './keys.ts';
+import { insideKeys, updateKeys } from './keys.ts';
 import type { BtreeKind, SearchKey } from './kind.ts';
 
 export type Direction = 'le' | 'ge' | 'eq';
@@ -45,8 +45,9 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   readonly fork: BtreeFork;
   /** Levels of the tree at the last lookup. */
   levels = 0;
-  readonly bufs: (Buf | null)[] = new Array<Buf | null>(BTREE_MAX_LEVELS).fill(null);
-  readonly slots: Int32Array = new Int32Array(BTREE_MAX_LEVELS);
+  // Literals: cursors are made for every look-up, and these are the cheapest way to make an array.
+  readonly bufs: (Buf | null)[] = [null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null];
+  readonly slots: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   /** Size of a block header, and of pointers. */
   readonly headerSize: number;
   readonly pointerSize: 4 | 8;
@@ -173,9 +174,11 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   update(record: R): void {
     const slot = this.slots[0] as number;
     const buf = this.bufs[0] as Buf;
+    const { overlapping } = this.kind;
+    const wasInside = overlapping && insideKeys(this);
     this.trans().modify(buf, this.recordAt(slot), this.kind.recordSize);
     this.kind.encode(buf.view, this.recordAt(slot), record);
-    if (slot === 0 || this.kind.overlapping) updateKeys(this, 0);
+    if (slot === 0 || (overlapping && !(wasInside && insideKeys(this)))) updateKeys(this, 0);
   }
 
   /** Deletes the record here. Afterwards only lookup(), edge() and insert() are defined. */

@@ -8,7 +8,7 @@ import type { Buf } from '../../../core/buffer-cache.ts';
 import { moveEntries, pointerOf, setBlockCount, setCount, setLeftSibling, setRightSibling } from './block.ts';
 import { NULL_POINTER, type BtreeCursor } from './cursor.ts';
 import { setRoot, shiftLeft, shiftRight } from './insert.ts';
-import { logChange, updateKeys } from './keys.ts';
+import { insideKeys, logChange, updateKeys } from './keys.ts';
 
 /** Deletes the record under the leaf's slot. */
 export function deleteAt<R, K>(cursor: BtreeCursor<R, K>): void {
@@ -19,6 +19,8 @@ export function deleteAt<R, K>(cursor: BtreeCursor<R, K>): void {
 /** Removes the entry under the slot of `level`; true if the parent's entry under the path must go as well. */
 function removeEntry<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
   const slot = cursor.slots[level] as number;
+  const { overlapping } = cursor.kind;
+  const inside = overlapping && level === 0 && insideKeys(cursor);
   closeSlot(cursor, level, slot);
   if (cursor.inFork(level)) {
     pullRootUp(cursor);
@@ -29,7 +31,7 @@ function removeEntry<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
     if (level > 0 && count === 1) dropRoot(cursor, level);
     return false;
   }
-  if (count > 0 && (slot === 0 || cursor.kind.overlapping)) updateKeys(cursor, level);
+  if (count > 0 && (slot === 0 || (overlapping && !inside))) updateKeys(cursor, level);
   if (count >= cursor.minRecords(level)) return false;
   return rebalance(cursor, level);
 }

@@ -8,7 +8,7 @@
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { initBlock, moveEntries, pointerOf, setBlockCount, setCount, setLeftSibling, setRightSibling } from './block.ts';
 import { NULL_POINTER, type BtreeCursor } from './cursor.ts';
-import { keyOfBlock, logChange, updateKeys } from './keys.ts';
+import { insideKeys, keyOfBlock, logChange, updateKeys } from './keys.ts';
 
 /** Puts the record in before the leaf's current slot. @throws FsError ENOSPC */
 export function insertAt<R, K>(cursor: BtreeCursor<R, K>, record: R): void {
@@ -21,7 +21,7 @@ export function insertAt<R, K>(cursor: BtreeCursor<R, K>, record: R): void {
   cursor.trans().modify(buf, at, cursor.kind.recordSize);
   cursor.kind.encode(buf.view, at, record);
   setCount(cursor, 0, count + 1);
-  if (slot === 0 || cursor.kind.overlapping) updateKeys(cursor, 0);
+  if (slot === 0 || (cursor.kind.overlapping && !insideKeys(cursor))) updateKeys(cursor, 0);
 }
 
 /** Ensures that the block at `level` of the path can take one entry more at or after the current slot. */

@@ -5,6 +5,8 @@
 import type { Buf } from '../../../core/buffer-cache.ts';
 import type { BtreeCursor } from './cursor.ts';
 
+const newKey = new DataView(new ArrayBuffer(64));
+
 /** Writes the node key that describes the block `buf` at `level` to `into`, `at`; the block is not a fork root. */
 export function keyOfBlock<R, K>(cursor: BtreeCursor<R, K>, buf: Buf, level: number, into: DataView, at: number): void {
   const { kind } = cursor;
@@ -35,6 +37,21 @@ function copyKey(from: DataView, fromAt: number, into: DataView, at: number, siz
 }
 
 /**
+ * True if the record under the leaf's slot bears neither the low nor the high key of its block, so that it may change
+ * or go without a word to the parent. Spares a look at all records of the block.
+ */
+export function insideKeys<R, K>(cursor: BtreeCursor<R, K>): boolean {
+  if (cursor.levels === 1) return true;
+  const slot = cursor.slots[0] as number;
+  if (slot === 0) return false;
+  const { kind } = cursor;
+  const leaf = cursor.bufs[0] as Buf;
+  const parent = cursor.bufs[1] as Buf;
+  kind.highKeyOfRecord(leaf.view, cursor.recordAt(slot), newKey, 0);
+  return kind.compareKeys(newKey, 0, parent.view, cursor.keyAt(1, cursor.slots[1] as number) + kind.lowKeySize) < 0;
+}
+
+/**
  * Makes the ancestors agree with the block at `level` of the path, which just changed. Climbs until a parent's key
  * is right already, or, in a plain btree, until the path is not the first entry.
  */
@@ -51,8 +68,6 @@ export function updateKeys<R, K>(cursor: BtreeCursor<R, K>, level: number): void
     if (slot > 0 && !cursor.kind.overlapping) return;
   }
 }
-
-const newKey = new DataView(new ArrayBuffer(64));
 
 function sameKey(view: DataView, at: number, key: DataView, size: number): boolean {
   for (let i = 0; i < size; i += 4) if (view.getUint32(at + i) !== key.getUint32(i)) return false;

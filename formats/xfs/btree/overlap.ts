@@ -12,6 +12,8 @@ export function lookupOverlap<R, K>(cursor: BtreeCursor<R, K>, key: K, matches: 
   const { kind } = cursor;
   // Usually the record right before the key is it.
   if (cursor.lookup(key, 'le') && matches(cursor.get())) return true;
+  // Only shared blocks have records that overlap.
+  if (!cursor.mp.features.reflink) return false;
   cursor.readRoot();
   const top = cursor.levels - 1;
   for (let level = top; level >= 0; level--) cursor.slots[level] = -1;
