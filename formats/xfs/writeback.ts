@@ -70,6 +70,7 @@ export function convertUnwritten(ip: XfsInode, pos: number, length: number, grow
       return next;
     });
   }
+  ip.setMemorySize(ip.size);
 }
 
 /** Converts the first unwritten record of [off, end); answers where to go on. */
@@ -93,6 +94,7 @@ function logSize(tp: Trans, ip: XfsInode, reached: number): void {
 export function recordSize(ip: XfsInode, reached: number): void {
   if (Math.min(reached, ip.size) <= diskSize(ip)) return;
   ip.mp.transact('size', (tp) => logSize(tp, ip, reached));
+  ip.setMemorySize(ip.size);
 }
 
 export const writebackOps: WritebackOps = {
