@@ -204,7 +204,9 @@ export class MemoryInode {
     const block = this.blocks.get(first);
     const type = typeOf(block);
     let end = first + 1;
-    while (end * blockSize < pos + length && this.continues(first, end, type, typeOf)) end++;
+    const known = Math.max(first, ...this.blocks.keys());
+    while (end * blockSize < pos + length && end <= known && this.continues(first, end, type, typeOf)) end++;
+    if (type === IomapType.HOLE && end > known) end = Math.ceil((pos + length) / blockSize);
     if (end - first > 1 && this.options.dice(3) === 0) end = first + 1 + this.options.dice(end - first - 1);
     iomap.type = type;
     iomap.offset = first * blockSize;
