@@ -49,6 +49,7 @@ function perform(fs: Filesystem, [op, ...args]: NameOp): void {
     case 'write': {
       const file = walk(fs, path, true);
       if (file.kind !== 'file') throw new FsError('EINVAL');
+      file.touch();
       bufferedWrite(file, 0, Buffer.alloc(number(1), 'x'));
       return;
     }
