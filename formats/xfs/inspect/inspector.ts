@@ -1,0 +1,187 @@
+/**
+ * A place in the image and how it is looked at: what xfs_db keeps between its commands. Words move the place, `print`
+ * shows it. Blocks that a running session changed are shown as they are in memory.
+ */
+import { FsError } from '../../../core/errors.ts';
+import { forkLookup } from '../bmap-fork.ts';
+import { Extent } from '../extent.ts';
+import type { XfsMount } from '../mount.ts';
+import { type Printed, printAll, printPath } from './field.ts';
+import { asBlock, type BlockType, blockType } from './types.ts';
+
+interface Place {
+  readonly type: BlockType;
+  readonly bytes: Uint8Array;
+  /** Device byte address of the first byte. */
+  readonly addr: number;
+}
+
+/** A word that means nothing here; the message is what xfs_db says. */
+export class InspectError extends Error {}
+
+export class Inspector {
+  private readonly mp: XfsMount;
+  private place: Place | null = null;
+  private group: number | null = null;
+  private ino: number | null = null;
+
+  constructor(mp: XfsMount) {
+    this.mp = mp;
+  }
+
+  /** The group that unqualified words mean, or null before any was named. */
+  get currentGroup(): number | null {
+    return this.group;
+  }
+
+  get currentType(): string | null {
+    return this.place?.type.name ?? null;
+  }
+
+  get currentInode(): number | null {
+    return this.ino;
+  }
+
+  /** Device byte address of what is looked at; null at the start. */
+  get currentAddr(): number | null {
+    return this.place?.addr ?? null;
+  }
+
+  /** A header of a group: the superblock copy, AGF, AGI or free list. @throws InspectError for no group */
+  header(name: 'sb' | 'agf' | 'agi' | 'agfl', word: string | undefined): void {
+    const { mp } = this;
+    const agno = word === undefined ? (this.group ?? 0) : numberOf(word);
+    if (agno === null || agno >= mp.agCount) throw new InspectError(`bad allocation group number ${word}`);
+    this.group = agno;
+    const sector = ['sb', 'agf', 'agi', 'agfl'].indexOf(name);
+    this.go(name, mp.agbToAddr(agno, 0) + sector * mp.sectorSize, mp.sectorSize);
+  }
+
+  /** An inode, used or not. @throws InspectError for a number that none has */
+  inode(word: string): void {
+    const { mp } = this;
+    const ino = numberOf(word);
+    if (ino === null) throw new InspectError(`bad value for inode number ${word}`);
+    const agno = mp.inoToAgno(ino);
+    const agbno = mp.inoToAgbno(ino);
+    if (agno >= mp.agCount || agbno >= mp.agSize(agno)) throw new InspectError(`bad inode number ${word}`);
+    this.group = agno;
+    this.ino = ino;
+    this.go('inode', mp.agbToAddr(agno, agbno) + mp.inoToOffset(ino) * mp.inodeSize, mp.inodeSize);
+  }
+
+  /** A block by its file-system number. @throws InspectError */
+  fsblock(word: string): void {
+    const { mp } = this;
+    const fsb = numberOf(word);
+    const agno = fsb === null ? 0 : mp.fsbToAgno(fsb);
+    if (fsb === null || agno >= mp.agCount || mp.fsbToAgbno(fsb) >= mp.agSize(agno)) throw new InspectError(`bad fsblock ${word}`);
+    this.go('data', mp.fsbToAddr(fsb), mp.blockSize);
+  }
+
+  /** A 512-byte sector of the device. @throws InspectError */
+  daddr(word: string): void {
+    const daddr = numberOf(word);
+    if (daddr === null || daddr * 512 >= this.mp.dataBlocks * this.mp.blockSize) throw new InspectError(`bad daddr ${word}`);
+    this.go('data', daddr * 512, 512);
+  }
+
+  /** A block of the current inode's data or attribute fork. @throws InspectError, FsError */
+  forkBlock(word: string, fork: 'data' | 'attr'): void {
+    const { mp } = this;
+    const block = numberOf(word);
+    if (block === null) throw new InspectError(`bad block number ${word}`);
+    if (this.ino === null) throw new InspectError('no current inode');
+    const ip = mp.iget(this.ino);
+    const type = fork === 'attr' ? (mp.features.v5 ? 'attr3' : 'attr') : this.dataType(ip.kind);
+    if (type === null) throw new InspectError('no type for file data');
+    const count = type.startsWith('dir') ? mp.dirBlockSize / mp.blockSize : 1;
+    const parts: Uint8Array[] = [];
+    const extent = new Extent();
+    let first = -1;
+    for (let at = block; at < block + count; at++) {
+      if (!forkLookup(ip, fork, at, extent) || extent.off > at)
+        throw new InspectError(fork === 'attr' ? 'attribute data block is unmapped' : 'file data block is unmapped');
+      const addr = mp.fsbToAddr(extent.block + (at - extent.off));
+      if (first < 0) first = addr;
+      parts.push(this.read(addr, mp.blockSize));
+    }
+    const known = blockType(mp, type) as BlockType;
+    this.place = { type: known, bytes: Buffer.concat(parts), addr: first };
+  }
+
+  private dataType(kind: string): string | null {
+    if (kind === 'dir') return this.mp.features.v5 ? 'dir3' : 'dir2';
+    if (kind === 'symlink') return 'symlink';
+    return kind === 'file' ? 'data' : null;
+  }
+
+  /** Looks at the same place as another type. @throws InspectError */
+  type(name: string): void {
+    const type = blockType(this.mp, name);
+    if (type === null) throw new InspectError(`no such type ${name}`);
+    const { place } = this;
+    if (place === null) throw new InspectError('no current object');
+    const size = type.size ?? place.bytes.length;
+    const bytes = size === place.bytes.length ? place.bytes : this.read(place.addr, size);
+    this.place = { type, bytes, addr: place.addr };
+    if (name === 'inode') this.ino = this.inodeAt(place.addr);
+  }
+
+  private inodeAt(addr: number): number {
+    const { mp } = this;
+    const fsb = mp.addrToFsb(addr);
+    const agino = mp.fsbToAgbno(fsb) * mp.inodesPerBlock + Math.floor((addr % mp.blockSize) / mp.inodeSize);
+    return mp.agInoToIno(mp.fsbToAgno(fsb), agino);
+  }
+
+  /** The fields of what is looked at: all, or those that paths name; bytes for types without fields. */
+  print(paths: readonly string[]): Printed[] {
+    const { place } = this;
+    if (place === null) throw new InspectError('no current type');
+    const { fields } = place.type;
+    if (fields === null) return [rawBytes(place.bytes)];
+    const block = asBlock(this.mp, place.type, place.bytes);
+    return paths.length === 0 ? printAll(block, fields) : paths.flatMap((path) => printPath(block, fields, path));
+  }
+
+  private go(name: string, addr: number, length: number): void {
+    this.place = { type: blockType(this.mp, name) as BlockType, bytes: this.read(addr, length), addr };
+  }
+
+  /** Bytes as the session sees them: changed blocks are not on the device yet. */
+  private read(addr: number, length: number): Uint8Array {
+    const { mp } = this;
+    if (addr + length > mp.device.size) throw new FsError('EIO', { detail: `no byte ${addr + length - 1} on ${mp.device.name}` });
+    const bytes = new Uint8Array(length);
+    mp.device.read(addr, bytes);
+    for (const buf of mp.cache.dirty) {
+      for (let at = 0, i = 0; i < buf.maps.length; at += buf.maps[i]?.length ?? 0, i++) {
+        const map = buf.maps[i] as { addr: number; length: number };
+        const start = Math.max(addr, map.addr);
+        const end = Math.min(addr + length, map.addr + map.length);
+        if (start < end) bytes.set(buf.bytes.subarray(at + start - map.addr, at + end - map.addr), start - addr);
+      }
+    }
+    return bytes;
+  }
+}
+
+/** Hexadecimal, 32 bytes a line. */
+function rawBytes(bytes: Uint8Array): Printed {
+  const last = (bytes.length - 1) & ~31;
+  const width = last < 0x10 ? 1 : last < 0x100 ? 2 : last < 0x1000 ? 3 : 4;
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 32) {
+    const hex = Buffer.from(bytes.subarray(at, at + 32)).toString('hex').replace(/(.{8})/g, ' $1');
+    lines.push(`${at.toString(16).padStart(width, '0')}:${hex}`);
+  }
+  return { name: 'data', text: lines.join('\n'), value: Buffer.from(bytes).toString('hex') };
+}
+
+/** A number as C's strtoull reads it, or null. */
+export function numberOf(word: string): number | null {
+  if (!/^(0[xX][0-9a-fA-F]+|\d+)$/.test(word)) return null;
+  const value = /^0[0-7]+$/.test(word) ? Number.parseInt(word, 8) : Number(word);
+  return Number.isSafeInteger(value) ? value : null;
+}
