@@ -140,7 +140,8 @@ btree('a cancelled transaction leaves every tree as it was', () => {
   const fill = (from: number, count: number): void => {
     mp.transact('fill', (tp) => {
       const cursor = refcountbtCursor(mp, 0, tp);
-      for (let i = 0; i < count; i++) cursor.insert({ startblock: from + i * 2, blockcount: 1, refcount: 2, cow: false });
+      for (let i = 0; i < count; i++)
+        cursor.insert({ startblock: from + i * 2, blockcount: 1, refcount: 2, cow: false });
       cursor.close();
     });
   };
@@ -215,7 +216,10 @@ function growFork(args: string, steps: number, span: number, levels: number): vo
   check();
   assert.ok(highest >= levels, `reached only ${highest} levels`);
   fs.unmount();
-  assert.equal(repairComplaints(path).filter((line) => !line.includes('V4')), []);
+  assert.equal(
+    repairComplaints(path).filter((line) => !line.includes('V4')),
+    [],
+  );
 
   function mapSome(tp: Parameters<Parameters<XfsMount['transact']>[1]>[0], length: number, off: number): void {
     const target = mp.agbToFsb(random.below(mp.agCount), 10 + random.below(mp.agBlocks / 2));
@@ -245,8 +249,10 @@ function growFork(args: string, steps: number, span: number, levels: number): vo
 }
 
 btree('an extent btree grows out of the inode and back: v5, 1 KiB blocks, with rmap', () =>
-  growFork('-b size=1024 -m rmapbt=1', rounds(9000), 30_000, 3));
+  growFork('-b size=1024 -m rmapbt=1', rounds(9000), 30_000, 3),
+);
 btree('an extent btree of four levels: v4, 512-byte blocks', () =>
-  growFork('-m crc=0 -b size=512', rounds(26_000), 60_000, 4));
+  growFork('-m crc=0 -b size=512', rounds(26_000), 60_000, 4),
+);
 
 btree.run();

@@ -47,8 +47,10 @@ export function checkTree<R, K>(
       blocks.push(pointer);
       const left = previous[level] ?? null;
       const leftPointer = left === null ? -1 : (expectedRight[level] as number);
-      if (cursor.leftSibling(buf) !== leftPointer) say(`block ${pointer} has left ${cursor.leftSibling(buf)}, not ${leftPointer}`);
-      if (left !== null && cursor.rightSibling(left) !== pointer) say(`block ${leftPointer} has not ${pointer} to the right`);
+      if (cursor.leftSibling(buf) !== leftPointer)
+        say(`block ${pointer} has left ${cursor.leftSibling(buf)}, not ${leftPointer}`);
+      if (left !== null && cursor.rightSibling(left) !== pointer)
+        say(`block ${leftPointer} has not ${pointer} to the right`);
       previous[level] = buf;
       expectedRight[level] = pointer;
       if (level < top && count < cursor.minRecords(level) && top > 0 && !(cursor.inode !== null && level === top - 1))
@@ -63,7 +65,8 @@ export function checkTree<R, K>(
         const before = kind.createRecord();
         kind.decode(buf.view, cursor.recordAt(slot - 1), before);
         kind.setKeyOfRecord(cursor, before);
-        if (kind.compareRecord(buf.view, cursor.recordAt(slot), cursor) <= 0) say(`block ${pointer} record ${slot} out of order`);
+        if (kind.compareRecord(buf.view, cursor.recordAt(slot), cursor) <= 0)
+          say(`block ${pointer} record ${slot} out of order`);
       }
       return;
     }
@@ -144,7 +147,8 @@ function checkAg(mp: XfsMount, agno: number, out: string[]) {
     mark(startblock, blockcount, 1);
   });
   const cnt = checkTree(cntbtCursor(mp, agno), out, ({ startblock, blockcount }) => {
-    if (sizes.get(startblock) !== blockcount) say(`cntbt has ${startblock} length ${blockcount}, bnobt ${sizes.get(startblock)}`);
+    if (sizes.get(startblock) !== blockcount)
+      say(`cntbt has ${startblock} length ${blockcount}, bnobt ${sizes.get(startblock)}`);
     sizes.delete(startblock);
   });
   if (sizes.size > 0) say(`${sizes.size} extents only in bnobt`);
@@ -179,7 +183,12 @@ function checkAg(mp: XfsMount, agno: number, out: string[]) {
   return { free: free + listed + treeBlocks, inodes, freeInodes };
 }
 
-function checkInodes(mp: XfsMount, agno: number, out: string[], mark: (start: number, length: number, value: number) => void) {
+function checkInodes(
+  mp: XfsMount,
+  agno: number,
+  out: string[],
+  mark: (start: number, length: number, value: number) => void,
+) {
   const agi = mp.agi(agno).view;
   let inodes = 0;
   let freeInodes = 0;
@@ -192,14 +201,17 @@ function checkInodes(mp: XfsMount, agno: number, out: string[], mark: (start: nu
   for (const block of all.blocks) mark(block, 1, 3);
   if (!mp.features.finobt) return { inodes, freeInodes };
   const free = checkTree(finobtCursor(mp, agno), out, (record) => {
-    if (partlyFree.get(record.startino) !== JSON.stringify(record)) out.push(`AG ${agno}: finobt chunk ${record.startino} differs`);
+    if (partlyFree.get(record.startino) !== JSON.stringify(record))
+      out.push(`AG ${agno}: finobt chunk ${record.startino} differs`);
     partlyFree.delete(record.startino);
   });
   for (const block of free.blocks) mark(block, 1, 3);
   if (partlyFree.size > 0) out.push(`AG ${agno}: ${partlyFree.size} chunks missing in finobt`);
   if (mp.features.inobtCounts) {
-    if (Agi.get.iblocks(agi, 0) !== all.blocks.length) out.push(`AG ${agno}: iblocks is ${Agi.get.iblocks(agi, 0)}, not ${all.blocks.length}`);
-    if (Agi.get.fblocks(agi, 0) !== free.blocks.length) out.push(`AG ${agno}: fblocks is ${Agi.get.fblocks(agi, 0)}, not ${free.blocks.length}`);
+    if (Agi.get.iblocks(agi, 0) !== all.blocks.length)
+      out.push(`AG ${agno}: iblocks is ${Agi.get.iblocks(agi, 0)}, not ${all.blocks.length}`);
+    if (Agi.get.fblocks(agi, 0) !== free.blocks.length)
+      out.push(`AG ${agno}: fblocks is ${Agi.get.fblocks(agi, 0)}, not ${free.blocks.length}`);
   }
   return { inodes, freeInodes };
 }

@@ -103,7 +103,14 @@ class World {
   }
 
   private alloc(tp: Trans, length: number) {
-    const got = allocExtent(tp, { mode: 'near', target: this.near(), minLength: 1, maxLength: length, data: true, owner: 'skip' });
+    const got = allocExtent(tp, {
+      mode: 'near',
+      target: this.near(),
+      minLength: 1,
+      maxLength: length,
+      data: true,
+      owner: 'skip',
+    });
     assert.ok(got);
     return got;
   }
@@ -131,7 +138,9 @@ class World {
     while (length < run.length && this.owners.get(run.block + length) === 1) length++;
     if (length === 0) return;
     const unwritten = !run.unwritten;
-    this.mp.transact('convert', (tp) => rmapConvert(tp, this.fsb(run.block), length, this.owner(file, run.off, unwritten)));
+    this.mp.transact('convert', (tp) =>
+      rmapConvert(tp, this.fsb(run.block), length, this.owner(file, run.off, unwritten)),
+    );
     for (let k = 0; k < length; k++) this.files[file]?.set(run.off + k, { block: run.block + k, unwritten });
   }
 
@@ -217,12 +226,17 @@ class World {
     this.files.forEach((map, file) => {
       let run: Run | null = null;
       const end = (): void => {
-        if (run !== null) wanted.push([run.block, run.length, this.owner(file, 0, false).ino, run.off, run.unwritten].join());
+        if (run !== null)
+          wanted.push([run.block, run.length, this.owner(file, 0, false).ino, run.off, run.unwritten].join());
       };
       for (const off of [...map.keys()].sort((a, b) => a - b)) {
         const { block, unwritten } = map.get(off) as Mapped;
         const last = run as Run | null;
-        const joins = last !== null && last.off + last.length === off && last.block + last.length === block && last.unwritten === unwritten;
+        const joins =
+          last !== null &&
+          last.off + last.length === off &&
+          last.block + last.length === block &&
+          last.unwritten === unwritten;
         if (joins) run = { ...last, length: last.length + 1 };
         else {
           end();

@@ -91,7 +91,10 @@ function judged(args: string, bytes: number | undefined, use: (mp: XfsMount, ran
   // Chunks that share a block with others stay, as in Linux.
   if (fs.mp.inodesPerBlock <= 64) assert.is(fs.mp.space.available, before, 'all was given back');
   fs.unmount();
-  assert.equal(repairComplaints(path).filter((line) => !line.includes('V4')), []);
+  assert.equal(
+    repairComplaints(path).filter((line) => !line.includes('V4')),
+    [],
+  );
 }
 
 function extents(mp: XfsMount, random: Random, steps: number, longest: number): void {
@@ -121,7 +124,8 @@ for (const [name, args, bytes] of GEOMETRIES) {
 }
 
 space('scattered single blocks make high trees', () =>
-  judged('-m crc=0 -b size=512', undefined, (mp, random) => extents(mp, random, rounds(25_000), 1)));
+  judged('-m crc=0 -b size=512', undefined, (mp, random) => extents(mp, random, rounds(25_000), 1)),
+);
 
 function inodes(mp: XfsMount, random: Random, steps: number): void {
   const held: number[] = [];
@@ -158,7 +162,8 @@ space('a full device gives ENOSPC, and sparse chunks in what is left', () =>
     assert.ok(hasSparse(mp), 'some chunk is sparse');
     for (const ino of inos) mp.transact('ifree', (tp) => freeInode(tp, ino));
     held.giveAll();
-  }));
+  }),
+);
 
 function hasSparse(mp: XfsMount): boolean {
   for (let agno = 0; agno < mp.agCount; agno++) {

@@ -41,7 +41,14 @@ export function setAgf(tp: Trans, agf: Buf, field: AgfCounter, value: number): v
 export function addAgf(tp: Trans, agf: Buf, field: AgfCounter, change: number): void {
   const value = Agf.get[field](agf.view, 0) + change;
   if (value < 0 || value > Agf.get.length(agf.view, 0))
-    throw corrupt({ structure: 'agf', addr: agf.addr, offset: Agf.at[field], field, value: String(value), rule: 'outside the AG' });
+    throw corrupt({
+      structure: 'agf',
+      addr: agf.addr,
+      offset: Agf.at[field],
+      field,
+      value: String(value),
+      rule: 'outside the AG',
+    });
   setAgf(tp, agf, field, value);
 }
 
@@ -55,7 +62,14 @@ export function getFreelistBlock(tp: Trans, agno: number, forBtree: boolean): nu
   const first = Agf.get.flfirst(agf.view, 0);
   const block = agfl.view.getUint32(slotAt(mp, first));
   if (!mp.validAgbno(agno, block))
-    throw corrupt({ structure: `agfl ${agno}`, addr: agfl.addr, offset: slotAt(mp, first), field: `bno[${first}]`, value: String(block), rule: 'outside the AG' });
+    throw corrupt({
+      structure: `agfl ${agno}`,
+      addr: agfl.addr,
+      offset: slotAt(mp, first),
+      field: `bno[${first}]`,
+      value: String(block),
+      rule: 'outside the AG',
+    });
   setAgf(tp, agf, 'flfirst', first + 1 === agflSize(mp) ? 0 : first + 1);
   setAgf(tp, agf, 'flcount', count - 1);
   if (forBtree) addAgf(tp, agf, 'btreeblks', 1);

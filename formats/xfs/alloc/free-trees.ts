@@ -116,9 +116,15 @@ function updateLongest(tp: Trans, agno: number, cnt: ReturnType<typeof cntbtCurs
 }
 
 function disagree(agno: number, start: number, length: number) {
-  return corrupt({ structure: `free space of AG ${agno}`, rule: `bnobt and cntbt disagree about block ${start} length ${length}` });
+  return corrupt({
+    structure: `free space of AG ${agno}`,
+    rule: `bnobt and cntbt disagree about block ${start} length ${length}`,
+  });
 }
 
 function freedTwice(agno: number, start: number, length: number) {
-  return corrupt({ structure: `free space of AG ${agno}`, rule: `freeing block ${start} length ${length}, part of which is free` });
+  return corrupt({
+    structure: `free space of AG ${agno}`,
+    rule: `freeing block ${start} length ${length}, part of which is free`,
+  });
 }

@@ -65,7 +65,13 @@ function takeInode(tp: Trans, agno: number, parentIno: number): number {
   const sameAg = mp.inoToAgno(parentIno) === agno;
   const near = mp.inoToAgino(parentIno) || last;
   const found = (sameAg && seekNear(cursor, near, mp.features.finobt)) || seekAnywhere(cursor, last);
-  if (!found) throw corrupt({ structure: `agi ${agno}`, addr: agi.addr, field: 'freecount', rule: 'counts free inodes that no chunk has' });
+  if (!found)
+    throw corrupt({
+      structure: `agi ${agno}`,
+      addr: agi.addr,
+      field: 'freecount',
+      rule: 'counts free inodes that no chunk has',
+    });
   const record = { ...cursor.get() };
   const index = firstFree(record);
   setFree(record, index, false);
@@ -80,7 +86,8 @@ function takeInode(tp: Trans, agno: number, parentIno: number): number {
   addAgi(tp, agno, 'freecount', -1);
   tp.sbDelta({ ifree: -1 });
   const ino = mp.agInoToIno(agno, record.startino + index);
-  if (ino === parentIno || !mp.validIno(ino)) throw corrupt({ structure: `inobt of AG ${agno}`, rule: `inode ${ino} cannot be free` });
+  if (ino === parentIno || !mp.validIno(ino))
+    throw corrupt({ structure: `inobt of AG ${agno}`, rule: `inode ${ino} cannot be free` });
   return ino;
 }
 

@@ -12,7 +12,7 @@ import { INODES_PER_CHUNK, INODES_PER_HOLEMASK_BIT } from '../structure/btree-fo
 import { DINODE_MAGIC, Dinode } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
 import { btreeMaxRecords } from '../verify/btree.ts';
-import { allocExtent, type Allocated, type AllocRequest } from './alloc.ts';
+import { type Allocated, type AllocRequest, allocExtent } from './alloc.ts';
 import { freeExtent } from './free.ts';
 
 const OWNER = { special: 'inodes' } as const;
@@ -54,7 +54,13 @@ function findFullChunk(tp: Trans, agno: number): Allocated | null {
   const { mp } = tp;
   const agi = mp.agi(agno);
   const length = mp.blocksPerAlloc;
-  const request: AllocRequest = { minLength: length, maxLength: length, owner: OWNER, data: false, leave: inobtHeight(mp) };
+  const request: AllocRequest = {
+    minLength: length,
+    maxLength: length,
+    owner: OWNER,
+    data: false,
+    leave: inobtHeight(mp),
+  };
   const last = Agi.get.newino(agi.view, 0);
   const behind = Math.floor(last / mp.inodesPerBlock) + length;
   if (last !== NULLAGINO && behind < mp.agSize(agno)) {
@@ -180,7 +186,10 @@ function insertSparse(tp: Trans, agno: number, part: Allocated): number {
 function merge(old: InodeChunk, part: InodeChunk, agno: number): InodeChunk {
   // Inodes present in both would be inodes whose blocks were free a moment ago.
   if ((~old.holemask & ~part.holemask & ALL_HOLES) !== 0)
-    throw corrupt({ structure: `inobt of AG ${agno}`, rule: `chunk ${old.startino} has inodes in blocks that were free` });
+    throw corrupt({
+      structure: `inobt of AG ${agno}`,
+      rule: `chunk ${old.startino} has inodes in blocks that were free`,
+    });
   return {
     startino: old.startino,
     holemask: old.holemask & part.holemask,
@@ -204,7 +213,15 @@ function countNewInodes(tp: Trans, agno: number, first: number, count: number): 
 export function addAgi(tp: Trans, agno: number, field: 'count' | 'freecount', change: number): void {
   const agi = tp.mp.agi(agno);
   const value = Agi.get[field](agi.view, 0) + change;
-  if (value < 0) throw corrupt({ structure: 'agi', addr: agi.addr, offset: Agi.at[field], field, value: String(value), rule: 'below 0' });
+  if (value < 0)
+    throw corrupt({
+      structure: 'agi',
+      addr: agi.addr,
+      offset: Agi.at[field],
+      field,
+      value: String(value),
+      rule: 'below 0',
+    });
   tp.modify(agi, Agi.at[field], 4);
   Agi.set[field](agi.view, 0, value);
 }

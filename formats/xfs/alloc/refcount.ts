@@ -34,7 +34,10 @@ export function refcountIncrease(tp: Trans, fsb: FsBlock, length: number): void 
 /** One owner less; blocks that had one are freed (their reverse mapping is gone already). @throws FsError EUCLEAN */
 export function refcountDecrease(tp: Trans, fsb: FsBlock, length: number): void {
   const { mp } = tp;
-  if (!mp.features.reflink) return freeExtent(tp, fsb, length, 'skip');
+  if (!mp.features.reflink) {
+    freeExtent(tp, fsb, length, 'skip');
+    return;
+  }
   const agno = mp.fsbToAgno(fsb);
   const freed = adjust(tp, fsb, length, -1);
   for (let i = 0; i < freed.length; i += 2)
@@ -187,7 +190,8 @@ function join(cursor: Cursor, agbno: number, cow: boolean): void {
   const left = cursor.get();
   const { startblock } = left;
   const total = left.blockcount + blockcount;
-  if (left.cow !== cow || startblock + left.blockcount !== agbno || left.refcount !== refcount || total > MAX_LENGTH) return;
+  if (left.cow !== cow || startblock + left.blockcount !== agbno || left.refcount !== refcount || total > MAX_LENGTH)
+    return;
   cursor.update({ startblock, blockcount: total, refcount, cow });
   if (cursor.lookup(cow ? cowKey(agbno) : agbno, 'eq')) cursor.delete();
 }

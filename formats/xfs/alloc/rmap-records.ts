@@ -21,12 +21,24 @@ function ignoresOffset(fields: OwnerFields): boolean {
 }
 
 /** Records that the owner has `length` blocks from `agbno` on. @throws FsError EUCLEAN if it had part of them */
-export function rmapInsert(tp: Trans, agno: number, agbno: number, length: number, owner: Exclude<Owner, 'skip'>): void {
+export function rmapInsert(
+  tp: Trans,
+  agno: number,
+  agbno: number,
+  length: number,
+  owner: Exclude<Owner, 'skip'>,
+): void {
   enter(tp, agno, agbno, length, ownerFields(owner));
 }
 
 /** Records that it has them no longer. @throws FsError EUCLEAN if it had not all of them */
-export function rmapRemove(tp: Trans, agno: number, agbno: number, length: number, owner: Exclude<Owner, 'skip'>): void {
+export function rmapRemove(
+  tp: Trans,
+  agno: number,
+  agbno: number,
+  length: number,
+  owner: Exclude<Owner, 'skip'>,
+): void {
   remove(tp, agno, agbno, length, ownerFields(owner));
 }
 

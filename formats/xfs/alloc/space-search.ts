@@ -84,7 +84,8 @@ export class SpaceSearch {
       do {
         const { startblock, blockcount } = cnt.get();
         this.align(startblock, blockcount);
-        if (this.usableLength >= wish.maxLength) return this.choose(startblock, blockcount, this.usableStart, wish.maxLength);
+        if (this.usableLength >= wish.maxLength)
+          return this.choose(startblock, blockcount, this.usableStart, wish.maxLength);
       } while (cnt.next());
       if (wish.avoidBusy) return false;
     }

@@ -2,8 +2,9 @@
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { writeBe64 } from '../../../core/struct.ts';
 import { BtreeLongHeader, BtreeShortHeader } from '../structure/btree-format.ts';
-import { NULL_POINTER, type BtreeCursor } from './cursor.ts';
+import type { BtreeCursor } from './cursor.ts';
 import { logChange } from './keys.ts';
+import { NULL_POINTER } from './kind.ts';
 
 /** Takes the free block at `pointer` for the tree: an empty block at `level` without siblings. */
 export function initBlock<R, K>(cursor: BtreeCursor<R, K>, pointer: number, level: number): Buf {
@@ -96,7 +97,14 @@ export function moveEntries<R, K>(
   moveBytes(cursor, from, pointers + fromSlot * pointerSize, to, pointers + toSlot * pointerSize, count * pointerSize);
 }
 
-function moveBytes<R, K>(cursor: BtreeCursor<R, K>, from: Buf, fromAt: number, to: Buf, toAt: number, size: number): void {
+function moveBytes<R, K>(
+  cursor: BtreeCursor<R, K>,
+  from: Buf,
+  fromAt: number,
+  to: Buf,
+  toAt: number,
+  size: number,
+): void {
   cursor.trans().modify(to, toAt, size);
   if (from === to) to.bytes.copyWithin(toAt, fromAt, fromAt + size);
   else to.bytes.set(from.bytes.subarray(fromAt, fromAt + size), toAt);

@@ -23,13 +23,10 @@ import type { Trans } from '../trans.ts';
 import { deleteAt } from './delete.ts';
 import { insertAt } from './insert.ts';
 import { insideKeys, updateKeys } from './keys.ts';
-import type { BtreeKind, SearchKey } from './kind.ts';
+import { type BtreeKind, NULL_POINTER, type SearchKey } from './kind.ts';
 
 export type Direction = 'le' | 'ge' | 'eq';
 export type BtreeFork = 'data' | 'attr';
-
-/** A null pointer of either size, as the cursor returns it. */
-export const NULL_POINTER = -1;
 
 const NULL32 = 0xffffffff;
 
@@ -46,7 +43,24 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   /** Levels of the tree at the last lookup. */
   levels = 0;
   // Literals: cursors are made for every look-up, and these are the cheapest way to make an array.
-  readonly bufs: (Buf | null)[] = [null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null];
+  readonly bufs: (Buf | null)[] = [
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ];
   readonly slots: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   /** Size of a block header, and of pointers. */
   readonly headerSize: number;
@@ -313,7 +327,8 @@ export class BtreeCursor<R, K = number> implements SearchKey {
       this.setBuf(level, buf);
       const max = this.maxForkRecords();
       const count = this.count(level);
-      if (count < 1 || count > max) throw this.damage(buf, `${count} not in 1 … ${max}`, this.forkStart() + 2, 'numrecs');
+      if (count < 1 || count > max)
+        throw this.damage(buf, `${count} not in 1 … ${max}`, this.forkStart() + 2, 'numrecs');
       return;
     }
     const header = this.agBuf as Buf;
@@ -337,8 +352,7 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   private descend(): number {
     this.readRoot();
     for (let level = this.levels - 1; level > 0; level--) {
-      const slot = this.countUpTo(level) - 1;
-      this.slots[level] = slot < 0 ? 0 : slot;
+      this.slots[level] = Math.max(this.countUpTo(level) - 1, 0);
       this.setBuf(level - 1, this.readBlock(this.pointer(level), level - 1));
     }
     return this.countUpTo(0);
@@ -377,7 +391,8 @@ export class BtreeCursor<R, K = number> implements SearchKey {
     this.slots[up] = (this.slots[up] as number) + 1;
     for (; up > level; up--) {
       const pointer = this.pointer(up);
-      if (up === level + 1 && pointer !== target) throw this.damage(from, `right sibling ${target}, parent says ${pointer}`);
+      if (up === level + 1 && pointer !== target)
+        throw this.damage(from, `right sibling ${target}, parent says ${pointer}`);
       this.setBuf(up - 1, this.readBlock(pointer, up - 1));
       this.slots[up - 1] = 0;
     }
@@ -400,7 +415,8 @@ export class BtreeCursor<R, K = number> implements SearchKey {
     this.slots[up] = (this.slots[up] as number) - 1;
     for (; up > level; up--) {
       const pointer = this.pointer(up);
-      if (up === level + 1 && pointer !== target) throw this.damage(from, `left sibling ${target}, parent says ${pointer}`);
+      if (up === level + 1 && pointer !== target)
+        throw this.damage(from, `left sibling ${target}, parent says ${pointer}`);
       this.setBuf(up - 1, this.readBlock(pointer, up - 1));
       this.slots[up - 1] = this.count(up - 1) - 1;
     }

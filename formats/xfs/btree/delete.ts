@@ -6,9 +6,10 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { moveEntries, pointerOf, setBlockCount, setCount, setLeftSibling, setRightSibling } from './block.ts';
-import { NULL_POINTER, type BtreeCursor } from './cursor.ts';
+import type { BtreeCursor } from './cursor.ts';
 import { setRoot, shiftLeft, shiftRight } from './insert.ts';
 import { insideKeys, logChange, updateKeys } from './keys.ts';
+import { NULL_POINTER } from './kind.ts';
 
 /** Deletes the record under the leaf's slot. */
 export function deleteAt<R, K>(cursor: BtreeCursor<R, K>): void {

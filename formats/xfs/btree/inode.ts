@@ -23,7 +23,12 @@ export interface InodeChunk {
 
 const AT = InobtSparseRecord.at;
 
-function kind(name: 'inobt' | 'finobt', rootAt: number, levelAt: number, sparse: boolean): BtreeKind<InodeChunk, number> {
+function kind(
+  name: 'inobt' | 'finobt',
+  rootAt: number,
+  levelAt: number,
+  sparse: boolean,
+): BtreeKind<InodeChunk, number> {
   return {
     name,
     magicV4: BtreeMagic[name][0],

@@ -6,9 +6,18 @@
  * xfs_btree_make_block_unfull and xfs_btree_split, so that trees have the shape that Linux would give them.
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
-import { initBlock, moveEntries, pointerOf, setBlockCount, setCount, setLeftSibling, setRightSibling } from './block.ts';
-import { NULL_POINTER, type BtreeCursor } from './cursor.ts';
+import {
+  initBlock,
+  moveEntries,
+  pointerOf,
+  setBlockCount,
+  setCount,
+  setLeftSibling,
+  setRightSibling,
+} from './block.ts';
+import type { BtreeCursor } from './cursor.ts';
 import { insideKeys, keyOfBlock, logChange, updateKeys } from './keys.ts';
+import { NULL_POINTER } from './kind.ts';
 
 /** Puts the record in before the leaf's current slot. @throws FsError ENOSPC */
 export function insertAt<R, K>(cursor: BtreeCursor<R, K>, record: R): void {
@@ -27,9 +36,8 @@ export function insertAt<R, K>(cursor: BtreeCursor<R, K>, record: R): void {
 /** Ensures that the block at `level` of the path can take one entry more at or after the current slot. */
 function makeRoom<R, K>(cursor: BtreeCursor<R, K>, level: number): void {
   if (cursor.count(level) < cursor.maxRecords(level)) return;
-  if (cursor.inFork(level)) return pushRootDown(cursor);
-  if (shiftRight(cursor, level) || shiftLeft(cursor, level)) return;
-  split(cursor, level);
+  if (cursor.inFork(level)) pushRootDown(cursor);
+  else if (!shiftRight(cursor, level) && !shiftLeft(cursor, level)) split(cursor, level);
 }
 
 /** Gives the last entry to the right neighbour, unless that is full or the path stands on the last entry. */
@@ -102,7 +110,14 @@ function split<R, K>(cursor: BtreeCursor<R, K>, level: number): void {
   }
 }
 
-function link<R, K>(cursor: BtreeCursor<R, K>, level: number, left: Buf, leftPointer: number, right: Buf, pointer: number): void {
+function link<R, K>(
+  cursor: BtreeCursor<R, K>,
+  level: number,
+  left: Buf,
+  leftPointer: number,
+  right: Buf,
+  pointer: number,
+): void {
   const beyond = cursor.rightSibling(left);
   setRightSibling(cursor, right, beyond);
   setLeftSibling(cursor, right, leftPointer);

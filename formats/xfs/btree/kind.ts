@@ -13,6 +13,9 @@ import type { BtreeCursor } from './cursor.ts';
 
 export type BtreeName = 'bnobt' | 'cntbt' | 'inobt' | 'finobt' | 'rmapbt' | 'refcountbt' | 'bmbt';
 
+/** A null pointer of either size, as the cursor reads it. */
+export const NULL_POINTER = -1;
+
 /** A search key in up to four numbers, most significant first; what they mean is the kind's business. */
 export interface SearchKey {
   k0: number;

@@ -53,7 +53,8 @@ export const refcountbt: BtreeKind<RefcountExtent, number> = {
     view.setUint32(at + AT.refcount, record.refcount);
   },
   check(record, mp, agno) {
-    if (record.cow !== (record.refcount === 1)) return `refcount ${record.refcount} of a ${record.cow ? 'staging' : 'shared'} extent`;
+    if (record.cow !== (record.refcount === 1))
+      return `refcount ${record.refcount} of a ${record.cow ? 'staging' : 'shared'} extent`;
     if (record.refcount < 1) return 'refcount 0';
     return checkAgExtent(record, mp, agno);
   },
@@ -61,7 +62,7 @@ export const refcountbt: BtreeKind<RefcountExtent, number> = {
     into.setUint32(keyAt, view.getUint32(at));
   },
   compareEnds: () => 0,
-    highKeyOfRecord() {},
+  highKeyOfRecord() {},
   allocBlock: (cursor) => allocRefcountBlock(cursor.trans(), cursor.agno),
   freeBlock: (cursor, pointer) => freeRefcountBlock(cursor.trans(), cursor.agno, pointer),
 };

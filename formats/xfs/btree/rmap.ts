@@ -132,11 +132,13 @@ export const rmapbt: BtreeKind<Rmap, RmapSearch> = {
     view.setUint32(at + REC.offset + 4, record.offset % TWO32);
   },
   check(record, mp, agno) {
-    if (record.owner < RmapOwner.COW || (record.owner < 0 && record.owner > RmapOwner.FS)) return `owner ${record.owner}`;
+    if (record.owner < RmapOwner.COW || (record.owner < 0 && record.owner > RmapOwner.FS))
+      return `owner ${record.owner}`;
     if (record.owner === RmapOwner.FS)
       return record.startblock === 0 && record.blockcount >= 1 ? null : 'AG headers elsewhere than at block 0';
     if (record.owner >= 0 && !mp.validIno(record.owner)) return `owner inode ${record.owner} is outside`;
-    if (record.owner < 0 && (record.attrFork || record.bmbtBlock || record.unwritten)) return 'flags of a special owner';
+    if (record.owner < 0 && (record.attrFork || record.bmbtBlock || record.unwritten))
+      return 'flags of a special owner';
     return checkAgExtent(record, mp, agno);
   },
   keyOfRecord(view, at, into, keyAt) {

@@ -32,7 +32,8 @@ type AnyCursor = BtreeCursor<any, any>;
 
 /** @throws FsError EINVAL for a block outside the AG, EUCLEAN, EIO */
 export function blockUse(mp: XfsMount, agno: number, agbno: number): BlockUse {
-  if (agno >= mp.agCount || agbno >= mp.agSize(agno)) throw new FsError('EINVAL', { detail: `block ${agno}/${agbno} does not exist` });
+  if (agno >= mp.agCount || agbno >= mp.agSize(agno))
+    throw new FsError('EINVAL', { detail: `block ${agno}/${agbno} does not exist` });
   const type = headerUse(mp, agbno) ?? plainUse(mp, agno, agbno) ?? treeUse(mp, agno, agbno);
   if (type !== null) return { type, ino: null };
   const owned = mp.features.rmapbt ? rmapUse(mp, agno, agbno) : inodesUse(mp, mp.agbToFsb(agno, agbno));
@@ -180,7 +181,8 @@ function inodesUse(mp: XfsMount, fsb: number): BlockUse | null {
 function forkUse(ip: XfsInode, fork: ForkKind, fsb: number): string | null {
   const { format } = fork === 'data' ? ip.dataFork : ip.attrFork;
   if ((format !== 'extents' && format !== 'btree') || (fork === 'data' && ip.realtime)) return null;
-  if (format === 'btree' && onPath(bmbtCursor(ip, fork), ip.mp.fsbToAddr(fsb))) return fork === 'attr' ? 'btbmapa' : 'btbmapd';
+  if (format === 'btree' && onPath(bmbtCursor(ip, fork), ip.mp.fsbToAddr(fsb)))
+    return fork === 'attr' ? 'btbmapa' : 'btbmapd';
   const extent = new Extent();
   for (let off = 0; forkLookup(ip, fork, off, extent); off = extent.end)
     if (fsb >= extent.block && fsb < extent.block + extent.count) return forkType(ip, fork, fsb);

@@ -3,10 +3,11 @@
  * free; else from the free-space btree, gaps being unknown. Shared blocks come once for each owner. Mirrors
  * fs/xfs/xfs_fsmap.c. Numbers are bytes.
  */
+
+import { findShared } from '../alloc/refcount.ts';
 import { bnobtCursor } from '../btree/free-space.ts';
 import { visitOverlap } from '../btree/overlap.ts';
 import { rmapbtCursor } from '../btree/rmap.ts';
-import { findShared } from '../alloc/refcount.ts';
 import type { XfsMount } from '../mount.ts';
 import { RmapOwner } from '../structure/btree-format.ts';
 
@@ -71,8 +72,8 @@ export function fsmap(
   range: FsmapRange,
   visit: (entry: FsmapEntry) => boolean,
 ): void {
-  if (device === 'data') return mapData(mp, range, visit);
-  if (device === 'log') mapLog(mp, range, visit);
+  if (device === 'data') mapData(mp, range, visit);
+  else if (device === 'log') mapLog(mp, range, visit);
 }
 
 class Reporter {
