@@ -3,8 +3,9 @@
  * shown: an unknown incompatible feature is refused by name, an unknown read-only-compatible one allows reading only,
  * and an unclean log is never passed over in silence.
  */
-import type { Device } from '../../core/device/device.ts';
+
 import { BufferCache } from '../../core/buffer-cache.ts';
+import type { Device } from '../../core/device/device.ts';
 import { FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
@@ -21,6 +22,7 @@ import { xfsStatfs } from './statfs.ts';
 import { Incompat, LogIncompat, RoCompat, unknownBits, VersionBit } from './structure/features.ts';
 import { SBF_READONLY } from './structure/sb.ts';
 import { readSuperblock, type SuperblockValues } from './superblock.ts';
+import { xfsWords } from './words/words.ts';
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -31,6 +33,7 @@ export class XfsFilesystem implements Filesystem {
   readonly readOnly: boolean;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
+  readonly words = xfsWords;
   private readonly notes: readonly string[];
 
   constructor(mp: XfsMount, notes: readonly string[]) {
@@ -123,7 +126,8 @@ function mustBeReadOnly(sb: SuperblockValues, options: MountOptions, notes: stri
       readOnly = true;
     }
   }
-  if (sb.inprogress !== 0) throw new FsError('EINVAL', { detail: 'mkfs did not finish this image (inprogress is set)' });
+  if (sb.inprogress !== 0)
+    throw new FsError('EINVAL', { detail: 'mkfs did not finish this image (inprogress is set)' });
   if ((sb.flags & SBF_READONLY) !== 0) {
     notes.push('read only: the superblock says so');
     readOnly = true;
@@ -137,11 +141,13 @@ function assignDevices(sb: SuperblockValues, data: Device, options: MountOptions
   let log = data;
   if (sb.logstart === 0) {
     const device = given.shift();
-    if (device === undefined) throw new FsError('ENODEV', { detail: 'the log is on another device: give it with --device' });
+    if (device === undefined)
+      throw new FsError('ENODEV', { detail: 'the log is on another device: give it with --device' });
     log = device;
   }
   const realtime = sb.rblocks > 0 && sb.rtstart === 0 ? (given.shift() ?? null) : null;
-  if (given.length > 0) throw new FsError('EINVAL', { detail: `${given[0]?.name}: the image has no use for this device` });
+  if (given.length > 0)
+    throw new FsError('EINVAL', { detail: `${given[0]?.name}: the image has no use for this device` });
   return { data, log, realtime };
 }
 
@@ -149,7 +155,9 @@ function checkSizes(sb: SuperblockValues, devices: MountDevices): void {
   const tooSmall = (device: Device, what: string, blocks: number): void => {
     const need = blocks * sb.blocksize;
     if (device.size < need)
-      throw new FsError('EINVAL', { detail: `${what} needs ${need} bytes, ${device.name} has ${device.size}: truncated?` });
+      throw new FsError('EINVAL', {
+        detail: `${what} needs ${need} bytes, ${device.name} has ${device.size}: truncated?`,
+      });
   };
   tooSmall(devices.data, 'the file system', sb.dblocks);
   if (devices.log !== devices.data) tooSmall(devices.log, 'the log', sb.logblocks);
@@ -166,5 +174,6 @@ function openLog(mp: XfsMount, mount: (data: Device) => XfsMount, notes: string[
 }
 
 function checkRoot(fs: XfsFilesystem): void {
-  if (fs.root().kind !== 'dir') throw new FsError('EUCLEAN', { detail: `root inode ${fs.mp.rootIno} is not a directory` });
+  if (fs.root().kind !== 'dir')
+    throw new FsError('EUCLEAN', { detail: `root inode ${fs.mp.rootIno} is not a directory` });
 }

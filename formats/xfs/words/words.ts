@@ -1,0 +1,7 @@
+/** The commands that only XFS has. A word joins by one line. */
+import type { Word } from '../../../core/vfs/word.ts';
+import { fsmap } from './fsmap.ts';
+import { placeWords } from './places.ts';
+import { spaceWords } from './space.ts';
+
+export const xfsWords: readonly Word[] = [fsmap, ...placeWords, ...spaceWords];
