@@ -66,13 +66,6 @@ export function findShared(
   return { agbno: start, length: Math.min(stop, end) - start };
 }
 
-/** The number of owners of a block that somebody owns. */
-export function refcountOf(mp: XfsMount, agno: number, agbno: number): number {
-  if (!mp.features.reflink) return 1;
-  const cursor = refcountbtCursor(mp, agno);
-  return seekShared(cursor, agbno, agbno + 1) ? cursor.get().refcount : 1;
-}
-
 /** Moves to the first shared extent that touches [agbno, end). */
 function seekShared(cursor: Cursor, agbno: number, end: number): boolean {
   if (cursor.lookup(agbno, 'le')) {

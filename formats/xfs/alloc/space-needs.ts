@@ -33,12 +33,6 @@ export function attrSetBlocks(mp: XfsMount, length: number): number {
   return DA_MAX_DEPTH * (1 + mappingBlocks(mp, 1)) + Math.ceil(length / mp.blockSize);
 }
 
-/** Blocks to give an inode an attribute fork. */
-export function addForkBlocks(mp: XfsMount): number {
-  const perBlock = mp.dirBlockSize / mp.blockSize;
-  return perBlock + mappingBlocks(mp, perBlock);
-}
-
 /** Blocks for the extent btree when `blocks` are mapped. */
 function mappingBlocks(mp: XfsMount, blocks: number): number {
   const records = btreeMaxRecords(mp, 'bnobt', true);

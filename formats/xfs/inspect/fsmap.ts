@@ -63,7 +63,6 @@ const OWNERS: Readonly<Record<number, FsmapSpecial>> = {
 };
 
 const SECTOR = 512;
-export const WHOLE_DEVICE: FsmapRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
 /** Shows `visit` the mappings of a device that touch `range`, by rising address, until it answers false. @throws FsError EUCLEAN, EIO */
 export function fsmap(
