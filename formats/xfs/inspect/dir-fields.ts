@@ -102,7 +102,7 @@ function entryPlaces(block: Block): number[] {
   const geo = dirGeometry(block.mp);
   list = [];
   const end = isBlock(block) ? Math.max(geo.dataHeader, leafAt(block)) : block.bytes.length;
-  for (let at = geo.dataHeader; at + 9 < end; at += entryLength(block, at)) list.push(at);
+  for (let at = geo.dataHeader; at < end && at + 4 <= block.bytes.length; at += entryLength(block, at)) list.push(at);
   places.set(block, list);
   return list;
 }
@@ -114,7 +114,8 @@ const bestCount = (block: Block): number => Math.min(block.view.getUint32(leafTa
 
 /** Fields of directory blocks. */
 export function dirFields(v5: boolean, ftype: boolean): Field[] {
-  const union = entry(ftype);
+  // xfs_db never shows the type in version 2 blocks, though it may be there.
+  const union = entry(v5 && ftype);
   const pair = group(['hashval', 0, u32x], ['address', 4, u32x]);
   const node = v5 ? Da3NodeHeader : DaNodeHeader;
   const unionAt: Field['at'] = (block, _base, index) => entryPlaces(block)[index] ?? 0;
