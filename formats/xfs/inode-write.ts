@@ -29,7 +29,8 @@ export function checkWritable(ip: XfsInode, append = false): void {
 /** Content is about to change: mtime and ctime become now, set-id bits go. */
 export function touchInode(ip: XfsInode): void {
   const now = ip.fs.now();
-  const cleared = setIdBits(ip.mode);
+  // Who has root's capability (CAP_FSETID) writes without taking the bits away.
+  const cleared = ip.mp.options.owner.uid === 0 ? 0 : setIdBits(ip.mode);
   if (cleared === 0 && sameTick(ip, now)) return;
   const before = isPinnedDirty(ip) ? pinned(ip) : null;
   ip.mp.transact('times', (tp) => {
