@@ -4,14 +4,15 @@ import type { XfsInode } from './inode.ts';
 import { DiFlag, DiFlag2, Dinode, dinodeFlags2, readTimestamp } from './structure/dinode.ts';
 
 const S_IFMT = 0o170000;
+/** By S_IFMT bits (0o010000, 0o020000, …); biome reads octal keys wrongly, so they are decimal. */
 const KINDS: Readonly<Record<number, FileKind>> = {
-  0o010000: 'fifo',
-  0o020000: 'char',
-  0o040000: 'dir',
-  0o060000: 'block',
-  0o100000: 'file',
-  0o120000: 'symlink',
-  0o140000: 'socket',
+  4096: 'fifo',
+  8192: 'char',
+  16384: 'dir',
+  24576: 'block',
+  32768: 'file',
+  40960: 'symlink',
+  49152: 'socket',
 };
 
 /** The kind of file in a mode; regular for a type that no file has (iget refuses those). */
