@@ -1,5 +1,5 @@
 /** fsio: arguments to one shot (-c), a script (stdin), or the shell. */
-import { readSync } from 'node:fs';
+import { readFileSync, readSync } from 'node:fs';
 import { complete } from '../commands/complete.ts';
 import { CommandFailure } from '../commands/failure.ts';
 import { Mounts } from '../commands/mounts.ts';
@@ -66,7 +66,17 @@ function newSession(line: CommandLine): Session {
     strict: line.flags.has('strict'),
     expert: line.flags.has('x'),
     readOnly: line.flags.has('r'),
+    mayGuard,
   });
+}
+
+/**
+ * Whoever owns an image may do anything in it; but a root that gave up CAP_LINUX_IMMUTABLE (bit 9) gave up this.
+ */
+function mayGuard(): boolean {
+  if (process.platform !== 'linux' || process.geteuid?.() !== 0) return true;
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return effective === undefined || ((BigInt(`0x${effective}`) >> 9n) & 1n) === 1n;
 }
 
 function wallClock(): { seconds: number; nanoseconds: number } {

@@ -216,3 +216,61 @@ export const swapext = command({
     }
   },
 });
+
+interface Sent {
+  readonly report: IoReport;
+  readonly condensed: boolean;
+  readonly quiet: boolean;
+}
+
+export const sendfile = command({
+  name: 'sendfile',
+  alias: 'send',
+  count: [2, Number.POSITIVE_INFINITY],
+  operands: '[off len]',
+  about: 'append to what was sent before: bytes of another file of the image',
+  options: {
+    C: { about: 'report as numbers with commas' },
+    f: { value: 'n', kind: 'integer', about: 'from open file n' },
+    i: { value: 'file', kind: 'text', about: 'from this file' },
+    q: { about: 'no report' },
+  },
+  completes: 'path',
+  run(session, { options, operands }): Sent {
+    const { f: number, i: path } = options;
+    if ((path === undefined) === (number === undefined)) throw usage(sendfile);
+    const from = path === undefined ? openFileNumber(session, number ?? 0) : openInput(session, path);
+    try {
+      const [off, len] = operands.length === 2 ? (operands as [string, string]) : ['0', String(from.inode.size)];
+      const offset = session.size(off, 'offset argument');
+      const count = session.size(len, 'length argument');
+      const elapsed = stopwatch();
+      const done = sendBytes(session, from, offset, count);
+      return {
+        report: { verb: 'sent', offset, count, ...done, seconds: elapsed() },
+        condensed: options.C,
+        quiet: options.q,
+      };
+    } finally {
+      if (path !== undefined) from.close();
+    }
+  },
+  text({ report, condensed, quiet }, out) {
+    if (!quiet) writeReport(report, condensed, out);
+  },
+  json: ({ report }) => ({ command: 'sendfile', ...report }),
+});
+
+/** Copies bytes to where the last sendfile on the open file ended. */
+function sendBytes(session: Session, from: OpenFile, offset: number, count: number): { total: number; ops: number } {
+  const to = session.file();
+  const buffer = session.buffer(CHUNK);
+  let total = 0;
+  while (total < count) {
+    const bytes = from.read(offset + total, buffer.subarray(0, Math.min(CHUNK, count - total)));
+    if (bytes === 0) break;
+    to.position += to.write(to.position, buffer.subarray(0, bytes));
+    total += bytes;
+  }
+  return { total, ops: total === 0 ? 0 : 1 };
+}

@@ -144,6 +144,9 @@ export const lsattr = command({
   json: ({ path, xflags }) => ({ command: 'lsattr', path, xflags, flags: xflagNames(xflags) }),
 });
 
+/** The flags for which Linux asks CAP_LINUX_IMMUTABLE. */
+const GUARDED = Xflag.IMMUTABLE | Xflag.APPEND;
+
 export const chattr = command({
   name: 'chattr',
   count: [1, Number.POSITIVE_INFINITY],
@@ -156,6 +159,7 @@ export const chattr = command({
     for (const { path, inode } of chosen(session, wanted)) {
       const flags = inode.stat().xflags;
       try {
+        if (((wanted.set | wanted.clear) & GUARDED) !== 0 && !session.mayGuard()) throw new FsError('EPERM');
         inode.setFlags({ xflags: ((flags | wanted.set) & ~wanted.clear) >>> 0 });
       } catch (error) {
         if (!(error instanceof FsError)) throw error;

@@ -52,6 +52,8 @@ export class OpenFile {
   readonly name: string;
   readonly flags: OpenFlags;
   readonly file: File;
+  /** Where sendfile goes on: the position that read(2) and write(2) would move. */
+  position = 0;
 
   constructor(mount: Mount, file: File, name: string, flags: OpenFlags) {
     this.mount = mount;

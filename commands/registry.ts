@@ -3,7 +3,8 @@ import { chmod, chown, touch, utimes } from './attributes.ts';
 import { bmap } from './bmap.ts';
 import { cd, pwd } from './cd.ts';
 import type { Command } from './command.ts';
-import { copyRange, dedupe, exchangeRange, swapext } from './copy.ts';
+import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
+import { fadvise } from './fadvise.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
 import { formatCommand, formatCommands } from './format-words.ts';
@@ -21,11 +22,14 @@ import { reflink } from './reflink.ts';
 import { seek } from './seek.ts';
 import type { Session } from './session.ts';
 import { stat, statfs } from './stat.ts';
+import { statx } from './statx.ts';
 import { fdatasync, fsync, sync, syncfs } from './sync.ts';
 import { cat, get, put } from './transfer.ts';
 import { truncate } from './truncate.ts';
+import { attr } from './xattr.ts';
 
 const COMMANDS: readonly Command[] = [
+  attr,
   bmap,
   cat,
   cd,
@@ -39,6 +43,7 @@ const COMMANDS: readonly Command[] = [
   dedupe,
   exchangeRange,
   extsize,
+  fadvise,
   falloc,
   fcollapse,
   fdatasync,
@@ -80,8 +85,10 @@ const COMMANDS: readonly Command[] = [
   rm,
   rmdir,
   seek,
+  sendfile,
   stat,
   statfs,
+  statx,
   swapext,
   symlink,
   sync,

@@ -24,6 +24,8 @@ export interface SessionSettings {
   readonly expert: boolean;
   /** -r: files are opened for reading, and names and attributes by path are not changed. */
   readonly readOnly: boolean;
+  /** May this user make files immutable or append-only? */
+  mayGuard(): boolean;
 }
 
 export class Session {
@@ -41,6 +43,7 @@ export class Session {
   readonly strict: boolean;
   readonly expert: boolean;
   readonly readOnly: boolean;
+  readonly mayGuard: () => boolean;
   /** The image that paths mean while no file is open. */
   private image: Mount | null = null;
   private shared = new Uint8Array(0);
@@ -52,6 +55,7 @@ export class Session {
     this.strict = settings.strict;
     this.expert = settings.expert;
     this.readOnly = settings.readOnly;
+    this.mayGuard = settings.mayGuard;
   }
 
   /** Opens an image without a file. @throws FsError */

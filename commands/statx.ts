@@ -1,0 +1,56 @@
+/** statx: what statx(2) tells of the open file (xfs_io's io/stat.c). */
+import type { Stat } from '../core/vfs/inode.ts';
+import { command, usage } from './command.ts';
+import { fullMode } from './mode.ts';
+import { stat } from './stat.ts';
+import { Xflag } from './xflags.ts';
+
+/** STATX_BASIC_STATS, birth time, mount id and direct I/O alignment: what Linux answers for a file on XFS. */
+const MASK = 0x7ff | 0x800 | 0x1000;
+const Attribute = { IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
+/** What of these a file system says it knows, with automount (0x1000) and mount root (0x2000). */
+const ATTRIBUTES_MASK = 0x203070;
+
+export const statx = command({
+  name: 'statx',
+  about: 'what statx(2) tells of the open file',
+  options: {
+    D: { about: 'accepted' },
+    F: { about: 'accepted' },
+    m: { value: 'mask', kind: 'text', about: 'accepted: all fields are filled in' },
+    r: { about: 'every field' },
+    v: { about: 'with times' },
+  },
+  run(session, { options, operands }): { readonly raw: Stat } | ReturnType<typeof stat.run> {
+    if (operands.length > 0 || (options.r && options.v)) throw usage(statx);
+    if (options.r) return { raw: session.file().inode.stat() };
+    return stat.run(session, { options: { p: undefined, r: false, v: options.v }, operands: [], last: () => null });
+  },
+  text(result, out) {
+    if (!('raw' in result)) {
+      stat.text?.(result, out);
+      return;
+    }
+    const st = result.raw;
+    out.write(`stat.mask = 0x${MASK.toString(16)}\nstat.blksize = ${st.blockSize}\n`);
+    out.write(`stat.attributes = 0x${attributesOf(st).toString(16)}\nstat.nlink = ${st.nlink}\n`);
+    out.write(`stat.uid = ${st.uid}\nstat.gid = ${st.gid}\nstat.mode: 0${fullMode(st).toString(8)}\n`);
+    out.write(`stat.ino = ${st.ino}\nstat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
+    out.write(`stat.attributes_mask = 0x${ATTRIBUTES_MASK.toString(16)}\n`);
+    for (const name of ['atime', 'btime', 'ctime', 'mtime'] as const) {
+      const time = st[name] ?? { seconds: 0, nanoseconds: 0 };
+      out.write(`stat.${name}.tv_sec = ${time.seconds}\nstat.${name}.tv_nsec = ${time.nanoseconds}\n`);
+    }
+    out.write(`stat.rdev_major = ${st.rdev?.major ?? 0}\nstat.rdev_minor = ${st.rdev?.minor ?? 0}\n`);
+    out.write('stat.dev_major = 0\nstat.dev_minor = 0\n');
+  },
+});
+
+function attributesOf({ xflags }: Stat): number {
+  let attributes = 0;
+  if ((xflags & Xflag.IMMUTABLE) !== 0) attributes |= Attribute.IMMUTABLE;
+  if ((xflags & Xflag.APPEND) !== 0) attributes |= Attribute.APPEND;
+  if ((xflags & Xflag.NODUMP) !== 0) attributes |= Attribute.NODUMP;
+  if ((xflags & Xflag.DAX) !== 0) attributes |= Attribute.DAX;
+  return attributes;
+}
