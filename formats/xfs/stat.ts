@@ -5,24 +5,31 @@ import { DiFlag, DiFlag2, Dinode, dinodeFlags2, readTimestamp } from './structur
 
 const S_IFMT = 0o170000;
 /** By S_IFMT bits (0o010000, 0o020000, …); biome reads octal keys wrongly, so they are decimal. */
-const KINDS: Readonly<Record<number, FileKind>> = {
-  4096: 'fifo',
-  8192: 'char',
-  16384: 'dir',
-  24576: 'block',
-  32768: 'file',
-  40960: 'symlink',
-  49152: 'socket',
-};
+// By the four type bits: Biome's fix of octal property keys gets their value wrong.
+const KINDS: readonly (FileKind | undefined)[] = [
+  undefined,
+  'fifo',
+  'char',
+  undefined,
+  'dir',
+  undefined,
+  'block',
+  undefined,
+  'file',
+  undefined,
+  'symlink',
+  undefined,
+  'socket',
+];
 
 /** The kind of file in a mode; regular for a type that no file has (iget refuses those). */
 export function kindOfMode(mode: number): FileKind {
-  return KINDS[mode & S_IFMT] ?? 'file';
+  return KINDS[(mode & S_IFMT) >> 12] ?? 'file';
 }
 
 /** True if the mode's type is one that files have. */
 export function isKnownMode(mode: number): boolean {
-  return KINDS[mode & S_IFMT] !== undefined;
+  return KINDS[(mode & S_IFMT) >> 12] !== undefined;
 }
 
 /** FS_XFLAG_* by DIFLAG, in order of the bits of `flags`. */
