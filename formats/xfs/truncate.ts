@@ -46,6 +46,8 @@ export function setSize(ip: XfsInode, size: number): void {
     });
     return;
   }
+  // The zeroed edge may be the first write to the image, before any transaction.
+  if (!ip.mp.log.inRecovery) ip.mp.log.start();
   const zeroed = size > old ? zeroRange(ip, old, size - old) : truncatePage(ip, size);
   const onDisk = diskSize(ip);
   ip.setMemorySize(size);
