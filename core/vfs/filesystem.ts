@@ -56,6 +56,10 @@ export interface Filesystem {
   /** The inode with this number; the same object while it is in use. @throws FsError ENOENT free, EUCLEAN damaged */
   iget(ino: number): Inode;
   statfs(): StatFs;
+  /** The label, empty if it has none; absent where the format has no labels. */
+  label?(): string;
+  /** @throws FsError EINVAL too long, EROFS */
+  setLabel?(label: string): void;
   /** All dirty pages and metadata durable; the file system would need no more than log recovery. */
   sync(): void;
   /** Ends the use of the image: everything in place, the log clean. Not called after a failure that leaves doubt. */

@@ -13,6 +13,7 @@ import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { readLabel, writeLabel } from './label.ts';
 import { attachLog } from './log/log.ts';
 import { finishRecovery, recoverMount } from './log/recover/open.ts';
 import { type MountDevices, XfsMount } from './mount.ts';
@@ -59,6 +60,14 @@ export class XfsFilesystem implements Filesystem {
 
   statfs(): StatFs {
     return xfsStatfs(this.mp);
+  }
+
+  label(): string {
+    return readLabel(this.mp);
+  }
+
+  setLabel(label: string): void {
+    writeLabel(this.mp, label);
   }
 
   sync(): void {
