@@ -23,6 +23,8 @@ export class InodeState {
   sequence = ++lastSequence;
   /** The log's item when only times changed in it: nothing that fsync must wait for. */
   timesOnly: object | null = null;
+  /** The file was cut since it was last written back: closing it writes what replaces the old bytes. */
+  truncated = false;
   /** True when the table forgot it: windows look for the new one. */
   dead = false;
 

@@ -8,15 +8,27 @@ import { FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type {
-  AttrChange, DeviceNumber, DirEntry, ExchangeOptions, FallocMode, FileKind, FlagsChange, Inode, RenameMode, Stat, Xattr, XattrMode, XattrNamespace,
+  AttrChange,
+  DeviceNumber,
+  DirEntry,
+  ExchangeOptions,
+  FallocMode,
+  FileKind,
+  FlagsChange,
+  Inode,
+  RenameMode,
+  Stat,
+  Xattr,
+  XattrMode,
+  XattrNamespace,
 } from '../../core/vfs/inode.ts';
 import type { PageCache } from '../../core/vfs/page-cache.ts';
 import { getXattr, listXattrs } from './attr/read.ts';
 import { removeXattr, setXattr } from './attr/set.ts';
 import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
-import type { InodeState } from './inode-state.ts';
 import { exchangeRange, swapExtents } from './exchange.ts';
+import type { InodeState } from './inode-state.ts';
 import { fsyncInode, touchInode } from './inode-write.ts';
 import { xfsIomapOps } from './iomap.ts';
 import type { XfsMount } from './mount.ts';
@@ -27,8 +39,8 @@ import { renameName } from './names/rename.ts';
 import { setAttributes, setFileFlags } from './names/set-attr.ts';
 import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
-import { fallocateInode } from './space.ts';
 import type { Reservations } from './reservations.ts';
+import { fallocateInode } from './space.ts';
 import { inodeStat, kindOfMode } from './stat.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
@@ -180,6 +192,15 @@ export class XfsInode implements Inode {
 
   set timesOnly(item: object | null) {
     this.state.timesOnly = item;
+  }
+
+  /** The file was cut, and nothing of it was written back since. */
+  get truncated(): boolean {
+    return this.state.truncated;
+  }
+
+  set truncated(value: boolean) {
+    this.state.truncated = value;
   }
 
   get size(): number {

@@ -5,6 +5,7 @@
  * Mirrors: fs/xfs/xfs_file.c (xfs_file_release), fs/xfs/xfs_bmap_util.c (xfs_can_free_eofblocks,
  * xfs_free_eofblocks), fs/xfs/xfs_inode.c (xfs_inactive).
  */
+import { writeback } from '../../core/iomap/writeback.ts';
 import { forkLookup } from './bmap-fork.ts';
 import { cancelCow } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
@@ -20,7 +21,15 @@ const found = new Extent();
 export function releaseInode(ip: XfsInode): void {
   if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return;
   if (ip.dataFork.format !== 'extents' && ip.dataFork.format !== 'btree') return;
+  flushTruncated(ip);
   freeEofBlocks(ip);
+}
+
+/** Old bytes were cut off: what replaces them should not wait for long, or a crash leaves an empty file. */
+function flushTruncated(ip: XfsInode): void {
+  if (!ip.truncated) return;
+  ip.truncated = false;
+  if (ip.delalloc.size > 0 || ip.cow.size > 0) writeback(ip);
 }
 
 /** The inode leaves memory: nothing of it may stay that only memory knows. Dirty pages were written before. */

@@ -60,7 +60,9 @@ export function setSize(ip: XfsInode, size: number): void {
     setTimes(ip, ip.fs.now(), 'mtime', 'ctime');
   });
   ip.setMemorySize(size);
-  if (size <= old) freeFrom(ip, Math.ceil(size / ip.mp.blockSize));
+  if (size > old) return;
+  freeFrom(ip, Math.ceil(size / ip.mp.blockSize));
+  ip.truncated = true;
 }
 
 /** Frees every block of the data and CoW forks from file block `first` on. */

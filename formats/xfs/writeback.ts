@@ -25,6 +25,7 @@ const staged = new Extent();
 
 function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'writing to a file on the realtime device' });
+  ip.truncated = false;
   const off = Math.floor(pos / ip.mp.blockSize);
   // Staged blocks take precedence, whatever the data fork has.
   const hasStaged = ip.cow.lookup(off, staged);
