@@ -4,12 +4,12 @@
  */
 import { FsError } from '../../core/errors.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
-import { checkInode } from './verify/dinode.ts';
 import { XfsInode } from './inode.ts';
 import { inodeBuffer } from './inode-buffer.ts';
 import { InodeState } from './inode-state.ts';
 import type { XfsMount } from './mount.ts';
-import { Dinode } from './structure/dinode.ts';
+import { Dinode, dinodeIsMetadata } from './structure/dinode.ts';
+import { checkInode } from './verify/dinode.ts';
 
 const MAX_WINDOWS = 8192;
 const MAX_STATES = 2048;
@@ -33,6 +33,9 @@ export class InodeTable {
     if (Dinode.get.mode(buf.view, base) === 0) throw new FsError('ENOENT', { detail: `inode ${ino} is free` });
     const ip = new XfsInode(this.mp, this.fs, ino, buf, base);
     checkInode(ip);
+    // Files of the metadata directory tree are nobody's to open.
+    if (dinodeIsMetadata(buf.view, base))
+      throw new FsError('ENOENT', { detail: `inode ${ino} is the file system's own` });
     return this.add(ip);
   }
 

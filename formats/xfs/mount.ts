@@ -13,8 +13,8 @@ import { SpaceCounters } from './alloc/counters.ts';
 import type { XfsInode } from './inode.ts';
 import type { InodeTable } from './inode-table.ts';
 import type { XfsLog } from './log/log.ts';
-import { type Features, type SuperblockValues, superblockFeatures } from './superblock.ts';
 import { INODES_PER_CHUNK } from './structure/btree-format.ts';
+import { type Features, type SuperblockValues, superblockFeatures } from './superblock.ts';
 import type { Trans } from './trans.ts';
 import { type MountOps, mountOps } from './verify/ops.ts';
 
@@ -76,7 +76,13 @@ export class XfsMount {
   private readonly agBlockUnit: number;
   private readonly aginoUnit: number;
 
-  constructor(sb: SuperblockValues, devices: MountDevices, cache: BufferCache, options: MountOptions, readOnly: boolean) {
+  constructor(
+    sb: SuperblockValues,
+    devices: MountDevices,
+    cache: BufferCache,
+    options: MountOptions,
+    readOnly: boolean,
+  ) {
     this.device = devices.data;
     this.logDevice = devices.log;
     this.rtDevice = devices.realtime;

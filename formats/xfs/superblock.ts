@@ -163,7 +163,8 @@ function checkSizes(sb: SuperblockValues, addr: number): Damage | null {
   if (sb.blocksize !== 2 ** sb.blocklog || sb.blocklog < (v5 ? 10 : 9) || sb.blocklog > 16)
     return damage('blocksize', String(sb.blocksize), `not a block size (blocklog ${sb.blocklog})`, addr);
   if (sb.sectsize > sb.blocksize) return damage('sectsize', String(sb.sectsize), `> blocksize ${sb.blocksize}`, addr);
-  if (sb.dirblklog + sb.blocklog > 16) return damage('dirblklog', String(sb.dirblklog), 'directory block > 64 KiB', addr);
+  if (sb.dirblklog + sb.blocklog > 16)
+    return damage('dirblklog', String(sb.dirblklog), 'directory block > 64 KiB', addr);
   if (sb.inodesize !== 2 ** sb.inodelog || sb.inodelog < 8 || sb.inodelog > 11)
     return damage('inodesize', String(sb.inodesize), 'not 256, 512, 1024 or 2048', addr);
   if (v5 && sb.inodesize < 512) return damage('inodesize', String(sb.inodesize), '< 512 on version 5', addr);
@@ -204,7 +205,8 @@ function checkGroups(sb: SuperblockValues, addr: number): Damage | null {
 const MAX_LOG_BYTES = 2 ** 31;
 
 function checkLogAndRealtime(sb: SuperblockValues, addr: number): Damage | null {
-  if (sb.logblocks * sb.blocksize > MAX_LOG_BYTES) return damage('logblocks', String(sb.logblocks), 'log > 2 GiB', addr);
+  if (sb.logblocks * sb.blocksize > MAX_LOG_BYTES)
+    return damage('logblocks', String(sb.logblocks), 'log > 2 GiB', addr);
   if ((sb.versionnum & VersionBit.SECTOR) !== 0) {
     if (sb.logsectlog > 15 || sb.logsectsize !== 2 ** sb.logsectlog)
       return damage('logsectsize', String(sb.logsectsize), `does not fit logsectlog ${sb.logsectlog}`, addr);

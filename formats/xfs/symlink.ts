@@ -16,11 +16,21 @@ export function readSymlink(ip: XfsInode): string {
   if (ip.kind !== 'symlink') throw new FsError('EINVAL');
   const size = Dinode.get.size(ip.buf.view, ip.base);
   if (size === 0 || size > SYMLINK_MAXLEN)
-    throw corrupt({ structure: `inode ${ip.ino}`, field: 'core.size', value: String(size), rule: 'no length of a symlink' });
+    throw corrupt({
+      structure: `inode ${ip.ino}`,
+      field: 'core.size',
+      value: String(size),
+      rule: 'no length of a symlink',
+    });
   if (ip.dataFork.format !== 'local') return decodeName(readRemote(ip, size));
   const { start } = ip.dataFork;
   if (size > ip.dataFork.size)
-    throw corrupt({ structure: `inode ${ip.ino}`, field: 'core.size', value: String(size), rule: 'more than the fork holds' });
+    throw corrupt({
+      structure: `inode ${ip.ino}`,
+      field: 'core.size',
+      value: String(size),
+      rule: 'more than the fork holds',
+    });
   return decodeName(ip.buf.bytes.subarray(start, start + size));
 }
 
@@ -35,7 +45,11 @@ function readRemote(ip: XfsInode, size: number): Uint8Array {
   for (let block = 0; done < size; block = extent.end) {
     const mapped = block < blocks && forkLookup(ip, 'data', block, extent) && extent.off === block;
     if (!mapped || !mp.validFsb(extent.block, extent.count))
-      throw corrupt({ structure: `inode ${ip.ino}`, field: `file block ${block}`, rule: 'no block of the symlink is mapped' });
+      throw corrupt({
+        structure: `inode ${ip.ino}`,
+        field: `file block ${block}`,
+        rule: 'no block of the symlink is mapped',
+      });
     const length = Math.min(extent.count, blocks - block) * mp.blockSize;
     const buf = mp.cache.get(mp.fsbToAddr(extent.block), length, header === 0 ? mp.ops.raw : mp.ops.symlink);
     const count = Math.min(size - done, length - header);
@@ -52,7 +66,12 @@ function checkHeader(ip: XfsInode, buf: Buf, offset: number, count: number): voi
     if (value === wanted) return;
     const rule = `should be ${wanted}`;
     throw corrupt({
-      structure: `symlink block of inode ${ip.ino}`, addr: buf.addr, offset: SymlinkHeader.at[field], field, value: String(value), rule,
+      structure: `symlink block of inode ${ip.ino}`,
+      addr: buf.addr,
+      offset: SymlinkHeader.at[field],
+      field,
+      value: String(value),
+      rule,
     });
   };
   wrong('offset', offset);

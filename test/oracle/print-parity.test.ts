@@ -19,9 +19,21 @@ process.env.TZ = ZONE;
 
 /** xfs_db's type for a magic number: 32 bits at the start, or 16 bits behind the siblings. */
 const TYPES: Readonly<Record<number, string>> = {
-  0x41423342: 'bnobt', 0x41423343: 'cntbt', 0x49414233: 'inobt', 0x46494233: 'finobt', 0x524d4233: 'rmapbt',
-  0x52334643: 'refcntbt', 0x424d4133: 'bmapbtd', 0x58444233: 'dir3', 0x58444433: 'dir3', 0x58444633: 'dir3',
-  0x5841524d: 'attr3', 0x3ebe: 'dir3', 0x3df1: 'dir3', 0x3dff: 'dir3', 0x3bee: 'attr3',
+  1094857538: 'bnobt',
+  1094857539: 'cntbt',
+  1229013555: 'inobt',
+  1179206195: 'finobt',
+  1380794931: 'rmapbt',
+  1379092035: 'refcntbt',
+  1112359219: 'bmapbtd',
+  1480868403: 'dir3',
+  1480868915: 'dir3',
+  1480869427: 'dir3',
+  1480675917: 'attr3',
+  16062: 'dir3',
+  15857: 'dir3',
+  15871: 'dir3',
+  15342: 'attr3',
 };
 /** Blocks of one kind that are compared: more say nothing new. */
 const PER_KIND = 12;
@@ -30,7 +42,8 @@ const PER_KIND = 12;
 function places(fs: XfsFilesystem, image: string): string[][] {
   const { mp } = fs;
   const list: string[][] = [];
-  for (let agno = 0; agno < mp.agCount; agno++) for (const header of ['sb', 'agf', 'agi', 'agfl']) list.push([`${header} ${agno}`]);
+  for (let agno = 0; agno < mp.agCount; agno++)
+    for (const header of ['sb', 'agf', 'agi', 'agfl']) list.push([`${header} ${agno}`]);
   const seen = new Map<string, number>();
   const device = openDevice(image);
   const head = new DataView(new ArrayBuffer(16));
@@ -40,7 +53,8 @@ function places(fs: XfsFilesystem, image: string): string[][] {
     if (kind === 'inode' && count % 17 === 1) list.push([`inode ${inodeAt(fs, addr)}`]);
     device.read(addr, new Uint8Array(head.buffer));
     const type = TYPES[head.getUint32(0)] ?? TYPES[head.getUint16(8)];
-    if (type !== undefined && addr % mp.blockSize === 0 && count <= PER_KIND) list.push([`fsblock ${mp.addrToFsb(addr)}`, `type ${type}`]);
+    if (type !== undefined && addr % mp.blockSize === 0 && count <= PER_KIND)
+      list.push([`fsblock ${mp.addrToFsb(addr)}`, `type ${type}`]);
   }
   for (const { name, ino } of fs.root().entries()) {
     list.push([`inode ${ino}`]);
@@ -75,7 +89,10 @@ function printedByUs(inspector: Inspector, words: readonly string[]): string {
     else if (name === 'dblock') inspector.forkBlock(value, 'data');
     else inspector.header(name as 'sb', value);
   }
-  return inspector.print([]).map(({ text }) => `${text}\n`).join('');
+  return inspector
+    .print([])
+    .map(({ text }) => `${text}\n`)
+    .join('');
 }
 
 function check(name: ImageName): void {
@@ -88,8 +105,11 @@ function check(name: ImageName): void {
   for (const [i, words] of list.entries()) {
     const ours = printedByUs(inspector, words).split('\n');
     const theirs = (wanted.get(i) ?? '').split('\n');
-    const line = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, at) => at).find((at) => ours[at] !== theirs[at]);
-    if (line !== undefined) wrong.push(`${words.join('; ')}: ${ours[line]?.slice(0, 200)}, xfs_db ${theirs[line]?.slice(0, 200)}`);
+    const line = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, at) => at).find(
+      (at) => ours[at] !== theirs[at],
+    );
+    if (line !== undefined)
+      wrong.push(`${words.join('; ')}: ${ours[line]?.slice(0, 200)}, xfs_db ${theirs[line]?.slice(0, 200)}`);
   }
   assert.is(wrong.length, 0, `${wrong.length} of ${list.length} differ:\n${wrong.slice(0, 10).join('\n')}`);
   assert.ok(list.length > 60, `only ${list.length} places compared`);
@@ -106,7 +126,10 @@ test('paths name fields, ranges and columns; what they cannot name is said', () 
     ['agf 0', ['bnoroot', 'levels', 'levels[1]', 'freeblks longest', 'nosuch', 'uuid[0]']],
     ['agi 0', ['unlinked', 'unlinked[3]', 'unlinked[64]']],
     ['agfl 0', ['bno[0-3]', 'bno[2]', 'bno[5-500]']],
-    ['inode 64', ['core', 'core.mtime', 'core.mtime.sec', 'u3.bmx[0].startblock', 'core.flags', 'core.magic.x', 'u3.bmx[']],
+    [
+      'inode 64',
+      ['core', 'core.mtime', 'core.mtime.sec', 'u3.bmx[0].startblock', 'core.flags', 'core.magic.x', 'u3.bmx['],
+    ],
     [`inode ${frag}`, ['u3.bmbt.ptrs', 'u3.bmbt.keys[1].startoff', 'a']],
   ] as const) {
     for (const path of paths) {
@@ -114,7 +137,10 @@ test('paths name fields, ranges and columns; what they cannot name is said', () 
       let ours: string;
       try {
         printedByUs(inspector, [place]);
-        ours = inspector.print(path.split(' ')).map(({ text }) => `${text}\n`).join('');
+        ours = inspector
+          .print(path.split(' '))
+          .map(({ text }) => `${text}\n`)
+          .join('');
       } catch (error) {
         ours = `${(error as Error).message}\n`;
       }

@@ -5,14 +5,24 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, symlinkSync, truncateSync, writeFileSync, writeSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { crc32cSkipping } from '../../core/checksum.ts';
 import { openDevice } from '../../core/device/open.ts';
-import { bufferedRead } from '../../core/iomap/read.ts';
 import { FsError } from '../../core/errors.ts';
+import { bufferedRead } from '../../core/iomap/read.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import { Superblock } from '../../formats/xfs/structure/sb.ts';
@@ -24,7 +34,9 @@ import { gatedSuite } from '../harness/suite.ts';
 
 function missingTools(): string | null {
   try {
-    execFileSync('sh', ['-c', 'PATH=$PATH:/sbin:/usr/sbin; command -v mkfs.xfs && command -v xfs_db'], { stdio: 'ignore' });
+    execFileSync('sh', ['-c', 'PATH=$PATH:/sbin:/usr/sbin; command -v mkfs.xfs && command -v xfs_db'], {
+      stdio: 'ignore',
+    });
     return null;
   } catch {
     return 'needs mkfs.xfs and xfs_db';
@@ -39,9 +51,15 @@ const proto = join(dir, 'proto');
 /** A folder with directories of each form. Long links are left out: mkfs writes them without the header of version 5. */
 function fillSource(): void {
   const random = new Random(4);
-  for (const [name, count] of [['short', 3], ['block', 60], ['leaf', 300], ['node', 2000]] as const) {
+  for (const [name, count] of [
+    ['short', 3],
+    ['block', 60],
+    ['leaf', 300],
+    ['node', 2000],
+  ] as const) {
     mkdirSync(join(source, name), { recursive: true });
-    for (let i = 0; i < count; i++) writeFileSync(join(source, name, `File-with-a-Name-${i}`), i % 50 === 0 ? `${i}` : '');
+    for (let i = 0; i < count; i++)
+      writeFileSync(join(source, name, `File-with-a-Name-${i}`), i % 50 === 0 ? `${i}` : '');
   }
   mkdirSync(join(source, 'deep/er/and/deeper'), { recursive: true });
   writeFileSync(join(source, 'large'), Buffer.from(Array.from({ length: 300_000 }, () => random.below(256))));
@@ -50,12 +68,14 @@ function fillSource(): void {
 }
 
 function protoLines(at: string): string[] {
-  return readdirSync(at).sort().flatMap((name) => {
-    const path = join(at, name);
-    const stats = lstatSync(path);
-    if (stats.isDirectory()) return [`${name} d--750 0 0`, ...protoLines(path), '$'];
-    return stats.isSymbolicLink() ? [`${name} l--777 0 0 ${readlinkSync(path)}`] : [`${name} ---640 5 6 ${path}`];
-  });
+  return readdirSync(at)
+    .sort()
+    .flatMap((name) => {
+      const path = join(at, name);
+      const stats = lstatSync(path);
+      if (stats.isDirectory()) return [`${name} d--750 0 0`, ...protoLines(path), '$'];
+      return stats.isSymbolicLink() ? [`${name} l--777 0 0 ${readlinkSync(path)}`] : [`${name} ---640 5 6 ${path}`];
+    });
 }
 
 function compare(fs: Filesystem, ours: Inode, at: string, ignoreCase: boolean): number {
@@ -74,7 +94,8 @@ function compare(fs: Filesystem, ours: Inode, at: string, ignoreCase: boolean): 
     if (stats.isDirectory()) count += compare(fs, inode, path, ignoreCase);
     else if (stats.isSymbolicLink()) assert.is(inode.readlink(), readlinkSync(path));
     else assert.ok(contentOf(inode).equals(readFileSync(path)), `content of ${path}`);
-    if (stats.isFile()) assert.equal([inode.stat().mode, inode.stat().uid, inode.stat().gid, inode.stat().nlink], [0o640, 5, 6, 1]);
+    if (stats.isFile())
+      assert.equal([inode.stat().mode, inode.stat().uid, inode.stat().gid, inode.stat().nlink], [0o640, 5, 6, 1]);
     count++;
   }
   assert.is(ours.lookup('no such name'), null);
@@ -117,9 +138,21 @@ test('a realtime file, with the realtime device and without', () => {
   writeFileSync(join(dir, 'proto-rt'), `/none\n0 0\nd--755 0 0\nfile ---644 0 0 ${join(dir, 'file')}\n$\n`);
   writeFileSync(device, '');
   truncateSync(device, 64 * 2 ** 20);
-  const image = makeXfs(join(dir, 'rt.img'), { args: ['-r', `rtdev=${device},extsize=16k`, '-p', join(dir, 'proto-rt')] });
+  const image = makeXfs(join(dir, 'rt.img'), {
+    args: ['-r', `rtdev=${device},extsize=16k`, '-p', join(dir, 'proto-rt')],
+  });
   const ino = mountDevice(openDevice(image), { readOnly: true }).root().lookup('file');
-  must('xfs_db', '-x', '-c', `inode ${ino}`, '-c', 'write core.realtime 1', '-c', 'write u3.bmx[0].startblock 8', image);
+  must(
+    'xfs_db',
+    '-x',
+    '-c',
+    `inode ${ino}`,
+    '-c',
+    'write core.realtime 1',
+    '-c',
+    'write u3.bmx[0].startblock 8',
+    image,
+  );
   const realtime = Buffer.alloc(64 * 2 ** 20);
   content.copy(realtime, 8 * 4096);
   writeFileSync(device, realtime);
@@ -137,7 +170,10 @@ test('a log on another device', () => {
   writeFileSync(log, '');
   truncateSync(log, 64 * 2 ** 20);
   const image = makeXfs(join(dir, 'external.img'), { args: ['-l', `logdev=${log}`] });
-  assert.throws(() => mountDevice(openDevice(image)), (error: unknown) => error instanceof FsError && error.code === 'ENODEV');
+  assert.throws(
+    () => mountDevice(openDevice(image)),
+    (error: unknown) => error instanceof FsError && error.code === 'ENODEV',
+  );
   const fs = mountDevice(openDevice(image), { devices: [openDevice(log)] });
   assert.is(fs.root().kind, 'dir');
 });

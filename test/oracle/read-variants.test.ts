@@ -24,7 +24,7 @@ import { fiemap } from '../../core/iomap/fiemap.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
-import { decodeName, encodeName } from '../../core/vfs/names.ts';
+import { decodeName } from '../../core/vfs/names.ts';
 import { makeXfs, missingJudges, must, run, withMount, xfsIo } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { scratch } from '../harness/scratch.ts';

@@ -13,7 +13,18 @@ import { type DaGeometry, daGeometry } from '../dir/geometry.ts';
 import { hashName, sameName } from '../dir/hash.ts';
 import { Extent } from '../extent.ts';
 import type { XfsInode } from '../inode.ts';
-import { ATTR_NSP_MASK, Attr3LeafHeader, AttrFlag, AttrLeafEntry, AttrLeafHeader, AttrLeafLocal, AttrLeafRemote, AttrRemoteHeader, AttrShortEntry, AttrShortHeader } from '../structure/attr.ts';
+import {
+  ATTR_NSP_MASK,
+  Attr3LeafHeader,
+  AttrFlag,
+  AttrLeafEntry,
+  AttrLeafHeader,
+  AttrLeafLocal,
+  AttrLeafRemote,
+  AttrRemoteHeader,
+  AttrShortEntry,
+  AttrShortHeader,
+} from '../structure/attr.ts';
 import { DA_NODE_MAXDEPTH, DaBlkinfo, DaMagic, DaNodeEntry } from '../structure/da.ts';
 
 /** An attribute where it lies. */
@@ -105,7 +116,13 @@ function* shortPlaces(ip: XfsInode): Generator<AttrPlace, void, undefined> {
     const valueLength = nameAt <= end ? AttrShortEntry.get.valuelen(view, at) : 0;
     const next = nameAt + nameLength + valueLength;
     if (nameLength === 0 || next > end)
-      throw corrupt({ structure: `inode ${ip.ino}`, addr: ip.buf.addr, offset: at, field: `a.sfattr.list[${i}]`, rule: 'leaves the inode' });
+      throw corrupt({
+        structure: `inode ${ip.ino}`,
+        addr: ip.buf.addr,
+        offset: at,
+        field: `a.sfattr.list[${i}]`,
+        rule: 'leaves the inode',
+      });
     yield {
       name: bytes.slice(nameAt, nameAt + nameLength),
       flags: AttrShortEntry.get.flags(view, at),
@@ -135,7 +152,12 @@ function* leaves(ip: XfsInode, hash = 0): Generator<Buf, void, undefined> {
     const start = leafHeader(ip);
     if (count > 0) {
       const first = leaf.view.getUint32(start);
-      if (first < last) throw corrupt({ structure: `attribute leaf of inode ${ip.ino}`, addr: leaf.addr, rule: 'does not sort after the leaf before' });
+      if (first < last)
+        throw corrupt({
+          structure: `attribute leaf of inode ${ip.ino}`,
+          addr: leaf.addr,
+          rule: 'does not sort after the leaf before',
+        });
       last = leaf.view.getUint32(start + (count - 1) * AttrLeafEntry.size);
     }
     yield leaf;
@@ -156,7 +178,13 @@ function descend(ip: XfsInode, geo: DaGeometry, hash: number): Buf {
     const own = buf.view.getUint16(geo.nodeLevelAt);
     const isNode = magic === DaMagic.node[0] || magic === DaMagic.node[1];
     if (!isNode || own === 0 || own >= level || (level <= DA_NODE_MAXDEPTH && own !== level - 1))
-      throw corrupt({ structure: `attribute tree of inode ${ip.ino}`, addr: buf.addr, field: 'level', value: String(own), rule: 'out of order' });
+      throw corrupt({
+        structure: `attribute tree of inode ${ip.ino}`,
+        addr: buf.addr,
+        field: 'level',
+        value: String(own),
+        rule: 'out of order',
+      });
     level = own;
     const count = buf.view.getUint16(geo.nodeCountAt);
     let slot = 0;
@@ -177,7 +205,13 @@ function* leafPlaces(ip: XfsInode, leaf: Buf, first: number, end: number): Gener
       const size = AttrLeafLocal.get.valuelen(view, place);
       const nameAt = place + AttrLeafLocal.size;
       const valueAt = nameAt + AttrLeafLocal.get.namelen(view, place);
-      yield { name: bytes.slice(nameAt, valueAt), flags, size, local: bytes.slice(valueAt, valueAt + size), valueBlock: 0 };
+      yield {
+        name: bytes.slice(nameAt, valueAt),
+        flags,
+        size,
+        local: bytes.slice(valueAt, valueAt + size),
+        valueBlock: 0,
+      };
     } else {
       const nameAt = place + AttrLeafRemote.size;
       yield {
@@ -204,7 +238,11 @@ function readRemote(ip: XfsInode, place: AttrPlace): Uint8Array {
   let block = place.valueBlock;
   for (let done = 0; done < place.size; block++) {
     if (!forkLookup(ip, 'attr', block, extent) || extent.off > block || !mp.validFsb(extent.block, extent.count))
-      throw corrupt({ structure: `inode ${ip.ino}, attribute fork`, field: `file block ${block}`, rule: 'no block of the value is mapped' });
+      throw corrupt({
+        structure: `inode ${ip.ino}, attribute fork`,
+        field: `file block ${block}`,
+        rule: 'no block of the value is mapped',
+      });
     const buf = mp.cache.get(mp.fsbToAddr(extent.block + (block - extent.off)), mp.blockSize, mp.ops.attrRemote);
     const count = Math.min(place.size - done, mp.blockSize - header);
     if (header > 0) checkRemote(ip, buf, done, count);
@@ -216,12 +254,21 @@ function readRemote(ip: XfsInode, place: AttrPlace): Uint8Array {
 
 function checkRemote(ip: XfsInode, buf: Buf, offset: number, count: number): void {
   const { get, at } = AttrRemoteHeader;
-  const wanted: [keyof typeof at & ('offset' | 'bytes' | 'owner'), number][] = [['offset', offset], ['bytes', count], ['owner', ip.ino]];
+  const wanted: [keyof typeof at & ('offset' | 'bytes' | 'owner'), number][] = [
+    ['offset', offset],
+    ['bytes', count],
+    ['owner', ip.ino],
+  ];
   for (const [field, value] of wanted) {
     const found = get[field](buf.view, 0);
     if (found !== value)
       throw corrupt({
-        structure: `remote attribute block of inode ${ip.ino}`, addr: buf.addr, offset: at[field], field, value: String(found), rule: `should be ${value}`,
+        structure: `remote attribute block of inode ${ip.ino}`,
+        addr: buf.addr,
+        offset: at[field],
+        field,
+        value: String(found),
+        rule: `should be ${value}`,
       });
   }
 }

@@ -1,10 +1,19 @@
 /** Blocks of attribute forks and remote symlinks as xfs_db shows them. */
-import { ATTR3_RMT_MAGIC, Attr3LeafHeader, AttrFlag, AttrLeafEntry, AttrLeafHeader, AttrLeafLocal, AttrLeafRemote, AttrRemoteHeader } from '../structure/attr.ts';
+import {
+  ATTR3_RMT_MAGIC,
+  Attr3LeafHeader,
+  AttrFlag,
+  AttrLeafEntry,
+  AttrLeafHeader,
+  AttrLeafLocal,
+  AttrLeafRemote,
+  AttrRemoteHeader,
+} from '../structure/attr.ts';
 import { Da3NodeHeader, DaBlkinfo, DaMagic, DaNodeHeader } from '../structure/da.ts';
 import { SymlinkHeader } from '../structure/symlink.ts';
 import { da3Info, daEntry, daInfo, daNodeHeader } from './dir-fields.ts';
 import type { Block, Field, Group, Table } from './field.ts';
-import { bit, chars, crc, null64, type Row, rows, u16, u32, u32x, u64x, u8, u8x, uuid } from './leaves.ts';
+import { bit, chars, crc, null64, type Row, rows, u8, u8x, u16, u32, u32x, u64x, uuid } from './leaves.ts';
 
 const group = (...list: readonly Row[]): Group => ({ kind: 'group', fields: rows(...list) });
 const magic16 = ({ view }: Block): number => view.getUint16(DaBlkinfo.at.magic);
@@ -52,14 +61,19 @@ function nameAndValue(v5: boolean): Group {
     for (let i = 0; i < count; i++) {
       const at = header + i * AttrLeafEntry.size;
       if (at + AttrLeafEntry.size > block.bytes.length) return false;
-      if (AttrLeafEntry.get.nameidx(block.view, at) === base) return (AttrLeafEntry.get.flags(block.view, at) & AttrFlag.LOCAL) !== 0;
+      if (AttrLeafEntry.get.nameidx(block.view, at) === base)
+        return (AttrLeafEntry.get.flags(block.view, at) & AttrFlag.LOCAL) !== 0;
     }
     return false;
   };
   const L = AttrLeafLocal;
   const R = AttrLeafRemote;
-  const near = (count: (block: Block, base: number) => number) => ({ count: (b: Block, base: number) => (local(b, base) ? count(b, base) : 0) });
-  const far = (count: (block: Block, base: number) => number) => ({ count: (b: Block, base: number) => (local(b, base) ? 0 : count(b, base)) });
+  const near = (count: (block: Block, base: number) => number) => ({
+    count: (b: Block, base: number) => (local(b, base) ? count(b, base) : 0),
+  });
+  const far = (count: (block: Block, base: number) => number) => ({
+    count: (b: Block, base: number) => (local(b, base) ? 0 : count(b, base)),
+  });
   const one = (): number => 1;
   const localName = ({ bytes }: Block, base: number): number => bytes[base + L.at.namelen] ?? 0;
   return group(
@@ -93,7 +107,12 @@ export function attrFields(v5: boolean): Field[] {
   const remote: Row[] = v5
     ? [
         ['hdr', 0, remoteHeader, when(isRemote)],
-        ['data', AttrRemoteHeader.size, chars, { count: (block) => (isRemote(block) ? AttrRemoteHeader.get.bytes(block.view, 0) : 0) }],
+        [
+          'data',
+          AttrRemoteHeader.size,
+          chars,
+          { count: (block) => (isRemote(block) ? AttrRemoteHeader.get.bytes(block.view, 0) : 0) },
+        ],
       ]
     : [['data', 0, chars, { count: (block) => (isLeaf(block) || isNode(block) ? 0 : block.bytes.length) }]];
   return rows(
@@ -101,7 +120,12 @@ export function attrFields(v5: boolean): Field[] {
     ['hdr', 0, daNodeHeader(v5), when(isNode)],
     ...remote,
     ['entries', leaf.size, entry, { array: true, count: leafEntries }],
-    ['btree', node.size, daEntry, { array: true, count: (block) => (isNode(block) ? block.view.getUint16(node.at.count) : 0) }],
+    [
+      'btree',
+      node.size,
+      daEntry,
+      { array: true, count: (block) => (isNode(block) ? block.view.getUint16(node.at.count) : 0) },
+    ],
     [
       'nvlist',
       ({ view }, _base, index) => AttrLeafEntry.get.nameidx(view, leaf.size + index * AttrLeafEntry.size),

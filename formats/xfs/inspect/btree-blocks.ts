@@ -1,10 +1,18 @@
 /** Btree blocks and the btree root in an inode, as xfs_db shows them. Records, keys and pointers count from 1. */
 import type { XfsMount } from '../mount.ts';
-import { BMBT_RECORD_SIZE, BtreeLongHeader, BtreeShortHeader, LONG_V4_SIZE, LONG_V5_SIZE, SHORT_V4_SIZE, SHORT_V5_SIZE } from '../structure/btree-format.ts';
 import { bmbtBlockcount, bmbtStartblock, bmbtStartoff } from '../structure/bmbt-record.ts';
+import {
+  BMBT_RECORD_SIZE,
+  BtreeLongHeader,
+  BtreeShortHeader,
+  LONG_V4_SIZE,
+  LONG_V5_SIZE,
+  SHORT_V4_SIZE,
+  SHORT_V5_SIZE,
+} from '../structure/btree-format.ts';
 import { type BtreeName, btreeMaxRecords } from '../verify/btree.ts';
 import type { Block, Field, Leaf, Table } from './field.ts';
-import { bit, crc, i64, null32, null64, type Row, rows, u16, u16x, u32, u32x, u64, u64x, u8, uuid } from './leaves.ts';
+import { bit, crc, i64, null32, null64, type Row, rows, u8, u16, u16x, u32, u32x, u64, u64x, uuid } from './leaves.ts';
 
 const NUMBER_54 = 0x3f_ffff_ffff_ffffn;
 
@@ -14,14 +22,19 @@ const offset54: Leaf = { kind: 'leaf', size: 8, show: ({ view }, at) => String(v
 const block31: Leaf = {
   kind: 'leaf',
   size: 4,
-  show: ({ view }, at) => (((view.getUint32(at) & 0x7fffffff) === 0x7fffffff) ? 'null' : String(view.getUint32(at) & 0x7fffffff)),
+  show: ({ view }, at) =>
+    (view.getUint32(at) & 0x7fffffff) === 0x7fffffff ? 'null' : String(view.getUint32(at) & 0x7fffffff),
 };
 
 function table(size: number, ...columns: readonly Row[]): Table {
   return { kind: 'table', size, columns: rows(...columns) };
 }
 
-const packed = (show: (view: DataView, at: number) => string): Leaf => ({ kind: 'leaf', size: 16, show: ({ view }, at) => show(view, at) });
+const packed = (show: (view: DataView, at: number) => string): Leaf => ({
+  kind: 'leaf',
+  size: 16,
+  show: ({ view }, at) => show(view, at),
+});
 
 /** Extent records of forks and bmbt leaves. */
 export const extentRecord: Table = table(
@@ -43,7 +56,14 @@ const length = ['blockcount', 4, u32] as const;
 
 function looks(mp: XfsMount): Record<BtreeName, TreeLook> {
   const inode = mp.features.sparseInodes
-    ? table(16, ['startino', 0, null32], ['holemask', 4, u16x], ['count', 6, u8], ['freecount', 7, u8], ['free', 8, u64x])
+    ? table(
+        16,
+        ['startino', 0, null32],
+        ['holemask', 4, u16x],
+        ['count', 6, u8],
+        ['freecount', 7, u8],
+        ['free', 8, u64x],
+      )
     : table(16, ['startino', 0, null32], ['freecount', 4, u32], ['free', 8, u64x]);
   const inodeKey = table(4, ['startino', 0, null32]);
   return {
@@ -53,12 +73,26 @@ function looks(mp: XfsMount): Record<BtreeName, TreeLook> {
     finobt: { record: inode, key: inodeKey },
     rmapbt: {
       record: table(
-        24, free, length, ['owner', 8, i64], ['offset', 16, offset54], ['extentflag', 16, bit(8, 61)], ['attrfork', 16, bit(8, 63)],
+        24,
+        free,
+        length,
+        ['owner', 8, i64],
+        ['offset', 16, offset54],
+        ['extentflag', 16, bit(8, 61)],
+        ['attrfork', 16, bit(8, 63)],
         ['bmbtblock', 16, bit(8, 62)],
       ),
       key: table(
-        40, free, ['owner', 4, i64], ['offset', 12, offset54], ['attrfork', 12, bit(8, 63)], ['bmbtblock', 12, bit(8, 62)],
-        ['startblock_hi', 20, null32], ['owner_hi', 24, i64], ['offset_hi', 32, offset54], ['attrfork_hi', 32, bit(8, 63)],
+        40,
+        free,
+        ['owner', 4, i64],
+        ['offset', 12, offset54],
+        ['attrfork', 12, bit(8, 63)],
+        ['bmbtblock', 12, bit(8, 62)],
+        ['startblock_hi', 20, null32],
+        ['owner_hi', 24, i64],
+        ['offset_hi', 32, offset54],
+        ['attrfork_hi', 32, bit(8, 63)],
         ['bmbtblock_hi', 32, bit(8, 62)],
       ),
     },
@@ -84,7 +118,13 @@ export function btreeFields(mp: XfsMount, name: BtreeName): Field[] {
   const pointersAt = header + btreeMaxRecords(mp, name, false) * look.key.size;
   return [
     ...headerFields(long, v5),
-    { name: 'recs', at: header, type: look.record, ...first, count: (block) => (levelOf(block) > 0 ? 0 : recordsOf(block)) },
+    {
+      name: 'recs',
+      at: header,
+      type: look.record,
+      ...first,
+      count: (block) => (levelOf(block) > 0 ? 0 : recordsOf(block)),
+    },
     { name: 'keys', at: header, type: look.key, ...first, count: nodeCount },
     { name: 'ptrs', at: pointersAt, type: long ? u64 : u32, ...first, count: nodeCount },
   ];
@@ -123,6 +163,12 @@ export function rootFields(size: (block: Block) => number): Field[] {
   return [
     ...rows(['level', 0, u16], ['numrecs', 2, u16]),
     { name: 'keys', at: 4, type: extentKey, ...first, count: records },
-    { name: 'ptrs', at: (block, _base, index) => 4 + room(block) * 8 + (index - 1) * 8, type: u64, ...first, count: records },
+    {
+      name: 'ptrs',
+      at: (block, _base, index) => 4 + room(block) * 8 + (index - 1) * 8,
+      type: u64,
+      ...first,
+      count: records,
+    },
   ];
 }

@@ -59,7 +59,12 @@ const FORMS: readonly Form[] = [
     of: (mp, bytes) => bytes % big(mp.blockSize),
   },
   { names: ['byte', 'fsbyte'], allowed: [], bytes: (_mp, value) => value, of: (_mp, bytes) => bytes },
-  { names: ['daddr', 'bb'], allowed: ['bboff'], bytes: (_mp, value) => value * SECTOR, of: (_mp, bytes) => bytes / SECTOR },
+  {
+    names: ['daddr', 'bb'],
+    allowed: ['bboff'],
+    bytes: (_mp, value) => value * SECTOR,
+    of: (_mp, bytes) => bytes / SECTOR,
+  },
   {
     names: ['fsblock', 'fsb', 'fsbno'],
     allowed: ['bboff', 'blkoff', 'inoidx'],
@@ -106,7 +111,11 @@ export function convert(mp: XfsMount, args: readonly string[], currentGroup: num
   }
   let bytes = 0n;
   for (const [form, value] of given) bytes += form.bytes(mp, value);
-  if (currentGroup !== null && !refused.has('agnumber') && ![...given.keys()].some(({ names }) => names[0] === 'agnumber'))
+  if (
+    currentGroup !== null &&
+    !refused.has('agnumber') &&
+    ![...given.keys()].some(({ names }) => names[0] === 'agnumber')
+  )
     bytes += big(currentGroup) * groupBytes(mp);
   return wanted.of(mp, bytes);
 }

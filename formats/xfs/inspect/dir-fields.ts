@@ -1,9 +1,33 @@
 /** Directory blocks of all kinds as xfs_db shows them; the magic number decides which fields are there. */
 import { blockTailAt, dataEntrySize, dirGeometry, leafTailAt } from '../dir/geometry.ts';
 import { Da3Blkinfo, Da3NodeHeader, DaBlkinfo, DaMagic, DaNodeHeader } from '../structure/da.ts';
-import { DIR_DATA_FREE_TAG, Dir3DataHeader, Dir3FreeHeader, Dir3LeafHeader, DirDataHeader, DirFreeHeader, DirLeafHeader, DirMagic } from '../structure/dir.ts';
+import {
+  DIR_DATA_FREE_TAG,
+  Dir3DataHeader,
+  Dir3FreeHeader,
+  Dir3LeafHeader,
+  DirDataHeader,
+  DirFreeHeader,
+  DirLeafHeader,
+  DirMagic,
+} from '../structure/dir.ts';
 import type { Block, Field, Group, Table } from './field.ts';
-import { chars, crc, i32, null64, type Row, rows, u16, u16x, u16xSkipZero, u32, u32x, u64x, u8, uuid } from './leaves.ts';
+import {
+  chars,
+  crc,
+  i32,
+  null64,
+  type Row,
+  rows,
+  u8,
+  u16,
+  u16x,
+  u16xSkipZero,
+  u32,
+  u32x,
+  u64x,
+  uuid,
+} from './leaves.ts';
 
 const group = (...list: readonly Row[]): Group => ({ kind: 'group', fields: rows(...list) });
 
@@ -54,7 +78,12 @@ export function daNodeHeader(v5: boolean): Group {
 }
 
 function dataHeader(v5: boolean): Group {
-  const free: Row = ['bestfree', (_block, _base, index) => (v5 ? Dir3DataHeader : DirDataHeader).at.bestfree + index * 4, bestfree, { array: true, count: 3 }];
+  const free: Row = [
+    'bestfree',
+    (_block, _base, index) => (v5 ? Dir3DataHeader : DirDataHeader).at.bestfree + index * 4,
+    bestfree,
+    { array: true, count: 3 },
+  ];
   return v5 ? group(['hdr', 0, blockHeader], free) : group(['magic', 0, u32x], free);
 }
 
@@ -76,7 +105,15 @@ function entry(ftype: boolean): Group {
   const used = { count: (block: Block, base: number) => (isUnused(block, base) ? 0 : 1) };
   const unused = { count: (block: Block, base: number) => (isUnused(block, base) ? 1 : 0) };
   const nameLength = ({ bytes }: Block, base: number): number => bytes[base + 8] ?? 0;
-  const type: Row[] = ftype ? [['filetype', (block, base) => (isUnused(block, base) ? entryLength(block, base) - 2 : 9 + nameLength(block, base)), u8]] : [];
+  const type: Row[] = ftype
+    ? [
+        [
+          'filetype',
+          (block, base) => (isUnused(block, base) ? entryLength(block, base) - 2 : 9 + nameLength(block, base)),
+          u8,
+        ],
+      ]
+    : [];
   return group(
     ['freetag', 0, u16x, unused],
     ['inumber', 0, null64, used],
@@ -110,7 +147,8 @@ function entryPlaces(block: Block): number[] {
 const tailAt = (block: Block): number => blockTailAt(dirGeometry(block.mp));
 const leafCount = (block: Block): number => Math.min(block.view.getUint32(tailAt(block)), tailAt(block) / 8);
 const leafAt = (block: Block): number => tailAt(block) - leafCount(block) * 8;
-const bestCount = (block: Block): number => Math.min(block.view.getUint32(leafTailAt(dirGeometry(block.mp))), block.bytes.length / 2);
+const bestCount = (block: Block): number =>
+  Math.min(block.view.getUint32(leafTailAt(dirGeometry(block.mp))), block.bytes.length / 2);
 
 /** Fields of directory blocks. */
 export function dirFields(v5: boolean, ftype: boolean): Field[] {
@@ -119,14 +157,20 @@ export function dirFields(v5: boolean, ftype: boolean): Field[] {
   const pair = group(['hashval', 0, u32x], ['address', 4, u32x]);
   const node = v5 ? Da3NodeHeader : DaNodeHeader;
   const unionAt: Field['at'] = (block, _base, index) => entryPlaces(block)[index] ?? 0;
-  const count16 = (test: (block: Block) => boolean, at: number) => array((block) => (test(block) ? block.view.getUint16(at) : 0));
+  const count16 = (test: (block: Block) => boolean, at: number) =>
+    array((block) => (test(block) ? block.view.getUint16(at) : 0));
   const entries = (test: (block: Block) => boolean) => array((block) => (test(block) ? entryPlaces(block).length : 0));
   const leaf = v5 ? Dir3LeafHeader : DirLeafHeader;
   const free = v5 ? Dir3FreeHeader : DirFreeHeader;
   return rows(
     ['bhdr', 0, dataHeader(v5), when(isBlock)],
     ['bu', unionAt, union, entries(isBlock)],
-    ['bleaf', (block, _base, index) => leafAt(block) + index * 8, pair, array((block) => (isBlock(block) ? leafCount(block) : 0))],
+    [
+      'bleaf',
+      (block, _base, index) => leafAt(block) + index * 8,
+      pair,
+      array((block) => (isBlock(block) ? leafCount(block) : 0)),
+    ],
     ['btail', tailAt, group(['count', 0, u32], ['stale', 4, u32]), when(isBlock)],
     ['dhdr', 0, dataHeader(v5), when(isData)],
     ['du', unionAt, union, entries(isData)],
@@ -142,6 +186,11 @@ export function dirFields(v5: boolean, ftype: boolean): Field[] {
     ['nhdr', 0, daNodeHeader(v5), when(isNode)],
     ['nbtree', node.size, daEntry, count16(isNode, node.at.count)],
     ['fhdr', 0, freeHeader(v5), when(isFree)],
-    ['fbests', free.size, u16xSkipZero, array((block) => (isFree(block) ? Math.max(0, block.view.getInt32(free.at.nvalid)) : 0))],
+    [
+      'fbests',
+      free.size,
+      u16xSkipZero,
+      array((block) => (isFree(block) ? Math.max(0, block.view.getInt32(free.at.nvalid)) : 0)),
+    ],
   );
 }

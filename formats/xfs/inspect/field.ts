@@ -82,12 +82,6 @@ export function printPath(block: Block, fields: readonly Field[], path: string):
 /** A path that names nothing; the message is what xfs_db says. */
 export class PathError extends Error {}
 
-/** The one number that a path names, and where it lies: for following a field to the block it points to. */
-export function fieldValue(block: Block, fields: readonly Field[], path: string): string {
-  const [printed] = printPath(block, fields, path);
-  return printed === undefined ? '' : printed.text.slice(printed.text.indexOf(' = ') + 3);
-}
-
 function parsePath(path: string): Step[] {
   const steps: Step[] = [];
   const pattern = /^([a-z][a-z0-9_]*)(?:\[(0[xX][0-9a-fA-F]+|\d+)(?:-(0[xX][0-9a-fA-F]+|\d+))?\])?(\.|$)/;
@@ -95,7 +89,11 @@ function parsePath(path: string): Step[] {
     const match = pattern.exec(rest);
     if (match === null) throw new PathError(`bad syntax in field name ${path}`);
     const [all, name, low, high, end] = match;
-    steps.push({ name: name as string, low: low === undefined ? null : Number(low), high: high === undefined ? null : Number(high) });
+    steps.push({
+      name: name as string,
+      low: low === undefined ? null : Number(low),
+      high: high === undefined ? null : Number(high),
+    });
     rest = rest.slice((all as string).length);
     if (end === '') return steps;
   }
@@ -126,10 +124,15 @@ class Printer {
     const field = fields.find((one) => one.name === step.name && this.count(one, base) > 0);
     if (field === undefined) throw new PathError(`field ${step.name} not found`);
     const [low, high] = this.range(field, step, base);
-    if (rest.length === 0) return this.field(field, prefix, base, low, high);
-    const inner = field.type.kind === 'group' ? field.type.fields : field.type.kind === 'table' ? field.type.columns : null;
+    if (rest.length === 0) {
+      this.field(field, prefix, base, low, high);
+      return;
+    }
+    const inner =
+      field.type.kind === 'group' ? field.type.fields : field.type.kind === 'table' ? field.type.columns : null;
     if (inner === null) throw new PathError(`field ${step.name} has no subfields`);
-    for (let i = low; i <= high; i++) this.steps(inner, rest, `${prefix}${label(field, i, i)}.`, this.place(field, base, i));
+    for (let i = low; i <= high; i++)
+      this.steps(inner, rest, `${prefix}${label(field, i, i)}.`, this.place(field, base, i));
   }
 
   private range(field: Field, step: Step, base: number): [number, number] {
@@ -148,7 +151,10 @@ class Printer {
 
   private field(field: Field, prefix: string, base: number, low: number, high: number): void {
     const { type } = field;
-    if (type.kind !== 'group') return this.value(field, prefix, base, low, high);
+    if (type.kind !== 'group') {
+      this.value(field, prefix, base, low, high);
+      return;
+    }
     for (let i = low; i <= high; i++) {
       const name = prefix + label(field, i, i);
       if (this.all(type.fields, `${name}.`, this.place(field, base, i)) > 0) continue;
@@ -193,10 +199,12 @@ class Printer {
   }
 
   private row(table: Table, at: number): string[] {
-    return table.columns.filter((column) => !column.hidden).map((column) => {
-      const leaf = column.type as Leaf;
-      return leaf.show(this.block, this.place(column, at, 0), 1) ?? '';
-    });
+    return table.columns
+      .filter((column) => !column.hidden)
+      .map((column) => {
+        const leaf = column.type as Leaf;
+        return leaf.show(this.block, this.place(column, at, 0), 1) ?? '';
+      });
   }
 
   private count(field: Field, base: number): number {

@@ -1,19 +1,65 @@
 /** The superblock and the allocation group headers, as xfs_db names their fields. */
-import { agflSize, agflStart } from '../verify/ag.ts';
-import { Agf, Agfl, Agi, AGI_UNLINKED_BUCKETS } from '../structure/ag.ts';
+
+import { AGI_UNLINKED_BUCKETS, Agf, Agfl, Agi } from '../structure/ag.ts';
 import { Superblock } from '../structure/sb.ts';
+import { agflSize, agflStart } from '../verify/ag.ts';
 import type { Field } from './field.ts';
-import { chars, crc, null32, null32SkipZero, null64, rows, skipNull32, u16, u16x, u32, u32x, u64, u64x, u8, u8x, uuid } from './leaves.ts';
+import {
+  chars,
+  crc,
+  null32,
+  null32SkipZero,
+  null64,
+  rows,
+  skipNull32,
+  u8,
+  u8x,
+  u16,
+  u16x,
+  u32,
+  u32x,
+  u64,
+  u64x,
+  uuid,
+} from './leaves.ts';
 
 const S = Superblock.at;
-const NULLABLE_SB = ['rootino', 'rbmino', 'rsumino', 'uquotino', 'gquotino', 'pquotino', 'dblocks', 'rblocks', 'rextents', 'logstart'];
-const HEX_SB = ['magicnum', 'versionnum', 'qflags', 'flags', 'features2', 'bad_features2', 'features_compat', 'features_ro_compat', 'features_incompat', 'features_log_incompat', 'lsn'];
+const NULLABLE_SB = [
+  'rootino',
+  'rbmino',
+  'rsumino',
+  'uquotino',
+  'gquotino',
+  'pquotino',
+  'dblocks',
+  'rblocks',
+  'rextents',
+  'logstart',
+];
+const HEX_SB = [
+  'magicnum',
+  'versionnum',
+  'qflags',
+  'flags',
+  'features2',
+  'bad_features2',
+  'features_compat',
+  'features_ro_compat',
+  'features_incompat',
+  'features_log_incompat',
+  'lsn',
+];
 const NULL32_SB = ['rextsize', 'agblocks', 'agcount'];
 
 /** Fields of the superblock; those behind meta_uuid exist with a metadata directory only. */
 export const sbFields: readonly Field[] = Superblock.fields
   .filter(({ offset }) => offset <= S.meta_uuid)
-  .map(({ name, offset, size }) => ({ name, at: offset, type: sbType(name, size), ...(name === 'fname' ? { count: 12 } : {}) }));
+  .map(({ name, offset, size }) => ({
+    name,
+    at: offset,
+    type: sbType(name, size),
+    ...(name === 'fname' ? { count: 12 } : {}),
+  }));
 
 function sbType(name: string, size: number): Field['type'] {
   if (name === 'fname') return chars;

@@ -3,7 +3,28 @@ import { AttrShortEntry, AttrShortHeader } from '../structure/attr.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
 import { extentRecord, rootFields } from './btree-blocks.ts';
 import type { Block, Field, Group, Leaf } from './field.ts';
-import { bit, chars, crc, i8, i64, nanoseconds, null32, null64, rows, seconds, u16, u16o, u16x, u32, u32x, u64, u64x, u8, u8x, uuid } from './leaves.ts';
+import {
+  bit,
+  chars,
+  crc,
+  i8,
+  i64,
+  nanoseconds,
+  null32,
+  null64,
+  rows,
+  seconds,
+  u8,
+  u8x,
+  u16,
+  u16o,
+  u16x,
+  u32,
+  u32x,
+  u64,
+  u64x,
+  uuid,
+} from './leaves.ts';
 
 const D = Dinode.at;
 const S_IFMT = 0o170000;
@@ -29,7 +50,10 @@ const formatLeaf: Leaf = {
     return FORMATS[value] === undefined ? String(value) : `${value} (${FORMATS[value]})`;
   },
 };
-const timestamp: Group = { kind: 'group', fields: rows(['sec', 0, seconds(bigtime)], ['nsec', 0, nanoseconds(bigtime)]) };
+const timestamp: Group = {
+  kind: 'group',
+  fields: rows(['sec', 0, seconds(bigtime)], ['nsec', 0, nanoseconds(bigtime)]),
+};
 const when = (test: (block: Block) => boolean) => ({ count: (block: Block) => (test(block) ? 1 : 0) });
 const flag = (name: string, mask: number) => [name, D.flags, bit(2, Math.log2(mask))] as const;
 const flag2 = (name: string, mask: number) => [name, D.flags2, bit(8, Math.log2(mask))] as const;
@@ -110,7 +134,11 @@ const wide = ({ view }: Block, base: number): boolean => view.getUint8(base + 1)
 
 const shortHeader: Group = {
   kind: 'group',
-  fields: rows(['count', 0, u8], ['i8count', 1, u8], ['parent', 2, inodeNumber((block) => wide(block, coreSize(block)))]),
+  fields: rows(
+    ['count', 0, u8],
+    ['i8count', 1, u8],
+    ['parent', 2, inodeNumber((block) => wide(block, coreSize(block)))],
+  ),
 };
 
 function inodeNumber(isWide: (block: Block) => boolean): Group {
@@ -148,7 +176,12 @@ function shortDirectory(ftype: boolean): Group {
     kind: 'group',
     fields: rows(
       ['hdr', 0, shortHeader],
-      ['list', (block, base, index) => shortEntryAt(block, base, index, ftype), entry, { array: true, count: ({ bytes }, base) => bytes[base] as number }],
+      [
+        'list',
+        (block, base, index) => shortEntryAt(block, base, index, ftype),
+        entry,
+        { array: true, count: ({ bytes }, base) => bytes[base] as number },
+      ],
     ),
   };
 }
@@ -156,14 +189,27 @@ function shortDirectory(ftype: boolean): Group {
 const shortAttributes: Group = {
   kind: 'group',
   fields: rows(
-    ['hdr', 0, { kind: 'group', fields: rows(['totsize', AttrShortHeader.at.totsize, u16], ['count', AttrShortHeader.at.count, u8]) }],
-    ['list', (block, base, index) => shortAttrAt(block, base, index), shortAttribute(), { array: true, count: ({ bytes }, base) => bytes[base + 2] as number }],
+    [
+      'hdr',
+      0,
+      {
+        kind: 'group',
+        fields: rows(['totsize', AttrShortHeader.at.totsize, u16], ['count', AttrShortHeader.at.count, u8]),
+      },
+    ],
+    [
+      'list',
+      (block, base, index) => shortAttrAt(block, base, index),
+      shortAttribute(),
+      { array: true, count: ({ bytes }, base) => bytes[base + 2] as number },
+    ],
   ),
 };
 
 function shortAttrAt({ bytes }: Block, base: number, index: number): number {
   let at: number = AttrShortHeader.size;
-  for (let i = 0; i < index && base + at + 1 < bytes.length; i++) at += 3 + (bytes[base + at] as number) + (bytes[base + at + 1] as number);
+  for (let i = 0; i < index && base + at + 1 < bytes.length; i++)
+    at += 3 + (bytes[base + at] as number) + (bytes[base + at + 1] as number);
   return Math.min(at, bytes.length - base - 1);
 }
 
@@ -179,13 +225,20 @@ function shortAttribute(): Group {
       ['root', A.flags, bit(1, 1)],
       ['secure', A.flags, bit(1, 2)],
       ['name', 3, chars, { count: nameLength }],
-      ['value', (block, base) => 3 + nameLength(block, base), chars, { count: ({ bytes }, base) => bytes[base + 1] as number }],
+      [
+        'value',
+        (block, base) => 3 + nameLength(block, base),
+        chars,
+        { count: ({ bytes }, base) => bytes[base + 1] as number },
+      ],
     ),
   };
 }
 
-const extents = (block: Block): number => (large(block) ? Number(block.view.getBigUint64(24)) : block.view.getUint32(D.nextents));
-const attrExtents = (block: Block): number => (large(block) ? block.view.getUint32(D.nextents) : block.view.getUint16(D.anextents));
+const extents = (block: Block): number =>
+  large(block) ? Number(block.view.getBigUint64(24)) : block.view.getUint32(D.nextents);
+const attrExtents = (block: Block): number =>
+  large(block) ? block.view.getUint32(D.nextents) : block.view.getUint16(D.anextents);
 const local = (block: Block, type: number): boolean => format(block) === ForkFormat.LOCAL && fileType(block) === type;
 
 const dataFork: Group = {
@@ -193,7 +246,12 @@ const dataFork: Group = {
   mayBeEmpty: true,
   fields: rows(
     ['bmbt', 0, { kind: 'group', fields: rootFields(dataSize) }, when((block) => format(block) === ForkFormat.BTREE)],
-    ['bmx', 0, extentRecord, { array: true, count: (block) => (format(block) === ForkFormat.EXTENTS ? extents(block) : 0) }],
+    [
+      'bmx',
+      0,
+      extentRecord,
+      { array: true, count: (block) => (format(block) === ForkFormat.EXTENTS ? extents(block) : 0) },
+    ],
     ['c', 0, chars, { count: (block) => (local(block, 0o100000) ? fileSize(block) : 0) }],
     ['dev', 0, u32x, when((block) => format(block) === ForkFormat.DEV)],
     ['muuid', 0, uuid, when((block) => format(block) === ForkFormat.UUID)],
@@ -207,17 +265,38 @@ const attrFork: Group = {
   kind: 'group',
   mayBeEmpty: true,
   fields: rows(
-    ['bmbt', 0, { kind: 'group', fields: rootFields(attrSize) }, when((block) => attrFormat(block) === ForkFormat.BTREE)],
-    ['bmx', 0, extentRecord, { array: true, count: (block) => (attrFormat(block) === ForkFormat.EXTENTS ? attrExtents(block) : 0) }],
+    [
+      'bmbt',
+      0,
+      { kind: 'group', fields: rootFields(attrSize) },
+      when((block) => attrFormat(block) === ForkFormat.BTREE),
+    ],
+    [
+      'bmx',
+      0,
+      extentRecord,
+      { array: true, count: (block) => (attrFormat(block) === ForkFormat.EXTENTS ? attrExtents(block) : 0) },
+    ],
     ['sfattr', 0, shortAttributes, when((block) => attrFormat(block) === ForkFormat.LOCAL)],
   ),
 };
 
 const data = ['u', coreSize, dataFork] as const;
-const attributes = ['a', (block: Block) => coreSize(block) + forkOffset(block), attrFork, when((block) => forkOffset(block) > 0)] as const;
+const attributes = [
+  'a',
+  (block: Block) => coreSize(block) + forkOffset(block),
+  attrFork,
+  when((block) => forkOffset(block) > 0),
+] as const;
 const next = ['next_unlinked', D.next_unlinked, null32] as const;
 
 /** Inodes of version 1 and 2. */
 export const inodeFields: readonly Field[] = rows(['core', 0, core], next, data, attributes);
 /** Inodes of version 3. */
-export const inodeCrcFields: readonly Field[] = rows(['core', 0, core], next, ['v3', 0, v3], ['u3', data[1], data[2]], attributes);
+export const inodeCrcFields: readonly Field[] = rows(
+  ['core', 0, core],
+  next,
+  ['v3', 0, v3],
+  ['u3', data[1], data[2]],
+  attributes,
+);

@@ -75,14 +75,16 @@ export class Inspector {
     const { mp } = this;
     const fsb = numberOf(word);
     const agno = fsb === null ? 0 : mp.fsbToAgno(fsb);
-    if (fsb === null || agno >= mp.agCount || mp.fsbToAgbno(fsb) >= mp.agSize(agno)) throw new InspectError(`bad fsblock ${word}`);
+    if (fsb === null || agno >= mp.agCount || mp.fsbToAgbno(fsb) >= mp.agSize(agno))
+      throw new InspectError(`bad fsblock ${word}`);
     this.go('data', mp.fsbToAddr(fsb), mp.blockSize);
   }
 
   /** A 512-byte sector of the device. @throws InspectError */
   daddr(word: string): void {
     const daddr = numberOf(word);
-    if (daddr === null || daddr * 512 >= this.mp.dataBlocks * this.mp.blockSize) throw new InspectError(`bad daddr ${word}`);
+    if (daddr === null || daddr * 512 >= this.mp.dataBlocks * this.mp.blockSize)
+      throw new InspectError(`bad daddr ${word}`);
     this.go('data', daddr * 512, 512);
   }
 
@@ -152,7 +154,8 @@ export class Inspector {
   /** Bytes as the session sees them: changed blocks are not on the device yet. */
   private read(addr: number, length: number): Uint8Array {
     const { mp } = this;
-    if (addr + length > mp.device.size) throw new FsError('EIO', { detail: `no byte ${addr + length - 1} on ${mp.device.name}` });
+    if (addr + length > mp.device.size)
+      throw new FsError('EIO', { detail: `no byte ${addr + length - 1} on ${mp.device.name}` });
     const bytes = new Uint8Array(length);
     mp.device.read(addr, bytes);
     for (const buf of mp.cache.dirty) {
@@ -173,7 +176,9 @@ function rawBytes(bytes: Uint8Array): Printed {
   const width = last < 0x10 ? 1 : last < 0x100 ? 2 : last < 0x1000 ? 3 : 4;
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 32) {
-    const hex = Buffer.from(bytes.subarray(at, at + 32)).toString('hex').replace(/(.{8})/g, ' $1');
+    const hex = Buffer.from(bytes.subarray(at, at + 32))
+      .toString('hex')
+      .replace(/(.{8})/g, ' $1');
     lines.push(`${at.toString(16).padStart(width, '0')}:${hex}`);
   }
   return { name: 'data', text: lines.join('\n'), value: Buffer.from(bytes).toString('hex') };

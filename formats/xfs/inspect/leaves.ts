@@ -30,7 +30,9 @@ export const u64x: Leaf = leaf(8, (v, a) => hex(v.getBigUint64(a)));
 
 /** 32-bit numbers whose all-ones value means "none". */
 export const null32: Leaf = leaf(4, (v, a) => (r32(v, a) === 0xffffffff ? 'null' : String(r32(v, a))));
-export const null32SkipZero: Leaf = leaf(4, (v, a) => (r32(v, a) === 0 ? null : r32(v, a) === 0xffffffff ? 'null' : String(r32(v, a))));
+export const null32SkipZero: Leaf = leaf(4, (v, a) =>
+  r32(v, a) === 0 ? null : r32(v, a) === 0xffffffff ? 'null' : String(r32(v, a)),
+);
 export const skipNull32: Leaf = leaf(4, (v, a) => (r32(v, a) === 0xffffffff ? null : String(r32(v, a))));
 export const null64: Leaf = leaf(8, (v, a) => (v.getBigUint64(a) === ONES ? 'null' : String(v.getBigUint64(a))));
 
@@ -38,7 +40,9 @@ export const uuid: Leaf = {
   kind: 'leaf',
   size: 16,
   show: ({ bytes }, at) =>
-    Buffer.from(bytes.subarray(at, at + 16)).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+    Buffer.from(bytes.subarray(at, at + 16))
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
 };
 
 /** The checksum and whether it is right; its bytes in the order in which they lie, as xfs_db prints them. */
@@ -79,7 +83,11 @@ export function seconds(bigtime: (block: Block) => boolean): Leaf {
   return { kind: 'leaf', size: 8, show: (block, at) => ctime(readTimestamp(block.view, at, bigtime(block)).seconds) };
 }
 export function nanoseconds(bigtime: (block: Block) => boolean): Leaf {
-  return { kind: 'leaf', size: 8, show: (block, at) => String(readTimestamp(block.view, at, bigtime(block)).nanoseconds >>> 0) };
+  return {
+    kind: 'leaf',
+    size: 8,
+    show: (block, at) => String(readTimestamp(block.view, at, bigtime(block)).nanoseconds >>> 0),
+  };
 }
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];

@@ -49,13 +49,19 @@ const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.b
 function build(mp: XfsMount): BlockType[] {
   const { v5, ftype } = mp.features;
   const { sectorSize, blockSize } = mp;
-  const type = (name: string, size: number | null, fields: readonly Field[] | null, crcAt: BlockType['crcAt'] | number | null): BlockType => ({
+  const type = (
+    name: string,
+    size: number | null,
+    fields: readonly Field[] | null,
+    crcAt: BlockType['crcAt'] | number | null,
+  ): BlockType => ({
     name,
     size,
     fields,
     crcAt: typeof crcAt === 'function' ? crcAt : () => (v5 ? crcAt : null),
   });
-  const short = (name: string, tree: BtreeName): BlockType => type(name, blockSize, btreeFields(mp, tree), BtreeShortHeader.at.crc);
+  const short = (name: string, tree: BtreeName): BlockType =>
+    type(name, blockSize, btreeFields(mp, tree), BtreeShortHeader.at.crc);
   const long = (name: string): BlockType => type(name, blockSize, btreeFields(mp, 'bmbt'), BtreeLongHeader.at.crc);
   const plain = (name: string): BlockType => type(name, null, null, null);
   return [

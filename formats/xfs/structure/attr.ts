@@ -7,7 +7,6 @@ import { array, be16, be16x, be32, be32x, be64, be64big, le32x, struct, u8, uuid
 /** Flags of an attribute entry. */
 export const AttrFlag = { LOCAL: 0x01, ROOT: 0x02, SECURE: 0x04, PARENT: 0x08, INCOMPLETE: 0x80 } as const;
 export const ATTR_NSP_MASK: number = AttrFlag.ROOT | AttrFlag.SECURE | AttrFlag.PARENT;
-export const ATTR_LEAF_MAPSIZE = 3;
 /** Largest value in bytes. */
 export const XATTR_SIZE_MAX = 65536;
 

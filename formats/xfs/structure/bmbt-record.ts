@@ -19,9 +19,7 @@ export function bmbtStartoff(view: DataView, at: number): number {
 
 /** First block on the device (an FsBlock, or a realtime block), up to 2^52. */
 export function bmbtStartblock(view: DataView, at: number): number {
-  return (
-    (view.getUint32(at + 4) & 0x1ff) * TWO43 + view.getUint32(at + 8) * TWO11 + (view.getUint32(at + 12) >>> 21)
-  );
+  return (view.getUint32(at + 4) & 0x1ff) * TWO43 + view.getUint32(at + 8) * TWO11 + (view.getUint32(at + 12) >>> 21);
 }
 
 /** Length in blocks. */

@@ -5,7 +5,21 @@
  *     header | records …                                  leaf, level 0
  *     header | keys … (room for maxrecs) | pointers …     node
  */
-import { be16, be16x, be32, be32null, be32x, be64, be64big, be64null, bytes, le32x, struct, u8, uuid } from '../../../core/struct.ts';
+import {
+  be16,
+  be16x,
+  be32,
+  be32null,
+  be32x,
+  be64,
+  be64big,
+  be64null,
+  bytes,
+  le32x,
+  struct,
+  u8,
+  uuid,
+} from '../../../core/struct.ts';
 
 /** Block magics, [v4, v5]; 0 where a tree exists only with CRCs. */
 export const BtreeMagic = {
@@ -29,15 +43,6 @@ export const LONG_V5_SIZE = 72;
 /** No tree of any kind is higher (kernel: XFS_BTREE_MAXLEVELS, widened for the largest bmbt). */
 export const BTREE_MAX_LEVELS = 16;
 
-/** Header of an allocation group btree block without CRC (kernel: struct xfs_btree_block, short form). */
-export const BtreeShortHeaderV4 = struct('xfs_btree_sblock', SHORT_V4_SIZE, {
-  magic: be32x,
-  level: be16,
-  numrecs: be16,
-  leftsib: be32null,
-  rightsib: be32null,
-});
-
 /** Header of a v5 allocation group btree block; the first 16 bytes are the v4 header. */
 export const BtreeShortHeader = struct('xfs_btree_sblock_crc', SHORT_V5_SIZE, {
   magic: be32x,
@@ -50,15 +55,6 @@ export const BtreeShortHeader = struct('xfs_btree_sblock_crc', SHORT_V5_SIZE, {
   uuid,
   owner: be32,
   crc: le32x,
-});
-
-/** Header of a bmbt block without CRC (kernel: struct xfs_btree_block, long form). */
-export const BtreeLongHeaderV4 = struct('xfs_btree_lblock', LONG_V4_SIZE, {
-  magic: be32x,
-  level: be16,
-  numrecs: be16,
-  leftsib: be64null,
-  rightsib: be64null,
 });
 
 /** Header of a v5 bmbt block; the first 24 bytes are the v4 header. */
@@ -75,9 +71,6 @@ export const BtreeLongHeader = struct('xfs_btree_lblock_crc', LONG_V5_SIZE, {
   crc: le32x,
   pad: bytes(4),
 });
-
-/** Root of a bmbt inside an inode fork (kernel: struct xfs_bmdr_block); keys and pointers follow. */
-export const BmdrHeader = struct('xfs_bmdr_block', 4, { level: be16, numrecs: be16 });
 
 /** Free extent; record and key of bnobt (by block) and cntbt (by length, block). Pointers are be32. */
 export const AllocRecord = struct('xfs_alloc_rec', 8, { startblock: be32, blockcount: be32 });
@@ -129,5 +122,3 @@ export const REFC_COWFLAG = 0x80000000;
 
 export const BMBT_RECORD_SIZE = 16;
 export const BmbtKey = struct('xfs_bmbt_key', 8, { startoff: be64 });
-/** The longest extent a bmbt record can say, in blocks. */
-export const MAX_BMBT_EXTLEN = 0x1fffff;

@@ -3,7 +3,21 @@
  * unions depend on `flags2`: with NREXT64 the extent counters are 64 and 32 bits wide and lie elsewhere
  * (DinodeLarge); with BIGTIME the four timestamps are nanoseconds since the smallest 32-bit time.
  */
-import { be16, be16x, be32, be32null, be32x, be64, be64big, bytes, i8, le32x, struct, u8, uuid } from '../../../core/struct.ts';
+import {
+  be16,
+  be16x,
+  be32,
+  be32null,
+  be32x,
+  be64,
+  be64big,
+  bytes,
+  i8,
+  le32x,
+  struct,
+  u8,
+  uuid,
+} from '../../../core/struct.ts';
 import type { Timestamp } from '../../../core/vfs/inode.ts';
 
 export const DINODE_MAGIC = 0x494e;
@@ -95,11 +109,6 @@ export const DiFlag2 = {
   NREXT64: 1 << 4,
   METADATA: 1 << 5,
 } as const;
-
-/** What an inode of the metadata directory tree is; kept in `onlink`'s place. */
-export const MetafileType = [
-  'unknown', 'dir', 'usrquota', 'grpquota', 'prjquota', 'rtbitmap', 'rtsummary', 'rtrmap', 'rtrefcount',
-] as const;
 
 /** Low 32 bits of flags2, 0 for v1 and v2 inodes. */
 export function dinodeFlags2(view: DataView, base: number): number {

@@ -8,7 +8,7 @@
  *     leaf1        leaf header | leaf entries … bests | leaf tail        leafn: without bests and tail
  *     free         free header | bests
  */
-import { array, be16, be16x, be32, be32s, be32x, be64, be64big, le32x, struct, u8, uuid } from '../../../core/struct.ts';
+import { array, be16, be16x, be32, be32s, be32x, be64, be64big, le32x, struct, uuid } from '../../../core/struct.ts';
 
 /** 32-bit block magics, [v2, v3]. */
 export const DirMagic = {
@@ -19,10 +19,8 @@ export const DirMagic = {
 
 export const DIR_DATA_ALIGN = 8;
 export const DIR_DATA_FREE_TAG = 0xffff;
-export const DIR_SPACE_SIZE = 0x8_0000_0000;
-export const DIR_LEAF_OFFSET: number = DIR_SPACE_SIZE;
-export const DIR_FREE_OFFSET: number = 2 * DIR_SPACE_SIZE;
-export const DIR_DATA_FD_COUNT = 3;
+export const DIR_LEAF_OFFSET = 0x8_0000_0000;
+export const DIR_FREE_OFFSET = 0x10_0000_0000;
 export const NULLDATAOFF = 0xffff;
 /** Address of a leaf entry whose name is gone. */
 export const DIR_NULL_DATAPTR = 0;
@@ -30,17 +28,17 @@ export const MAX_NAME_LENGTH = 255;
 
 /** File types in directory entries; index is the on-disk value. */
 export const DirFtype = {
-  UNKNOWN: 0, REG_FILE: 1, DIR: 2, CHRDEV: 3, BLKDEV: 4, FIFO: 5, SOCK: 6, SYMLINK: 7, WHT: 8, MAX: 9,
+  UNKNOWN: 0,
+  REG_FILE: 1,
+  DIR: 2,
+  CHRDEV: 3,
+  BLKDEV: 4,
+  FIFO: 5,
+  SOCK: 6,
+  SYMLINK: 7,
+  WHT: 8,
+  MAX: 9,
 } as const;
-
-/** Shortform header with 4-byte inode numbers; with 8-byte ones (`i8count` > 0) `parent` is 8 bytes. */
-export const DirShortHeader = struct('xfs_dir2_sf_hdr', 6, { count: u8, i8count: u8, parent: be32 });
-export const DirShortHeader8 = struct('xfs_dir2_sf_hdr_i8', 10, { count: u8, i8count: u8, parent: be64 });
-/** Start of a shortform entry: the name, the file type (with ftype) and the inode number (4 or 8 bytes) follow. */
-export const DirShortEntry = struct('xfs_dir2_sf_entry', 3, { namelen: u8, offset: u8, offset_low: u8 });
-
-/** One of the three largest free spaces of a data block. */
-export const DirDataFree = struct('xfs_dir2_data_free', 4, { offset: be16, length: be16 });
 
 /** Header of data and block-form blocks without CRC; bestfree is three (offset, length) pairs. */
 export const DirDataHeader = struct('xfs_dir2_data_hdr', 16, { magic: be32x, bestfree: array(be16, 6) });
@@ -56,11 +54,6 @@ export const Dir3DataHeader = struct('xfs_dir3_data_hdr', 64, {
   bestfree: array(be16, 6),
   pad: be32,
 });
-
-/** Start of an entry in a data block: name, file type (with ftype), padding and a 2-byte tag follow. */
-export const DirDataEntry = struct('xfs_dir2_data_entry', 9, { inumber: be64, namelen: u8 });
-/** Start of a free space in a data block; its last two bytes are the tag. */
-export const DirDataUnused = struct('xfs_dir2_data_unused', 4, { freetag: be16x, length: be16 });
 
 /** Header of hash-index blocks without CRC. */
 export const DirLeafHeader = struct('xfs_dir2_leaf_hdr', 16, {
@@ -96,7 +89,12 @@ export const DirLeafTail = struct('xfs_dir2_leaf_tail', 4, { bestcount: be32 });
 export const DirBlockTail = struct('xfs_dir2_block_tail', 8, { count: be32, stale: be32 });
 
 /** Header of free-space index blocks without CRC. */
-export const DirFreeHeader = struct('xfs_dir2_free_hdr', 16, { magic: be32x, firstdb: be32s, nvalid: be32s, nused: be32s });
+export const DirFreeHeader = struct('xfs_dir2_free_hdr', 16, {
+  magic: be32x,
+  firstdb: be32s,
+  nvalid: be32s,
+  nused: be32s,
+});
 
 /** Header of v3 free-space index blocks. */
 export const Dir3FreeHeader = struct('xfs_dir3_free_hdr', 64, {

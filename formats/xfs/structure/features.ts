@@ -59,25 +59,6 @@ export const LogIncompat = {
   LOG_XATTRS: 1 << 0,
 } as const;
 
-/** Names of v5 bits as a person and xfs_db call them, for status lines and refusals. */
-export const FEATURE_NAMES = {
-  roCompat: { FINOBT: 'finobt', RMAPBT: 'rmapbt', REFLINK: 'reflink', INOBTCNT: 'inobtcount' },
-  incompat: {
-    FTYPE: 'ftype',
-    SPINODES: 'sparse inodes',
-    META_UUID: 'meta_uuid',
-    BIGTIME: 'bigtime',
-    NEEDSREPAIR: 'needsrepair',
-    NREXT64: 'nrext64',
-    EXCHRANGE: 'exchange-range',
-    PARENT: 'parent pointers',
-    METADIR: 'metadir',
-    ZONED: 'zoned',
-    ZONE_GAPS: 'zone gaps',
-  },
-  logIncompat: { LOG_XATTRS: 'logged xattrs' },
-} as const;
-
 /** The bits of `mask` that no name in `known` has, each as `bit N (0x…)`; empty if all are known. */
 export function unknownBits(mask: number, known: Readonly<Record<string, number>>): string[] {
   let rest = mask;

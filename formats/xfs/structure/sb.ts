@@ -1,11 +1,21 @@
 /** The superblock (kernel: struct xfs_dsb), v4 and v5, with the fields of metadir, rtgroups and zoned up to 6.18. */
-import { be16, be16x, be32, be32x, be64, be64big, be64null, bytes, le32x, struct, text, u8, uuid } from '../../../core/struct.ts';
+import {
+  be16,
+  be16x,
+  be32,
+  be32x,
+  be64,
+  be64big,
+  be64null,
+  bytes,
+  le32x,
+  struct,
+  text,
+  u8,
+  uuid,
+} from '../../../core/struct.ts';
 
 export const SB_MAGIC = 0x58465342;
-/** Offset of `crc`: also where the part that v4 superblocks do not have begins with the feature masks before it. */
-export const SB_V4_SIZE = 208;
-/** Size of a superblock without metadir (up to meta_uuid), as kernels before 6.13 write it. */
-export const SB_V5_SIZE = 264;
 
 /** Bits of `qflags`: accounting, enforcement, and "checked" which makes Linux skip a quota check on mount. */
 export const QuotaFlag = {

@@ -2,10 +2,22 @@
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
-import { checkSuperblock } from '../superblock.ts';
-import { AGF_MAGIC, AGF_VERSION, AGFL_MAGIC, AGI_MAGIC, AGI_UNLINKED_BUCKETS, AGI_VERSION, Agf, Agfl, Agi, NULLAGBLOCK, NULLAGINO } from '../structure/ag.ts';
+import {
+  AGF_MAGIC,
+  AGF_VERSION,
+  AGFL_MAGIC,
+  AGI_MAGIC,
+  AGI_UNLINKED_BUCKETS,
+  AGI_VERSION,
+  Agf,
+  Agfl,
+  Agi,
+  NULLAGBLOCK,
+  NULLAGINO,
+} from '../structure/ag.ts';
 import { BTREE_MAX_LEVELS } from '../structure/btree-format.ts';
 import { Superblock } from '../structure/sb.ts';
+import { checkSuperblock } from '../superblock.ts';
 import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 export function sbOps(mp: XfsMount): BufOps {
@@ -65,11 +77,26 @@ function verifyAgf(mp: XfsMount, buf: Buf): Damage | null {
   const free = get.freeblks(view, 0);
   if (free > length) return bad('freeblks', free, `> length ${length}`);
   if (get.longest(view, 0) > free) return bad('longest', get.longest(view, 0), `> freeblks ${free}`);
-  if (mp.features.lazySbCount && get.btreeblks(view, 0) > length) return bad('btreeblks', get.btreeblks(view, 0), `> length ${length}`);
+  if (mp.features.lazySbCount && get.btreeblks(view, 0) > length)
+    return bad('btreeblks', get.btreeblks(view, 0), `> length ${length}`);
   return verifyAgfRoots(mp, buf, length, bad);
 }
 
-type Bad = (field: 'bno_root' | 'cnt_root' | 'rmap_root' | 'refcount_root' | 'bno_level' | 'cnt_level' | 'rmap_level' | 'refcount_level' | 'rmap_blocks' | 'refcount_blocks', value: number, rule: string) => Damage;
+type Bad = (
+  field:
+    | 'bno_root'
+    | 'cnt_root'
+    | 'rmap_root'
+    | 'refcount_root'
+    | 'bno_level'
+    | 'cnt_level'
+    | 'rmap_level'
+    | 'refcount_level'
+    | 'rmap_blocks'
+    | 'refcount_blocks',
+  value: number,
+  rule: string,
+) => Damage;
 
 function verifyAgfRoots(mp: XfsMount, buf: Buf, length: number, bad: Bad): Damage | null {
   const trees = ['bno', 'cnt', ...(mp.features.rmapbt ? ['rmap'] : []), ...(mp.features.reflink ? ['refcount'] : [])];
@@ -117,10 +144,12 @@ function verifyAgi(mp: XfsMount, buf: Buf): Damage | null {
   if (length !== mp.agSize(agno)) return bad('length', length, `group has ${mp.agSize(agno)} blocks`);
   const level = get.level(view, 0);
   if (level < 1 || level > BTREE_MAX_LEVELS) return bad('level', level, `not 1 to ${BTREE_MAX_LEVELS}`);
-  if (get.root(view, 0) === 0 || get.root(view, 0) >= length) return bad('root', get.root(view, 0), 'outside its group');
+  if (get.root(view, 0) === 0 || get.root(view, 0) >= length)
+    return bad('root', get.root(view, 0), 'outside its group');
   if (mp.features.finobt) {
     const freeLevel = get.free_level(view, 0);
-    if (freeLevel < 1 || freeLevel > BTREE_MAX_LEVELS) return bad('free_level', freeLevel, `not 1 to ${BTREE_MAX_LEVELS}`);
+    if (freeLevel < 1 || freeLevel > BTREE_MAX_LEVELS)
+      return bad('free_level', freeLevel, `not 1 to ${BTREE_MAX_LEVELS}`);
     const root = get.free_root(view, 0);
     if (root === 0 || root >= length) return bad('free_root', root, 'outside its group');
   }

@@ -3,7 +3,17 @@ import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../core/checksum.ts';
 import type { Damage } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
-import { ATTR3_RMT_MAGIC, Attr3LeafHeader, AttrFlag, AttrLeafEntry, AttrLeafHeader, AttrLeafLocal, AttrLeafRemote, AttrRemoteHeader, XATTR_SIZE_MAX } from '../structure/attr.ts';
+import {
+  ATTR3_RMT_MAGIC,
+  Attr3LeafHeader,
+  AttrFlag,
+  AttrLeafEntry,
+  AttrLeafHeader,
+  AttrLeafLocal,
+  AttrLeafRemote,
+  AttrRemoteHeader,
+  XATTR_SIZE_MAX,
+} from '../structure/attr.ts';
 import { DA_NODE_MAXDEPTH, Da3Blkinfo, Da3NodeHeader, DaBlkinfo, DaMagic, DaNodeHeader } from '../structure/da.ts';
 import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
 
@@ -23,7 +33,8 @@ export function daNodeOps(mp: XfsMount, attrLeaf: BufOps, dirLeafn: BufOps): Buf
         buf.ops = leaf;
         return leaf.verify(buf);
       }
-      if (magic !== DaMagic.node[version]) return fault(buf, structure, 'magic', DaBlkinfo.at.magic, hex(magic), 'magic');
+      if (magic !== DaMagic.node[version])
+        return fault(buf, structure, 'magic', DaBlkinfo.at.magic, hex(magic), 'magic');
       if (mp.features.v5) {
         const identity = checkIdentity(buf, structure, DA_AT, mp.uuid);
         if (identity !== null) return identity;
@@ -112,7 +123,8 @@ function checkLeafName(buf: Buf, structure: string, index: number, at: number, f
   const nameLength = local ? AttrLeafLocal.get.namelen(view, nameidx) : AttrLeafRemote.get.namelen(view, nameidx);
   if (nameLength === 0) return bad('namelen', 0, 'empty name');
   const stored = local ? AttrLeafLocal.get.valuelen(view, nameidx) : 0;
-  if (nameidx + head + nameLength + stored > buf.length) return bad('namelen', nameLength, 'name and value leave the block');
+  if (nameidx + head + nameLength + stored > buf.length)
+    return bad('namelen', nameLength, 'name and value leave the block');
   if (local) return null;
   const valueLength = AttrLeafRemote.get.valuelen(view, nameidx);
   if (valueLength > XATTR_SIZE_MAX) return bad('valuelen', valueLength, `> ${XATTR_SIZE_MAX}`);
@@ -152,13 +164,15 @@ function checkRemote(mp: XfsMount, buf: Buf, base: number): Damage | null {
   const magic = get.magic(buf.view, base);
   if (magic !== ATTR3_RMT_MAGIC) return bad('magic', hex(magic), 'magic');
   const computed = crc32cSkipping(buf.bytes.subarray(base, base + mp.blockSize), at.crc);
-  if (get.crc(buf.view, base) !== computed) return bad('crc', hex(get.crc(buf.view, base)), `crc, computed ${hex(computed)}`);
+  if (get.crc(buf.view, base) !== computed)
+    return bad('crc', hex(get.crc(buf.view, base)), `crc, computed ${hex(computed)}`);
   for (let i = 0; i < 16; i++)
     if (buf.bytes[base + at.uuid + i] !== mp.uuid[i]) return bad('uuid', '', 'uuid of another file system');
   const sector = buf.view.getUint32(base + at.blkno) * 0x1_0000_0000 + buf.view.getUint32(base + at.blkno + 4);
   if (sector * 512 !== buf.addr + base) return bad('blkno', sector, `own address is ${(buf.addr + base) / 512}`);
   const length = get.bytes(buf.view, base);
   if (length > mp.blockSize - AttrRemoteHeader.size) return bad('bytes', length, 'more than the block holds');
-  if (get.offset(buf.view, base) + length > XATTR_SIZE_MAX) return bad('offset', get.offset(buf.view, base), 'beyond 64 KiB');
+  if (get.offset(buf.view, base) + length > XATTR_SIZE_MAX)
+    return bad('offset', get.offset(buf.view, base), 'beyond 64 KiB');
   return null;
 }

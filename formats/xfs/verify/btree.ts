@@ -7,7 +7,16 @@ import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
 import { NULLAGBLOCK } from '../structure/ag.ts';
-import { BTREE_MAX_LEVELS, BtreeLongHeader, BtreeMagic, BtreeShortHeader, LONG_V4_SIZE, LONG_V5_SIZE, SHORT_V4_SIZE, SHORT_V5_SIZE } from '../structure/btree-format.ts';
+import {
+  BTREE_MAX_LEVELS,
+  BtreeLongHeader,
+  BtreeMagic,
+  BtreeShortHeader,
+  LONG_V4_SIZE,
+  LONG_V5_SIZE,
+  SHORT_V4_SIZE,
+  SHORT_V5_SIZE,
+} from '../structure/btree-format.ts';
 import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 export type BtreeName = 'bnobt' | 'cntbt' | 'inobt' | 'finobt' | 'rmapbt' | 'refcountbt' | 'bmbt';
@@ -26,7 +35,8 @@ const SIZES: Readonly<Record<BtreeName, readonly [record: number, keyAndPointer:
 /** The most records a block of this tree can hold, at a leaf or above. */
 export function btreeMaxRecords(mp: XfsMount, name: BtreeName, leaf: boolean): number {
   const [record, pair] = SIZES[name];
-  const header = name === 'bmbt' ? (mp.features.v5 ? LONG_V5_SIZE : LONG_V4_SIZE) : mp.features.v5 ? SHORT_V5_SIZE : SHORT_V4_SIZE;
+  const header =
+    name === 'bmbt' ? (mp.features.v5 ? LONG_V5_SIZE : LONG_V4_SIZE) : mp.features.v5 ? SHORT_V5_SIZE : SHORT_V4_SIZE;
   return Math.floor((mp.blockSize - header) / (leaf ? record : pair));
 }
 
@@ -57,10 +67,12 @@ function shortOps(mp: XfsMount, name: BtreeName): BufOps {
       const self = buf.addr / mp.blockSize - agno * mp.agBlocks;
       if (mp.features.v5) {
         const owner = BtreeShortHeader.get.owner(buf.view, 0);
-        if (owner !== agno) return fault(buf, `${name} block`, 'owner', BtreeShortHeader.at.owner, owner, `own group is ${agno}`);
+        if (owner !== agno)
+          return fault(buf, `${name} block`, 'owner', BtreeShortHeader.at.owner, owner, `own group is ${agno}`);
       }
       return (
-        checkShortSibling(mp, buf, name, agno, self, 'leftsib') ?? checkShortSibling(mp, buf, name, agno, self, 'rightsib')
+        checkShortSibling(mp, buf, name, agno, self, 'leftsib') ??
+        checkShortSibling(mp, buf, name, agno, self, 'rightsib')
       );
     },
     seal(buf, lsn) {
@@ -69,7 +81,14 @@ function shortOps(mp: XfsMount, name: BtreeName): BufOps {
   };
 }
 
-function checkShortSibling(mp: XfsMount, buf: Buf, name: string, agno: number, self: number, side: 'leftsib' | 'rightsib'): Damage | null {
+function checkShortSibling(
+  mp: XfsMount,
+  buf: Buf,
+  name: string,
+  agno: number,
+  self: number,
+  side: 'leftsib' | 'rightsib',
+): Damage | null {
   const block = BtreeShortHeader.get[side](buf.view, 0);
   if (block === NULLAGBLOCK) return null;
   if (block === self) return fault(buf, `${name} block`, side, BtreeShortHeader.at[side], block, 'is the block itself');

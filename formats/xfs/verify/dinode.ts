@@ -64,18 +64,25 @@ function checkFlags(ip: XfsInode): void {
   const realtime = (flags & DiFlag.REALTIME) !== 0;
   if (realtime && !mp.features.realtime) bad(ip, 'flags', flags, 'realtime file on an image without a realtime device');
   if ((flags & DiFlag.EXTSIZE) !== 0 && !regular) bad(ip, 'flags', flags, 'extent size hint on no regular file');
-  if ((flags & DiFlag.EXTSZINHERIT) !== 0 && ip.kind !== 'dir') bad(ip, 'flags', flags, 'inherited extent size on no directory');
+  if ((flags & DiFlag.EXTSZINHERIT) !== 0 && ip.kind !== 'dir')
+    bad(ip, 'flags', flags, 'inherited extent size on no directory');
   const extsize = get.extsize(view, base);
   const hinted = (flags & (DiFlag.EXTSIZE | DiFlag.EXTSZINHERIT)) !== 0;
   if (hinted && extsize === 0) bad(ip, 'extsize', 0, 'flag without a size');
   if (extsize > 0x1fffff || (!realtime && extsize > mp.agBlocks / 2)) bad(ip, 'extsize', extsize, 'too large');
   if (ip.version < 3) return;
-  if ((flags2 & (DiFlag2.REFLINK | DiFlag2.COWEXTSIZE)) !== 0 && !mp.features.reflink) bad(ip, 'flags2', flags2, 'reflink on an image without it');
-  if ((flags2 & DiFlag2.REFLINK) !== 0 && !regular && (flags2 & DiFlag2.METADATA) === 0) bad(ip, 'flags2', flags2, 'reflink on no regular file');
-  if ((flags2 & DiFlag2.REFLINK) !== 0 && realtime && !mp.features.rtgroups) bad(ip, 'flags2', flags2, 'reflink on a realtime file');
-  if ((flags2 & DiFlag2.BIGTIME) !== 0 && !mp.features.bigtime) bad(ip, 'flags2', flags2, 'bigtime on an image without it');
-  if ((flags2 & DiFlag2.NREXT64) !== 0 && !mp.features.nrext64) bad(ip, 'flags2', flags2, 'nrext64 on an image without it');
-  if ((flags2 & DiFlag2.METADATA) !== 0 && !mp.features.metadir) bad(ip, 'flags2', flags2, 'metadata file on an image without metadir');
+  if ((flags2 & (DiFlag2.REFLINK | DiFlag2.COWEXTSIZE)) !== 0 && !mp.features.reflink)
+    bad(ip, 'flags2', flags2, 'reflink on an image without it');
+  if ((flags2 & DiFlag2.REFLINK) !== 0 && !regular && (flags2 & DiFlag2.METADATA) === 0)
+    bad(ip, 'flags2', flags2, 'reflink on no regular file');
+  if ((flags2 & DiFlag2.REFLINK) !== 0 && realtime && !mp.features.rtgroups)
+    bad(ip, 'flags2', flags2, 'reflink on a realtime file');
+  if ((flags2 & DiFlag2.BIGTIME) !== 0 && !mp.features.bigtime)
+    bad(ip, 'flags2', flags2, 'bigtime on an image without it');
+  if ((flags2 & DiFlag2.NREXT64) !== 0 && !mp.features.nrext64)
+    bad(ip, 'flags2', flags2, 'nrext64 on an image without it');
+  if ((flags2 & DiFlag2.METADATA) !== 0 && !mp.features.metadir)
+    bad(ip, 'flags2', flags2, 'metadata file on an image without metadir');
 }
 
 function checkCounters(ip: XfsInode): void {
@@ -87,7 +94,8 @@ function checkCounters(ip: XfsInode): void {
   if (large && DinodeLarge.get.nrext64_pad(view, ip.base) !== 0) bad(ip, 'anextents', 'padding', 'not zero');
   if (data + attr > blocks) bad(ip, 'nblocks', blocks, `< ${data} + ${attr} extents`);
   if (blocks > ip.mp.dataBlocks + ip.mp.sb.rblocks) bad(ip, 'nblocks', blocks, 'more than the image has');
-  if (data + attr === 0 && blocks !== 0 && ip.dataFork.format !== 'none') bad(ip, 'nblocks', blocks, 'without an extent');
+  if (data + attr === 0 && blocks !== 0 && ip.dataFork.format !== 'none')
+    bad(ip, 'nblocks', blocks, 'without an extent');
   const literal = ip.mp.inodeSize - ip.coreSize;
   const offset = ip.forkOffset;
   if (offset >= literal) bad(ip, 'forkoff', offset / 8, 'beyond the inode');
@@ -115,7 +123,8 @@ function checkDataFork(ip: XfsInode): void {
     return;
   }
   if (kind === 'dir' && size > 0 && size <= fork.size) bad(ip, 'format', value, 'small directory not in the inode');
-  if (kind === 'symlink' && size <= fork.size && fork.format === 'btree') bad(ip, 'format', value, 'small symlink in a btree');
+  if (kind === 'symlink' && size <= fork.size && fork.format === 'btree')
+    bad(ip, 'format', value, 'small symlink in a btree');
   checkExtentFork(ip, fork, 'nextents');
 }
 
@@ -136,7 +145,10 @@ function checkAttrFork(ip: XfsInode): void {
 }
 
 function checkExtentFork(ip: XfsInode, fork: ForkWindow, field: 'nextents' | 'anextents'): void {
-  if (fork.format === 'btree') return checkBtreeRoot(ip, fork, field);
+  if (fork.format === 'btree') {
+    checkBtreeRoot(ip, fork, field);
+    return;
+  }
   const room = Math.floor(fork.size / 16);
   if (fork.nextents > room) bad(ip, field, fork.nextents, `> ${room}, what the inode holds`);
   const attr = field === 'anextents';
@@ -179,8 +191,15 @@ function checkBtreeRoot(ip: XfsInode, fork: ForkWindow, field: 'nextents' | 'ane
   const room = Math.floor((fork.size - 4) / 16);
   const structure = `inode ${ip.ino}, ${field === 'anextents' ? 'attribute' : 'data'} fork`;
   const at = { structure, addr: ip.buf.addr };
-  if (level < 1 || level > 15) throw corrupt({ ...at, offset: fork.start, field: 'bmbt.level', value: String(level), rule: 'not 1 to 15' });
+  if (level < 1 || level > 15)
+    throw corrupt({ ...at, offset: fork.start, field: 'bmbt.level', value: String(level), rule: 'not 1 to 15' });
   if (records < 1 || records > room)
-    throw corrupt({ ...at, offset: fork.start + 2, field: 'bmbt.numrecs', value: String(records), rule: `not 1 to ${room}` });
+    throw corrupt({
+      ...at,
+      offset: fork.start + 2,
+      field: 'bmbt.numrecs',
+      value: String(records),
+      rule: `not 1 to ${room}`,
+    });
   if (fork.nextents <= Math.floor(fork.size / 16)) bad(ip, field, fork.nextents, 'would fit the inode: needs no btree');
 }

@@ -8,10 +8,22 @@ import type { Damage } from '../../../core/errors.ts';
 import { blockTailAt, type DirGeometry, dataEntrySize, dirGeometry, toDataptr } from '../dir/geometry.ts';
 import { hashDirName } from '../dir/hash.ts';
 import type { XfsMount } from '../mount.ts';
-import { DIR_DATA_ALIGN, DIR_DATA_FREE_TAG, DIR_NULL_DATAPTR, Dir3DataHeader, DirFtype, DirMagic } from '../structure/dir.ts';
+import {
+  DIR_DATA_ALIGN,
+  DIR_DATA_FREE_TAG,
+  DIR_NULL_DATAPTR,
+  Dir3DataHeader,
+  DirFtype,
+  DirMagic,
+} from '../structure/dir.ts';
 import { Blft, checkIdentity, fault, guarded, hex, sealBlock } from './header.ts';
 
-const AT = { crc: Dir3DataHeader.at.crc, uuid: Dir3DataHeader.at.uuid, blkno: Dir3DataHeader.at.blkno, lsn: Dir3DataHeader.at.lsn };
+const AT = {
+  crc: Dir3DataHeader.at.crc,
+  uuid: Dir3DataHeader.at.uuid,
+  blkno: Dir3DataHeader.at.blkno,
+  lsn: Dir3DataHeader.at.lsn,
+};
 
 export function dirBlockOps(mp: XfsMount): BufOps {
   return dataOps(mp, 'dirBlock', Blft.DIR_BLOCK, 'block');
@@ -77,7 +89,8 @@ class DataCheck {
     const { view } = this.buf;
     const tailAt = blockTailAt(this.geo);
     const count = view.getUint32(tailAt);
-    if (count > (tailAt - this.geo.dataHeader) / 8) return this.bad('btail.count', tailAt, count, 'more than fit the block');
+    if (count > (tailAt - this.geo.dataHeader) / 8)
+      return this.bad('btail.count', tailAt, count, 'more than fit the block');
     const stale = view.getUint32(tailAt + 4);
     this.leafCount = count;
     this.leafAt = tailAt - count * 8;
@@ -129,10 +142,13 @@ class DataCheck {
         at += dataEntrySize(this.geo, this.buf.bytes[at + 8] as number);
       }
     }
-    if (this.seen !== 7) return this.bad('bestfree', this.geo.bestAt, this.seen, 'names a free space that is not there');
+    if (this.seen !== 7)
+      return this.bad('bestfree', this.geo.bestAt, this.seen, 'names a free space that is not there');
     if (!this.block) return null;
     const active = this.leafCount - view.getUint32(blockTailAt(this.geo) + 4);
-    return entries === active ? null : this.bad('btail.count', blockTailAt(this.geo), this.leafCount, `${entries} entries found`);
+    return entries === active
+      ? null
+      : this.bad('btail.count', blockTailAt(this.geo), this.leafCount, `${entries} entries found`);
   }
 
   private checkFree(at: number): Damage | null {
@@ -149,8 +165,10 @@ class DataCheck {
       return length > third ? this.bad('length', at + 2, length, 'larger than those in bestfree') : null;
     }
     const named = view.getUint16(this.geo.bestAt + slot * 4 + 2);
-    if (named !== length) return this.bad(`bestfree[${slot}].length`, this.geo.bestAt + slot * 4 + 2, named, `space is ${length}`);
-    if ((this.seen & (1 << slot)) !== 0) return this.bad(`bestfree[${slot}]`, this.geo.bestAt + slot * 4, at, 'named twice');
+    if (named !== length)
+      return this.bad(`bestfree[${slot}].length`, this.geo.bestAt + slot * 4 + 2, named, `space is ${length}`);
+    if ((this.seen & (1 << slot)) !== 0)
+      return this.bad(`bestfree[${slot}]`, this.geo.bestAt + slot * 4, at, 'named twice');
     this.seen |= 1 << slot;
     return null;
   }

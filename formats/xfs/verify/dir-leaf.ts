@@ -59,7 +59,12 @@ function checkLeaf(mp: XfsMount, buf: Buf, structure: string, single: boolean): 
   return said === stale ? null : fault(buf, structure, 'stale', geo.leafStaleAt, said, `${stale} stale entries found`);
 }
 
-const FREE_AT = { crc: Dir3FreeHeader.at.crc, uuid: Dir3FreeHeader.at.uuid, blkno: Dir3FreeHeader.at.blkno, lsn: Dir3FreeHeader.at.lsn };
+const FREE_AT = {
+  crc: Dir3FreeHeader.at.crc,
+  uuid: Dir3FreeHeader.at.uuid,
+  blkno: Dir3FreeHeader.at.blkno,
+  lsn: Dir3FreeHeader.at.lsn,
+};
 
 export function dirFreeOps(mp: XfsMount): BufOps {
   const magic = DirMagic.free[mp.features.v5 ? 1 : 0];

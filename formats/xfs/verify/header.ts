@@ -29,7 +29,14 @@ export const Blft = {
 } as const;
 
 /** A damage of `buf`: the field at `offset` has `value` and breaks `rule`. */
-export function fault(buf: Buf, structure: string, field: string, offset: number, value: number | string, rule: string): Damage {
+export function fault(
+  buf: Buf,
+  structure: string,
+  field: string,
+  offset: number,
+  value: number | string,
+  rule: string,
+): Damage {
   return { structure, addr: buf.addr, offset, field, value: String(value), rule };
 }
 
@@ -54,7 +61,8 @@ export function checkIdentity(buf: Buf, structure: string, at: IdentityAt, uuid:
   }
   if (at.blkno !== undefined) {
     const sector = buf.view.getUint32(at.blkno) * 0x1_0000_0000 + buf.view.getUint32(at.blkno + 4);
-    if (sector * 512 !== buf.addr) return fault(buf, structure, 'blkno', at.blkno, sector, `own address is ${buf.addr / 512}`);
+    if (sector * 512 !== buf.addr)
+      return fault(buf, structure, 'blkno', at.blkno, sector, `own address is ${buf.addr / 512}`);
   }
   return null;
 }

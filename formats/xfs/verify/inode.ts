@@ -29,7 +29,14 @@ export function inodeOps(mp: XfsMount): BufOps {
         if (magic !== DINODE_MAGIC) return fault(buf, `inode ${ino}`, 'core.magic', base, hex(magic), 'magic');
         const version = Dinode.get.version(buf.view, base);
         if (mp.features.v5 ? version !== 3 : version !== 1 && version !== 2)
-          return fault(buf, `inode ${ino}`, 'core.version', base + Dinode.at.version, version, 'not of this format version');
+          return fault(
+            buf,
+            `inode ${ino}`,
+            'core.version',
+            base + Dinode.at.version,
+            version,
+            'not of this format version',
+          );
         if (version < 3) continue;
         const stored = Dinode.get.crc(buf.view, base);
         if (stored === crc32cSkipping(buf.bytes.subarray(base, base + mp.inodeSize), Dinode.at.crc)) continue;

@@ -1,7 +1,7 @@
 /** The verifiers of one mount, by structure name. */
 import type { BufOps } from '../../../core/buffer-cache.ts';
 import type { XfsMount } from '../mount.ts';
-import { agfOps, agflOps, agiOps, sbOps } from './ag.ts';
+import { agflOps, agfOps, agiOps, sbOps } from './ag.ts';
 import { attrLeafOps, attrRemoteOps, daNodeOps } from './attr.ts';
 import { type BtreeName, btreeOps } from './btree.ts';
 import { dirBlockOps, dirDataOps } from './dir-data.ts';

@@ -5,7 +5,12 @@ import { SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import { SYMLINK_MAGIC, SymlinkHeader } from '../structure/symlink.ts';
 import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
 
-const AT = { crc: SymlinkHeader.at.crc, uuid: SymlinkHeader.at.uuid, blkno: SymlinkHeader.at.blkno, lsn: SymlinkHeader.at.lsn };
+const AT = {
+  crc: SymlinkHeader.at.crc,
+  uuid: SymlinkHeader.at.uuid,
+  blkno: SymlinkHeader.at.blkno,
+  lsn: SymlinkHeader.at.lsn,
+};
 
 export function symlinkOps(mp: XfsMount): BufOps {
   const name = 'symlink block';
@@ -20,8 +25,10 @@ export function symlinkOps(mp: XfsMount): BufOps {
       if (identity !== null) return identity;
       const bytes = SymlinkHeader.get.bytes(buf.view, 0);
       const end = SymlinkHeader.get.offset(buf.view, 0) + bytes;
-      if (end > SYMLINK_MAXLEN) return fault(buf, name, 'bytes', SymlinkHeader.at.bytes, bytes, `ends beyond ${SYMLINK_MAXLEN}`);
-      if (bytes > buf.length - SymlinkHeader.size) return fault(buf, name, 'bytes', SymlinkHeader.at.bytes, bytes, 'more than the block holds');
+      if (end > SYMLINK_MAXLEN)
+        return fault(buf, name, 'bytes', SymlinkHeader.at.bytes, bytes, `ends beyond ${SYMLINK_MAXLEN}`);
+      if (bytes > buf.length - SymlinkHeader.size)
+        return fault(buf, name, 'bytes', SymlinkHeader.at.bytes, bytes, 'more than the block holds');
       return null;
     },
     seal(buf, lsn) {
