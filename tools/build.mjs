@@ -1,13 +1,20 @@
 /**
- * Bundles fsio into dist/. fsio.js is CommonJS, because node starts it faster than an ES module; the shell is a
- * separate ES module (ink needs that), loaded only when somebody sits at the prompt.
+ * Bundles fsio into dist/. What node runs is CommonJS, which it starts faster than an ES module, and comes with the
+ * code that V8 makes of it (main.cache), so that starting does not compile it again; a node that cannot use that
+ * compiles as usual. The shell is a separate ES module (ink needs that), loaded only when somebody sits at the prompt.
  */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { unpack } from './unpack.mjs';
 
-const root = new URL('..', import.meta.url);
-process.chdir(root.pathname);
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
+// V8 knows its cache by the length of the source alone: a stale one must never stand beside a new source.
+rmSync('dist/main.cache', { force: true });
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const common = {
@@ -23,10 +30,11 @@ const common = {
 const main = await build({
   ...common,
   entryPoints: ['bin/fsio.ts'],
-  outfile: 'dist/fsio.js',
+  outfile: 'dist/main.js',
   format: 'cjs',
+  minifyWhitespace: true,
   define: { 'import.meta.url': '__bundleUrl', FSIO_VERSION: JSON.stringify(version) },
-  banner: { js: "#!/usr/bin/env node\nconst __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
   plugins: [{ name: 'shell-apart', setup: shellApart }],
 });
 
@@ -41,13 +49,58 @@ const shell = await build({
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
 });
 
-writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-writeFileSync('dist/LICENSES.txt', licences([main.metafile, shell.metafile]));
-chmodSync('dist/fsio.js', 0o755);
+const START = `#!/usr/bin/env node
+// Runs main.js with the code that V8 made of it when fsio was built, if this node can use it.
+const { readFileSync, writeFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+const filename = require('node:path').join(__dirname, 'main.js');
+const source = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(filename, 'latin1') + '\\n})';
+let cachedData;
+try {
+  cachedData = readFileSync(__dirname + '/main.cache');
+} catch {}
+const script = new Script(source, { filename, cachedData });
+script.runInThisContext()(exports, require, module, filename, __dirname);
+const target = process.env.FSIO_BUILD_CACHE;
+if (target) process.on('exit', () => writeFileSync(target, script.createCachedData()));
+`;
 
-/** Leaves `import('./shell/shell.tsx')` as an import of the other bundle. */
+write('dist/fsio.js', START);
+write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
+write('dist/package.json', '{ "type": "commonjs" }\n');
+write('dist/LICENSES.txt', licences([main.metafile, shell.metafile]));
+chmodSync('dist/fsio.js', 0o755);
+makeCache();
+
+/** Others may be running what is there: a file is replaced, never rewritten. */
+function write(path, text) {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+/** Lets fsio do a little of everything on a small image, and keeps the code that this took. */
+function makeCache() {
+  const dir = mkdtempSync(join(tmpdir(), 'fsio-build-'));
+  try {
+    const image = join(dir, 'a.img');
+    unpack('test/images/xfs-default.img.br', image);
+    const commands = ['stat', 'pread -v 0 16', 'fiemap -v', 'bmap', 'seek -a 0', 'ls -p /', 'pwrite -q 0 4k', 'fsync'];
+    const args = ['dist/fsio.js', ...commands.flatMap((line) => ['-c', line]), `${image}:/tiny`];
+    const env = { ...process.env, FSIO_BUILD_CACHE: join(dir, 'cache') };
+    const run = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+    if (run.status !== 0) throw new Error(`the new build does not run: ${run.stderr}`);
+    write('dist/main.cache', readFileSync(join(dir, 'cache')));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Puts the other bundle in the place of `import('./shell/shell.tsx')`. */
 function shellApart(bundler) {
-  bundler.onResolve({ filter: /\/shell\/shell\.tsx$/ }, () => ({ path: './shell.mjs', external: true }));
+  bundler.onResolve({ filter: /\/shell\/shell\.tsx$/ }, () => ({ path: 'shell', namespace: 'apart' }));
+  bundler.onResolve({ filter: /^\.\/load-shell\.js$/ }, ({ path }) => ({ path, external: true }));
+  const contents = "exports.shell = async (host) => (await require('./load-shell.js')()).shell(host);";
+  bundler.onLoad({ filter: /.*/, namespace: 'apart' }, () => ({ contents, loader: 'js', resolveDir: '.' }));
 }
 
 /** The licence texts of every bundled package, as their licences ask. */
