@@ -145,13 +145,6 @@ export class BufferCache {
     return buf;
   }
 
-  /** Reads the block anew and judges it without keeping it; for looking at what is really on the device. */
-  readUncached(addr: number, length: number, ops: BufOps): Buf {
-    const buf = new Buf([{ addr, length }], new Uint8Array(length), ops);
-    this.device.read(addr, buf.bytes);
-    return buf;
-  }
-
   /** Keeps the block in the cache until released as often. */
   hold(buf: Buf): void {
     if (!buf.cached) this.revive(buf);
@@ -175,7 +168,8 @@ export class BufferCache {
   revive(buf: Buf): void {
     if (buf.cached) return;
     const other = this.map.get(buf.addr);
-    if (other !== undefined) throw new Error(`buffer ${buf.ops.name} at ${buf.addr} is stale: the block was read again`);
+    if (other !== undefined)
+      throw new Error(`buffer ${buf.ops.name} at ${buf.addr} is stale: the block was read again`);
     this.insert(buf);
   }
 

@@ -215,7 +215,8 @@ export class Trans {
   private join(buf: Buf): void {
     if (buf.transaction === this.id) return;
     if (this.ended) throw new Error(`transaction ${this.name} has already ended`);
-    if (buf.transaction !== 0) throw new Error(`${this.name}: ${buf.ops.name} at ${buf.addr} is in another transaction`);
+    if (buf.transaction !== 0)
+      throw new Error(`${this.name}: ${buf.ops.name} at ${buf.addr} is in another transaction`);
     if (!buf.cached) this.mp.cache.revive(buf);
     buf.transaction = this.id;
     this.touched.push(buf);

@@ -50,7 +50,11 @@ cacheSuite('an evicted block can be revived, unless it was read again meanwhile'
 
 cacheSuite('a damaged block is refused and not kept', () => {
   const cache = filled(8);
-  const bad: BufOps = { name: 'bad', logType: 0, verify: (buf: Buf) => ({ structure: 'bad', addr: buf.addr, rule: 'magic' }) };
+  const bad: BufOps = {
+    name: 'bad',
+    logType: 0,
+    verify: (buf: Buf) => ({ structure: 'bad', addr: buf.addr, rule: 'magic' }),
+  };
   assert.throws(() => cache.get(BLOCK, BLOCK, bad), /bad at 0x1000: magic/);
   assert.is(cache.peek(BLOCK), null);
 });

@@ -124,7 +124,10 @@ gather('a buffer item holds exactly the changed chunks', () => {
   });
   const regions: Uint8Array[] = [];
   assert.is(formatBuf(buf, true, regions), 1);
-  assert.equal(regions.map((region) => region.length), [24, 384, 128]);
+  assert.equal(
+    regions.map((region) => region.length),
+    [24, 384, 128],
+  );
   const view = new DataView((regions[0] as Uint8Array).buffer);
   assert.is(view.getUint16(0, true), 0x123c);
   assert.is(view.getUint16(2, true), 3);
@@ -155,7 +158,10 @@ gather('an inode item logs the core in little-endian and the bmap root in its lo
   view.setBigUint64(188 + 8 * most, 1001n);
   const regions: Uint8Array[] = [];
   formatInode({ ino: 131, buf, base: 0, fields: 7 }, 512, new Uint8Array(16).fill(3), regions);
-  assert.equal(regions.map((region) => region.length), [56, 176, 72 + 32]);
+  assert.equal(
+    regions.map((region) => region.length),
+    [56, 176, 72 + 32],
+  );
   const format = new DataView((regions[0] as Uint8Array).buffer);
   assert.is(format.getUint32(4, true), 0x001 | 0x008);
   assert.is(format.getUint32(40, true), 64);

@@ -5,7 +5,7 @@
 import type { Device } from '../../../core/device/device.ts';
 import { FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
-import { BB, CYCLE_DATA_BYTES, MAX_RECORD_V1, MAX_RECORD_V2, MAX_ICLOGS, RECORD_MAGIC } from './log-format.ts';
+import { BB, CYCLE_DATA_BYTES, MAX_ICLOGS, MAX_RECORD_V1, MAX_RECORD_V2, RECORD_MAGIC } from './log-format.ts';
 
 /** Where a log lies and how its records are shaped. */
 export class LogArea {

@@ -50,7 +50,14 @@ function mapWords(map: BufMap): number {
 }
 
 /** True if the map has changed chunks. */
-function formatMap(buf: Buf, map: BufMap, base: number, chunks: Uint32Array, flags: number, regions: Uint8Array[]): boolean {
+function formatMap(
+  buf: Buf,
+  map: BufMap,
+  base: number,
+  chunks: Uint32Array,
+  flags: number,
+  regions: Uint8Array[],
+): boolean {
   const first = base / BLF_CHUNK;
   const count = map.length / BLF_CHUNK;
   const header = formatHeader(map, flags, 1);

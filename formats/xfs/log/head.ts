@@ -9,7 +9,7 @@
  * searched for holes, and at last the head may not lie inside a record. Mirrors xlog_find_head, xlog_find_zeroed.
  */
 import { corrupt } from '../../../core/errors.ts';
-import { type LogArea, blockCycle, headerBlocks } from './area.ts';
+import { blockCycle, headerBlocks, type LogArea } from './area.ts';
 import { BB, RECORD_MAGIC, RecordHeader } from './log-format.ts';
 
 const CHUNK = 128;

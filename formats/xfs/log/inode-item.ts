@@ -4,8 +4,16 @@
  * is logged in the form it has in Linux's memory, a long-form block with just as many records as it holds.
  */
 import { writeBe64, writeLe64 } from '../../../core/struct.ts';
-import { Dinode, DINODE_V2_SIZE, DINODE_V3_SIZE, DinodeLarge, DiFlag2, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
-import { INODE_ATTR, INODE_DATA, type Icreate, type LoggedInode } from './cil.ts';
+import {
+  DINODE_V2_SIZE,
+  DINODE_V3_SIZE,
+  DiFlag2,
+  Dinode,
+  DinodeLarge,
+  dinodeFlags2,
+  ForkFormat,
+} from '../structure/dinode.ts';
+import { type Icreate, INODE_ATTR, INODE_DATA, type LoggedInode } from './cil.ts';
 import { CORE_V2_SIZE, swapCore } from './inode-core-swap.ts';
 import { BB, Ilog, LogItem } from './log-format.ts';
 

@@ -8,8 +8,8 @@
  * step (pushAll), long before the log is full. Nothing touches the image before the first transaction.
  */
 import { FsError } from '../../../core/errors.ts';
-import type { XfsMount } from '../mount.ts';
 import { recoverCowLeftovers } from '../alloc/cow-leftovers.ts';
+import type { XfsMount } from '../mount.ts';
 import { type Trans, transact } from '../trans.ts';
 import { LogArea } from './area.ts';
 import { BusyExtents } from './busy.ts';

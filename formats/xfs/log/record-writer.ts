@@ -7,7 +7,16 @@
  * still needs is never overwritten (the caller asks `free` first).
  */
 import { type LogArea, nextCycle } from './area.ts';
-import { BB, Client, CYCLE_DATA_BYTES, makeLsn, MAX_ICLOGS, OP_HEADER_SIZE, OpFlag } from './log-format.ts';
+import {
+  BB,
+  Client,
+  CYCLE_DATA_BYTES,
+  MAX_ICLOGS,
+  makeLsn,
+  OP_HEADER_SIZE,
+  OpFlag,
+  UNMOUNT_MAGIC,
+} from './log-format.ts';
 import { packRecord } from './record.ts';
 
 /** In a log at least this large records have the largest size. */
@@ -167,7 +176,7 @@ function chooseIclogSize(area: LogArea): number {
 /** Writes the record that says "cleanly unmounted", alone in its record. @throws FsError EIO */
 export function writeUnmountRecord(writer: RecordWriter, tid: number): void {
   const region = new Uint8Array(8);
-  new DataView(region.buffer).setUint16(0, 0x556e, true);
+  new DataView(region.buffer).setUint16(0, UNMOUNT_MAGIC, true);
   writer.finish();
   writer.operation(tid, Client.LOG, OpFlag.UNMOUNT, region);
   writer.finish();

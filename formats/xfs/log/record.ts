@@ -7,7 +7,7 @@
  * that was there is kept in the header's cycle_data (64 words a header sector). Kernel: xlog_pack_data, xlog_cksum.
  */
 import { crc32c } from '../../../core/checksum.ts';
-import { type LogArea, headerBlocks } from './area.ts';
+import { headerBlocks, type LogArea } from './area.ts';
 import {
   BB,
   CYCLE_DATA_BYTES,
@@ -50,11 +50,6 @@ export interface LogRecord {
 export interface BadRecord {
   readonly block: number;
   readonly reason: string;
-}
-
-/** The length of a record in blocks, header included. */
-export function recordBlocks(record: LogRecord): number {
-  return record.headerBlocks + Math.ceil(record.data.length / BB);
 }
 
 /**

@@ -7,7 +7,17 @@ import { corrupt, FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
 import { LogArea, nextCycle } from './area.ts';
 import { findHead } from './head.ts';
-import { BB, FMT_LINUX_BE, FMT_LINUX_LE, MAX_ICLOGS, makeLsn, lsnBlock, OP_HEADER_SIZE, OpFlag, RECORD_MAGIC } from './log-format.ts';
+import {
+  BB,
+  FMT_LINUX_BE,
+  FMT_LINUX_LE,
+  lsnBlock,
+  MAX_ICLOGS,
+  makeLsn,
+  OP_HEADER_SIZE,
+  OpFlag,
+  RECORD_MAGIC,
+} from './log-format.ts';
 import { type BadRecord, type LogRecord, readRecord } from './record.ts';
 
 /** What a log says about the file system. */
@@ -33,7 +43,17 @@ export function findLogState(mp: XfsMount): LogState {
   const area = new LogArea(mp);
   const head = findHead(area);
   if (head < 0) {
-    return { area, clean: true, head: 0, cycle: 1, tail: 0, tailLsn: makeLsn(1, 0), last: null, torn: null, why: 'the log was never written' };
+    return {
+      area,
+      clean: true,
+      head: 0,
+      cycle: 1,
+      tail: 0,
+      tailLsn: makeLsn(1, 0),
+      last: null,
+      torn: null,
+      why: 'the log was never written',
+    };
   }
   const block = headerBefore(area, head, head);
   if (block === null) throw damaged(area, head, 'no record in the log');

@@ -1,9 +1,10 @@
 /**
  * What changes in the superblock because an image is written at all, and what a clean unmount leaves there.
  */
+
+import type { XfsMount } from '../mount.ts';
 import { Features2Bit, VersionBit } from '../structure/features.ts';
 import { QuotaFlag, Superblock } from '../structure/sb.ts';
-import type { XfsMount } from '../mount.ts';
 
 const CHECKED = QuotaFlag.UQUOTA_CHKD | QuotaFlag.GQUOTA_CHKD | QuotaFlag.PQUOTA_CHKD | QuotaFlag.OQUOTA_CHKD;
 /** The four counters are neighbours: icount, ifree, fdblocks, frextents. */
@@ -52,6 +53,7 @@ function featuresDisagree(mp: XfsMount): boolean {
   const { view } = mp.sbBuf;
   if ((Superblock.get.versionnum(view, 0) & VersionBit.MOREBITS) === 0) return false;
   const second = Superblock.get.bad_features2(view, 0);
-  const known = Features2Bit.LAZYSBCOUNT | Features2Bit.ATTR2 | Features2Bit.PROJID32 | Features2Bit.CRC | Features2Bit.FTYPE;
+  const known =
+    Features2Bit.LAZYSBCOUNT | Features2Bit.ATTR2 | Features2Bit.PROJID32 | Features2Bit.CRC | Features2Bit.FTYPE;
   return Superblock.get.features2(view, 0) !== second && (second & ~known) === 0;
 }

@@ -1,7 +1,8 @@
 /** The commands that only XFS has. A word joins by one line. */
 import type { Word } from '../../../core/vfs/word.ts';
 import { fsmap } from './fsmap.ts';
+import { logprint } from './logprint.ts';
 import { placeWords } from './places.ts';
 import { spaceWords } from './space.ts';
 
-export const xfsWords: readonly Word[] = [fsmap, ...placeWords, ...spaceWords];
+export const xfsWords: readonly Word[] = [fsmap, logprint, ...placeWords, ...spaceWords];

@@ -2,17 +2,14 @@
  * Replaying logged buffers: copying the logged chunks over the block, unless the block on disk is already newer. Of
  * inode buffers only the unlinked pointers are taken, the rest comes from inode items. Mirrors xfs_buf_item_recover.c.
  */
-import { type Buf, type BufOps, Buf as Buffered } from '../../../../core/buffer-cache.ts';
+import { type Buf, Buf as Buffered, type BufOps } from '../../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../../core/checksum.ts';
 import { corrupt } from '../../../../core/errors.ts';
 import type { XfsMount } from '../../mount.ts';
 import { Dinode } from '../../structure/dinode.ts';
 import { Superblock } from '../../structure/sb.ts';
 import { BLF_CHUNK, Blft, BufFlag } from '../log-format.ts';
-import { type BufFormat, type RecoveredItem, readBufFormat } from './transactions.ts';
-
-const MAGIC16_DQUOT = 0x4451;
-const MAGIC16_INODE = 0x494e;
+import type { BufFormat, RecoveredItem } from './transactions.ts';
 
 /** Byte offsets of LSN and uuid by magic number: what tells how new a block on disk is. */
 const PLACES_32 = new Map<number, { lsn: number; uuid: number }>([
@@ -177,12 +174,6 @@ export function sealReplayed(mp: XfsMount, addr: number, bytes: Uint8Array, type
   ops.seal?.(buf, lsn);
   const damage = ops.verify(buf);
   if (damage !== null) throw corrupt({ ...damage, rule: `${damage.rule} (after replay of the log)` });
-}
-
-/** First two bytes say inode or dquot: these have an LSN each, and the buffer none. */
-export function hasObjects(view: DataView): boolean {
-  const magic = view.getUint16(0);
-  return magic === MAGIC16_INODE || magic === MAGIC16_DQUOT;
 }
 
 function damaged(format: BufFormat, rule: string): Error {

@@ -19,6 +19,7 @@ import { Extent } from '../../extent.ts';
 import type { XfsInode } from '../../inode.ts';
 import { setDiskSize } from '../../inode-core.ts';
 import type { XfsMount } from '../../mount.ts';
+import { freeEofBlocks } from '../../release.ts';
 import { RmapOwner } from '../../structure/btree-format.ts';
 import { Dinode } from '../../structure/dinode.ts';
 import type { Trans } from '../../trans.ts';
@@ -49,7 +50,9 @@ const EXCHANGE_INO1_WRITTEN = 4;
 
 /** Carries out the pending intents. @throws FsError EUCLEAN one makes no sense, ENOSPC, EOPNOTSUPP realtime */
 export function finishIntents(mp: XfsMount, intents: readonly Intent[]): void {
+  const used = new Set<number>();
   for (const intent of intents) {
+    for (const ino of inodesOf(intent)) used.add(ino);
     switch (intent.kind) {
       case 'free':
         refuseRealtime(intent.realtime);
@@ -74,6 +77,17 @@ export function finishIntents(mp: XfsMount, intents: readonly Intent[]): void {
         break;
     }
   }
+  // Linux lets go of the inodes that it needed, and with that of preallocation beyond their end.
+  for (const ino of used) {
+    const ip = mp.inodes.get(ino);
+    if (ip.kind === 'file' && !ip.realtime && Dinode.get.nlink(ip.buf.view, ip.base) > 0) freeEofBlocks(ip);
+  }
+}
+
+function inodesOf(intent: Intent): readonly number[] {
+  if (intent.kind === 'bmap') return intent.extents.map((mapping) => mapping.owner);
+  if (intent.kind === 'attr') return [intent.ino];
+  return intent.kind === 'exchange' ? [intent.ino1, intent.ino2] : [];
 }
 
 function refuseRealtime(realtime: boolean): void {
@@ -249,7 +263,10 @@ function finishExchange(mp: XfsMount, intent: ExchangeIntent): void {
   }
   const one = mp.inodes.get(intent.ino1);
   const two = mp.inodes.get(intent.ino2);
-  for (const [ip, gen] of [[one, intent.generation1], [two, intent.generation2]] as const) {
+  for (const [ip, gen] of [
+    [one, intent.generation1],
+    [two, intent.generation2],
+  ] as const) {
     if (Dinode.get.gen(ip.buf.view, ip.base) === gen) continue;
     throw corrupt({ structure: `log exchange intent of inode ${ip.ino}`, rule: 'another generation' });
   }

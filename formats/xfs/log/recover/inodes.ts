@@ -6,7 +6,7 @@ import { crc32cSkipping } from '../../../../core/checksum.ts';
 import { corrupt, FsError } from '../../../../core/errors.ts';
 import { readLe64 } from '../../../../core/struct.ts';
 import type { XfsMount } from '../../mount.ts';
-import { DINODE_MAGIC, DINODE_V2_SIZE, DINODE_V3_SIZE, Dinode, DiFlag2 } from '../../structure/dinode.ts';
+import { DINODE_MAGIC, DINODE_V2_SIZE, DINODE_V3_SIZE, DiFlag2, Dinode } from '../../structure/dinode.ts';
 import { CORE_V2_SIZE, swapCore } from '../inode-core-swap.ts';
 import { BB, Ilog } from '../log-format.ts';
 import { type RecoveredItem, u16, u32 } from './transactions.ts';
@@ -47,12 +47,19 @@ export function readInodeFormat(region: Uint8Array): InodeFormat {
  * Puts a logged inode over the bytes of the inode on disk; false if that one is newer.
  * @throws FsError EUCLEAN
  */
-export function replayInode(mp: XfsMount, format: InodeFormat, item: RecoveredItem, bytes: Uint8Array, lsn: bigint): boolean {
+export function replayInode(
+  mp: XfsMount,
+  format: InodeFormat,
+  item: RecoveredItem,
+  bytes: Uint8Array,
+  lsn: bigint,
+): boolean {
   const { ino } = format;
   const base = 0;
   const size = mp.inodeSize;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (format.base % size !== 0 || format.base + size > format.length) throw damaged(ino, `offset ${format.base} in its buffer`);
+  if (format.base % size !== 0 || format.base + size > format.length)
+    throw damaged(ino, `offset ${format.base} in its buffer`);
   if (Dinode.get.magic(view, base) !== DINODE_MAGIC) throw damaged(ino, 'no inode where the log says one is');
   const logged = item.regions[1];
   const v3 = mp.features.v5;
@@ -167,11 +174,20 @@ export function readIcreate(mp: XfsMount, region: Uint8Array): IcreateFormat {
   const view = new DataView(region.buffer, region.byteOffset, region.length);
   if (region.length < 28) throw damaged(0, 'new inodes: too short');
   const [agno, agbno, count, isize, length, gen] = [4, 8, 12, 16, 20, 24].map((at) => view.getUint32(at)) as [
-    number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   const fits = agno < mp.agCount && agbno > 0 && agbno + length <= mp.agSize(agno);
   if (!fits || isize !== mp.inodeSize || length === 0 || count !== length * mp.inodesPerBlock) {
-    throw corrupt({ structure: 'log icreate item', value: `${agno}/${agbno}+${length}`, rule: 'does not fit the image' });
+    throw corrupt({
+      structure: 'log icreate item',
+      value: `${agno}/${agbno}+${length}`,
+      rule: 'does not fit the image',
+    });
   }
   return { agno, agbno, count, length, gen };
 }

@@ -170,7 +170,9 @@ function freeExtents(item: RecoveredItem): { fsb: number; length: number }[] {
   }));
 }
 
-function mapExtents(item: RecoveredItem): { owner: number; fsb: number; offset: number; length: number; flags: number }[] {
+function mapExtents(
+  item: RecoveredItem,
+): { owner: number; fsb: number; offset: number; length: number; flags: number }[] {
   const region = item.regions[0] as Uint8Array;
   const data = view(region);
   return Array.from({ length: elements(item, 32) }, (_, i) => {

@@ -6,8 +6,8 @@
 import type { Device } from '../../../../core/device/device.ts';
 import { FsError } from '../../../../core/errors.ts';
 import type { XfsMount } from '../../mount.ts';
-import { Superblock } from '../../structure/sb.ts';
 import { Agf, Agi } from '../../structure/ag.ts';
+import { Superblock } from '../../structure/sb.ts';
 import { finishIntents } from './finish.ts';
 import { type Replayed, replayLog } from './replay.ts';
 import { freeUnlinked } from './unlinked.ts';

@@ -9,14 +9,7 @@ import { QuotaFlag } from '../../structure/sb.ts';
 import { Blft, BufFlag, LogItem } from '../log-format.ts';
 import type { LogState } from '../state.ts';
 import { blockLsn, isInodeBuffer, replayChunks, replayUnlinked, sealReplayed } from './buffers.ts';
-import {
-  initInodes,
-  readDquotFormat,
-  readIcreate,
-  readInodeFormat,
-  replayDquot,
-  replayInode,
-} from './inodes.ts';
+import { initInodes, readDquotFormat, readIcreate, readInodeFormat, replayDquot, replayInode } from './inodes.ts';
 import { type Intent, IntentTable, isIntentItem } from './intents.ts';
 import { ReplayDevice } from './replay-device.ts';
 import {
@@ -25,7 +18,6 @@ import {
   type RecoveredTransaction,
   readBufFormat,
   replayOrder,
-  u16,
   u32,
 } from './transactions.ts';
 
@@ -208,15 +200,4 @@ class Replay {
 
 function blockKey(addr: number, length: number): string {
   return `${addr}/${length}`;
-}
-
-/** The name that a log item type has in the kernel's sources, for listings. */
-export function itemName(type: number): string {
-  for (const [name, value] of Object.entries(LogItem)) if (value === type) return name;
-  return `0x${type.toString(16)}`;
-}
-
-/** The number of regions that an item announces. */
-export function itemSize(item: RecoveredItem): number {
-  return u16(item.regions[0] as Uint8Array, 2);
 }

@@ -4,7 +4,17 @@
  * items come out in the order in which they must be replayed (xlog_recover_reorder_trans).
  */
 import { corrupt } from '../../../../core/errors.ts';
-import { BB, Blft, BLFT_SHIFT, BufFlag, Client, LogItem, OP_HEADER_SIZE, OpFlag, TRANS_HEADER_MAGIC } from '../log-format.ts';
+import {
+  BB,
+  BLFT_SHIFT,
+  Blft,
+  BufFlag,
+  Client,
+  LogItem,
+  OP_HEADER_SIZE,
+  OpFlag,
+  TRANS_HEADER_MAGIC,
+} from '../log-format.ts';
 import type { LogRecord } from '../record.ts';
 import { type LogState, walkRecords } from '../state.ts';
 
