@@ -77,7 +77,7 @@ export class OpenFile {
       append: flags.append,
       direct: flags.direct,
       sync: flags.sync,
-      create: flags.create,
+      create: flags.create && !flags.readOnly,
       truncate: flags.truncate,
       mode,
     };
@@ -85,6 +85,9 @@ export class OpenFile {
       const file = openFile(fs, root, path, { ...options, write: !flags.readOnly });
       return new OpenFile(mount, file, name, flags);
     } catch (error) {
+      if (flags.readOnly && flags.create && error instanceof FsError && error.code === 'ENOENT') {
+        throw new FsError('EROFS', { detail: 'opened read-only' });
+      }
       if (flags.readOnly || flags.create || !(error instanceof FsError) || error.code !== 'EISDIR') throw error;
       return new OpenFile(mount, openFile(fs, root, path, { direct: flags.direct }), name, {
         ...flags,

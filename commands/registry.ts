@@ -9,6 +9,7 @@ import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
 import { formatCommand, formatCommands } from './format-words.ts';
 import { helpCommand } from './help.ts';
+import { label } from './label.ts';
 import { ls } from './ls.ts';
 import { manifest } from './manifest.ts';
 import { mmap, mread, mremap, msync, munmap, mwrite } from './mmap.ts';
@@ -57,6 +58,7 @@ const COMMANDS: readonly Command[] = [
   fzero,
   get,
   helpCommand(listCommands, findCommand),
+  label,
   ln,
   ls,
   lsattr,
