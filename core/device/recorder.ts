@@ -42,7 +42,7 @@ export class RecorderDevice implements Device {
 
   write(addr: number, from: Uint8Array): void {
     this.base.write(addr, from);
-    this.events.push({ kind: 'write', addr, bytes: from.slice() });
+    this.events.push({ kind: 'write', addr, bytes: new Uint8Array(from) }); // a Buffer's slice() would not copy
   }
 
   writev(addr: number, from: readonly Uint8Array[]): void {

@@ -36,7 +36,6 @@ const SCENARIOS: Readonly<Record<string, readonly [setup: readonly string[], com
   'seek, shared': [SHARED, ['seek -a -r 0']],
   'seek data in a hole': [HOLEY, ['seek -d 70k', 'seek -h 5', 'seek -d 1m']],
   'pread over holes': [HOLEY, ['pread -q 0 320k']],
-  'pread, a few bytes': [DIVERGED, ['pread -q 65535 2']],
   overwrite: [HOLEY, ['pwrite -S 0x61 4k 8k', 'fsync']],
   'overwrite in a block': [HOLEY, ['pwrite -S 0x61 5000 100', 'fsync']],
   'write into a hole': [HOLEY, ['pwrite -S 0x61 64k 16k', 'fsync']],
