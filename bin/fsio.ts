@@ -61,6 +61,7 @@ function newSession(line: CommandLine): Session {
     notice: (text) => streams.error(`fsio: ${text}`),
   });
   return new Session(mounts, {
+    places: line.places,
     program: line.program ?? 'xfs_io',
     umask,
     strict: line.flags.has('strict'),
@@ -102,7 +103,7 @@ function openTargets(session: Session, line: CommandLine, renderer: Renderer): b
     for (const target of line.targets) {
       const { image, path } = splitTarget(target, line.places);
       session.openImage(image);
-      if (path !== null) openTarget(session, session.mounts.get(image), path, target, flags, line.mode);
+      if (path !== null) openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
     }
     return true;
   } catch (error) {

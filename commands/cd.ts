@@ -14,7 +14,9 @@ export const cd = command({
   run(session, { operands }): undefined {
     const path = operands[0] ?? '/';
     if (session.lookup(path, { follow: true }).kind !== 'dir') throw new FsError('ENOTDIR', { path });
-    session.mount().cwd = tidyPath(session.absolute(path));
+    const { mount, path: inside } = session.where(path);
+    session.use(mount);
+    mount.cwd = tidyPath(inside);
   },
 });
 

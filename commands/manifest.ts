@@ -47,7 +47,7 @@ export const manifest = command({
   completes: 'path',
   *run(session, { operands }): Generator<Item> {
     const path = operands[0] ?? session.cwd;
-    yield* walk(session, tidyPath(session.absolute(path)), session.lookup(path, { follow: false }), []);
+    yield* walk(session, tidyPath(session.where(path).path), session.lookup(path, { follow: false }), []);
   },
   text(item, out) {
     const mode = modeText({ mode: item.mode, kind: item.type });

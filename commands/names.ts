@@ -109,6 +109,7 @@ export const mv = command({
         const to = session.pathEnd(into ? `${target}/${from.name}` : target);
         if (to.slash && from.inode.kind !== 'dir') throw new FsError('ENOTDIR');
         if (to.name === '.') throw new FsError('EBUSY');
+        if (from.parent.fs !== to.parent.fs) throw new FsError('EXDEV');
         from.parent.rename(from.name, to.parent, to.name, mode);
       });
     }
@@ -132,6 +133,7 @@ export const ln = command({
       if (end.inode !== null) throw new FsError('EEXIST');
       if (end.slash) throw new FsError('ENOENT');
       if (inode === null) end.parent.symlink(end.name, from);
+      else if (inode.fs !== end.parent.fs) throw new FsError('EXDEV');
       else end.parent.link(end.name, inode);
     });
   },

@@ -2,10 +2,9 @@
 import { FsError } from '../core/errors.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
-import type { Mount } from './mounts.ts';
 import { type OpenFile, type OpenFlags, openFlagsText } from './open-file.ts';
 import { type RegionTable, regionTable, writeRegions } from './regions.ts';
-import type { Session } from './session.ts';
+import type { Place, Session } from './session.ts';
 import { stat } from './stat.ts';
 import type { TextSink } from './text.ts';
 import { parseDecimal, parseInteger } from './words.ts';
@@ -31,19 +30,12 @@ function writeTable({ files, current }: FileTable, out: TextSink): void {
 }
 
 /**
- * Opens `path` and makes it the current file. A directory is opened for reading, as xfs_io does after EISDIR.
+ * Opens the file of this name, at `place` where that is known, and makes it the current file. A directory is opened for reading, as xfs_io does after EISDIR.
  * @throws CommandFailure `NAME: No such file or directory`
  */
-export function openTarget(
-  session: Session,
-  mount: Mount,
-  path: string,
-  name: string,
-  flags: OpenFlags,
-  mode: number,
-): OpenFile {
+export function openTarget(session: Session, name: string, flags: OpenFlags, mode: number, place?: Place): OpenFile {
   try {
-    return session.open(mount, path, name, flags, mode);
+    return session.open(place ?? session.where(name), name, flags, mode);
   } catch (error) {
     throw error instanceof FsError ? perror(name, error) : error;
   }
@@ -100,7 +92,7 @@ export const open = command({
     };
     if (options.T && options.r) throw new CommandFailure('-T and -r options are incompatible');
     const path = operands[0] as string;
-    openTarget(session, session.mount(), path, path, flags, mode);
+    openTarget(session, path, flags, mode);
     return undefined;
   },
   text: (result, out) => stat.text?.(result, out),

@@ -14,7 +14,15 @@ import { parseSize } from './words.ts';
 /** Bytes of a buffer that a command may ask for. */
 const BUFFER_LIMIT = 2 ** 31;
 
+/** A path from the root of an image. */
+export interface Place {
+  readonly mount: Mount;
+  readonly path: string;
+}
+
 export interface SessionSettings {
+  /** Directory names that stand for images (--at). */
+  readonly places: readonly { readonly dir: string; readonly image: string }[];
   /** The name under which xfs_io's own complaints appear (-p). */
   readonly program: string;
   /** Permission bits that created files do not get. */
@@ -30,6 +38,7 @@ export interface SessionSettings {
 
 export class Session {
   readonly mounts: Mounts;
+  private readonly places: SessionSettings['places'];
   readonly files: OpenFile[] = [];
   current: OpenFile | null = null;
   readonly regions: Region[] = [];
@@ -50,6 +59,7 @@ export class Session {
 
   constructor(mounts: Mounts, settings: SessionSettings) {
     this.mounts = mounts;
+    this.places = settings.places;
     this.program = settings.program;
     this.umask = settings.umask;
     this.strict = settings.strict;
@@ -61,6 +71,11 @@ export class Session {
   /** Opens an image without a file. @throws FsError */
   openImage(image: string): void {
     this.image = this.mounts.get(image);
+  }
+
+  /** Paths mean this image while no file is open. */
+  use(mount: Mount): void {
+    this.image = mount;
   }
 
   /** The image that paths are in: the current file's, else the one named; null without any. */
@@ -81,13 +96,13 @@ export class Session {
     return this.current;
   }
 
-  /** Opens `path` of an image under the name that the user gave, and makes it the current file. @throws FsError */
-  open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
+  /** Opens a path of an image under the name that the user gave, and makes it the current file. @throws FsError */
+  open({ mount, path }: Place, name: string, flags: OpenFlags, mode: number): OpenFile {
     this.image = mount;
     // On an image that was opened read-only, what can be opened at all is opened for reading.
     const reading = mount.fs.readOnly && !flags.create && !flags.truncate;
     const allowed = reading ? { ...flags, readOnly: true } : flags;
-    const file = OpenFile.open(mount, this.absolute(path, mount), name, allowed, mode & ~this.umask);
+    const file = OpenFile.open(mount, path, name, allowed, mode & ~this.umask);
     this.files.push(file);
     this.current = file;
     return file;
@@ -149,33 +164,49 @@ export class Session {
     return this.mount().cwd;
   }
 
-  /** The path from the root of the image, parts unresolved: what `..` means after a symbolic link, the walk knows. */
-  absolute(path: string, mount: Mount = this.mount()): string {
-    return path.startsWith('/') ? path : `${mount.cwd === '/' ? '' : mount.cwd}/${path}`;
+  /**
+   * The image that a path is in (the one that a directory stands for, or the current one) and the path from its root,
+   * parts unresolved: what `..` means after a symbolic link, the walk knows. @throws FsError for an image that cannot be opened
+   */
+  where(path: string): Place {
+    for (const { dir, image } of this.places) {
+      if (path === dir) return { mount: this.mounts.get(image), path: '/' };
+      if (path.startsWith(`${dir}/`)) return { mount: this.mounts.get(image), path: path.slice(dir.length) };
+    }
+    const mount = this.mount();
+    return { mount, path: path.startsWith('/') ? path : `${mount.cwd === '/' ? '' : mount.cwd}/${path}` };
   }
 
   /** The inode behind a path. @throws FsError naming the path as given */
   lookup(path: string, options: { readonly follow: boolean }): Inode {
-    return this.naming(path, () => resolve(this.mount().fs, this.mount().fs.root(), this.absolute(path), options));
+    return this.naming(path, () => {
+      const { mount, path: inside } = this.where(path);
+      return resolve(mount.fs, mount.fs.root(), inside, options);
+    });
   }
 
   /** A further file of the image, opened for reading unless said otherwise. @throws FsError naming the path as given */
   openSource(path: string, options: { readonly write?: boolean } = {}): OpenFile {
     const flags = { ...PLAIN, readOnly: options.write !== true };
-    return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, 0));
+    return this.naming(path, () => this.openAt(path, flags, 0));
   }
 
   /** A file of the image to be written from its start: created, or emptied. @throws FsError naming the path as given */
   openTarget(path: string, mode: number): OpenFile {
     const flags = { ...PLAIN, create: true, truncate: true };
     if (this.readOnly) throw new FsError('EROFS', { path });
-    return this.naming(path, () => OpenFile.open(this.mount(), this.absolute(path), path, flags, mode));
+    return this.naming(path, () => this.openAt(path, flags, mode));
+  }
+
+  private openAt(path: string, flags: OpenFlags, mode: number): OpenFile {
+    const { mount, path: inside } = this.where(path);
+    return OpenFile.open(mount, inside, path, flags, mode);
   }
 
   /** Where a path leads, for making, renaming or removing its last name. @throws FsError */
   pathEnd(path: string, options: { readonly follow?: boolean } = {}): PathEnd {
-    const { fs } = this.mount();
-    return resolveEnd(fs, fs.root(), this.absolute(path), { follow: options.follow ?? false });
+    const { mount, path: inside } = this.where(path);
+    return resolveEnd(mount.fs, mount.fs.root(), inside, { follow: options.follow ?? false });
   }
 
   isDirectory(path: string): boolean {
@@ -186,7 +217,7 @@ export class Session {
   /** Changes something at the end of `path`. @throws FsError naming the path as given; EROFS under -r */
   changing(path: string, change: (end: PathEnd) => void, options: { readonly follow?: boolean } = {}): void {
     this.naming(path, () => {
-      if (this.readOnly || this.mount().fs.readOnly) throw new FsError('EROFS');
+      if (this.readOnly || this.where(path).mount.fs.readOnly) throw new FsError('EROFS');
       change(this.pathEnd(path, options));
     });
   }
