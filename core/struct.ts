@@ -114,17 +114,63 @@ function integer(
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-export const u8: FieldType<number> = integer(1, (v, a) => v.getUint8(a), (v, a, x) => v.setUint8(a, x));
-export const i8: FieldType<number> = integer(1, (v, a) => v.getInt8(a), (v, a, x) => v.setInt8(a, x));
-export const be16: FieldType<number> = integer(2, (v, a) => v.getUint16(a), (v, a, x) => v.setUint16(a, x));
-export const be16s: FieldType<number> = integer(2, (v, a) => v.getInt16(a), (v, a, x) => v.setInt16(a, x));
-export const be16x: FieldType<number> = integer(2, (v, a) => v.getUint16(a), (v, a, x) => v.setUint16(a, x), hex);
-export const be32: FieldType<number> = integer(4, (v, a) => v.getUint32(a), (v, a, x) => v.setUint32(a, x));
-export const be32s: FieldType<number> = integer(4, (v, a) => v.getInt32(a), (v, a, x) => v.setInt32(a, x));
-export const be32x: FieldType<number> = integer(4, (v, a) => v.getUint32(a), (v, a, x) => v.setUint32(a, x), hex);
-export const le16: FieldType<number> = integer(2, (v, a) => v.getUint16(a, true), (v, a, x) => v.setUint16(a, x, true));
-export const le32: FieldType<number> = integer(4, (v, a) => v.getUint32(a, true), (v, a, x) => v.setUint32(a, x, true));
-export const le32s: FieldType<number> = integer(4, (v, a) => v.getInt32(a, true), (v, a, x) => v.setInt32(a, x, true));
+export const u8: FieldType<number> = integer(
+  1,
+  (v, a) => v.getUint8(a),
+  (v, a, x) => v.setUint8(a, x),
+);
+export const i8: FieldType<number> = integer(
+  1,
+  (v, a) => v.getInt8(a),
+  (v, a, x) => v.setInt8(a, x),
+);
+export const be16: FieldType<number> = integer(
+  2,
+  (v, a) => v.getUint16(a),
+  (v, a, x) => v.setUint16(a, x),
+);
+export const be16s: FieldType<number> = integer(
+  2,
+  (v, a) => v.getInt16(a),
+  (v, a, x) => v.setInt16(a, x),
+);
+export const be16x: FieldType<number> = integer(
+  2,
+  (v, a) => v.getUint16(a),
+  (v, a, x) => v.setUint16(a, x),
+  hex,
+);
+export const be32: FieldType<number> = integer(
+  4,
+  (v, a) => v.getUint32(a),
+  (v, a, x) => v.setUint32(a, x),
+);
+export const be32s: FieldType<number> = integer(
+  4,
+  (v, a) => v.getInt32(a),
+  (v, a, x) => v.setInt32(a, x),
+);
+export const be32x: FieldType<number> = integer(
+  4,
+  (v, a) => v.getUint32(a),
+  (v, a, x) => v.setUint32(a, x),
+  hex,
+);
+export const le16: FieldType<number> = integer(
+  2,
+  (v, a) => v.getUint16(a, true),
+  (v, a, x) => v.setUint16(a, x, true),
+);
+export const le32: FieldType<number> = integer(
+  4,
+  (v, a) => v.getUint32(a, true),
+  (v, a, x) => v.setUint32(a, x, true),
+);
+export const le32s: FieldType<number> = integer(
+  4,
+  (v, a) => v.getInt32(a, true),
+  (v, a, x) => v.setInt32(a, x, true),
+);
 export const le32x: FieldType<number> = integer(
   4,
   (v, a) => v.getUint32(a, true),
@@ -196,7 +242,10 @@ function big(read: (v: DataView, a: number) => bigint, write: (v: DataView, a: n
 }
 
 /** Full 64 bits for masks, LSNs and cookies; not for hot paths. */
-export const be64big: FieldType<bigint> = big((v, a) => v.getBigUint64(a), (v, a, x) => v.setBigUint64(a, x));
+export const be64big: FieldType<bigint> = big(
+  (v, a) => v.getBigUint64(a),
+  (v, a, x) => v.setBigUint64(a, x),
+);
 export const le64big: FieldType<bigint> = big(
   (v, a) => v.getBigUint64(a, true),
   (v, a, x) => v.setBigUint64(a, x, true),
@@ -206,8 +255,7 @@ export const le64big: FieldType<bigint> = big(
 export function bytes(count: number): FieldType<Uint8Array> {
   return {
     size: count,
-    getter: (offset) => (view, base) =>
-      new Uint8Array(view.buffer, view.byteOffset + base + offset, count).slice(),
+    getter: (offset) => (view, base) => new Uint8Array(view.buffer, view.byteOffset + base + offset, count).slice(),
     setter: (offset) => (view, base, value) =>
       new Uint8Array(view.buffer, view.byteOffset + base + offset, count).set(value),
     format: (value) => Buffer.from(value).toString('hex'),
@@ -217,7 +265,10 @@ export function bytes(count: number): FieldType<Uint8Array> {
 /** A UUID: 16 bytes, printed with dashes. */
 export const uuid: FieldType<Uint8Array> = {
   ...bytes(16),
-  format: (value) => Buffer.from(value).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+  format: (value) =>
+    Buffer.from(value)
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
 };
 
 /** A fixed-size text field, ended by the first NUL. */
