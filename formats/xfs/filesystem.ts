@@ -76,6 +76,7 @@ export class XfsFilesystem implements Filesystem {
   }
 
   unmount(): void {
+    if (this.mp.log.abandoned) return;
     freeOrphans(this.mp);
     this.sync();
     // What only memory knew (CoW staging, speculative blocks) ends with the use of the image.

@@ -244,6 +244,7 @@ export function transact<T>(mp: XfsMount, name: string, fn: (tp: Trans) => T): T
     result = fn(tp);
   } catch (error) {
     tp.cancel();
+    if (error instanceof FsError && error.code === 'EUCLEAN') mp.log.abandon(error);
     throw error;
   }
   tp.commit();

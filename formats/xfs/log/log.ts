@@ -43,6 +43,7 @@ export class XfsLog {
   private readonly startWork: (() => void)[] = [];
   private forceWanted = false;
   private failure: unknown = null;
+  private damage: unknown = null;
   /** About what the CIL holds, never less; measured when it passes the limit. */
   private waiting = 0;
   private tid: number;
@@ -60,6 +61,18 @@ export class XfsLog {
   /** A write failed: what is on the image is what recovery finds there, and nothing more is written. */
   get failed(): boolean {
     return this.failure !== null;
+  }
+
+  /** Damage was met before the first write: nothing is written any more, the image stays as it was. */
+  get abandoned(): boolean {
+    return this.failure !== null && this.writer?.wrote === false && this.failure === this.damage;
+  }
+
+  /** A transaction met damage. While nothing is on the image yet, nothing shall be: no half of a command. */
+  abandon(damage: unknown): void {
+    if (this.failure !== null || this.writer === null || this.writer.wrote) return;
+    this.damage = damage;
+    this.failure = damage;
   }
 
   /** Clean or dirty, and where head and tail are; read once. @throws FsError EUCLEAN, EIO */
