@@ -129,8 +129,12 @@ function alignLastBlock(ip: XfsInode, end: number): number {
 }
 
 export const directOps: IomapOps = {
-  begin: (inode, pos, length, flags, iomap, srcmap) =>
-    directBegin(inode as XfsInode, pos, length, flags, iomap, srcmap),
+  begin(inode, pos, length, flags, iomap, srcmap) {
+    const ip = inode as XfsInode;
+    // Overwritten bytes may be the first write to the image, before any transaction.
+    ip.mp.log.start();
+    directBegin(ip, pos, length, flags, iomap, srcmap);
+  },
 };
 
 /** The data of a direct write is on the device: remap staged blocks, convert unwritten ones, grow the size. */

@@ -26,6 +26,8 @@ const staged = new Extent();
 function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'writing to a file on the realtime device' });
   ip.truncated = false;
+  // Overwritten bytes may be the first write to the image, before any transaction.
+  ip.mp.log.start();
   const off = Math.floor(pos / ip.mp.blockSize);
   // Staged blocks take precedence, whatever the data fork has.
   const hasStaged = ip.cow.lookup(off, staged);
