@@ -114,8 +114,8 @@ export function readPage(inode: Inode, pagePos: number): void {
   if (!inode.pages.isUptodate(pagePos)) throw new FsError('EIO', { detail: `page at ${pagePos} was not read` });
 }
 
-/** Reads those pages of a window that are not cached. An error is left to the read of the page itself. */
-function readMissing(inode: Inode, start: number, count: number): void {
+/** Reads those of `count` pages from page `start` on that are not cached; an error is left to the read of the page itself. */
+export function readMissing(inode: Inode, start: number, count: number): void {
   const { pages } = inode;
   const { pageSize } = pages;
   const end = Math.min(start + count, Math.ceil(inode.size / pageSize));

@@ -10,7 +10,7 @@
 import type { Inode } from '../vfs/inode.ts';
 
 /** The largest window in bytes: what Linux gives a loop device. */
-const MAX_WINDOW = 2560 * 1024;
+export const MAX_WINDOW = 2560 * 1024;
 /** Linux's largest page-cache folio on x86, as a power of two of pages. */
 const MAX_ORDER = 9;
 

@@ -13,7 +13,8 @@ import type { Inode } from '../vfs/inode.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
-import { fillMissing, readInlinePages, readPage } from './read.ts';
+import { fillMissing, readInlinePages, readMissing, readPage } from './read.ts';
+import { MAX_WINDOW } from './readahead.ts';
 import { quietWriteback, writeback } from './writeback.ts';
 
 /** Bytes of one mapping that are dirtied before the engine looks at memory again. */
@@ -229,8 +230,13 @@ export function truncatePage(inode: Inode, pos: number): boolean {
 export function faultPage(inode: Inode, pos: number): void {
   const { pages } = inode;
   if (pos >= inode.size) throw new FsError('EFAULT');
-  const start = pos - (pos % pages.pageSize);
-  if (pages.seekUptodate(start, start + pages.pageSize, false) < start + pages.pageSize) readPage(inode, start);
+  const page = Math.floor(pos / pages.pageSize);
+  const start = page * pages.pageSize;
+  const missing = (): boolean => pages.seekUptodate(start, start + pages.pageSize, false) < start + pages.pageSize;
+  if (!missing()) return;
+  // As Linux does for a mapping: the fault reads a whole window from here on.
+  readMissing(inode, page, MAX_WINDOW / pages.pageSize);
+  if (missing()) readPage(inode, start);
 }
 
 /** A memory mapping is about to write into the page around `pos`: reserves for it and dirties it. @throws FsError */
