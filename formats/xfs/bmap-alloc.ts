@@ -14,13 +14,13 @@ import { allocExtent } from './alloc/alloc.ts';
 import { freelistNeed, longestFree } from './alloc/freelist.ts';
 import { cowAlloc } from './alloc/refcount.ts';
 import { mapExtent } from './bmap-edit.ts';
-import { forkBtreeLevels, forkLookup } from './bmap-fork.ts';
+import { forkBtreeLevels } from './bmap-fork.ts';
 import { extentAddBlocks, worstIndlen } from './bmap-limits.ts';
-import { alignToHint, type Span } from './extent-hint.ts';
 import { DELAY, Extent, MAX_EXTENT_LENGTH } from './extent.ts';
+import { alignToHint, type Span } from './extent-hint.ts';
 import { type MemoryFork, viewBefore, viewLookup } from './fork-view.ts';
-import { cowExtentHint, extentHint } from './inode-hints.ts';
 import type { XfsInode } from './inode.ts';
+import { cowExtentHint, extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
@@ -94,7 +94,7 @@ function takeBlocks(tp: Trans, ip: XfsInode, target: number, count: number, prod
 function adjacent(req: Request, at: Span): number {
   const { mp } = req.ip;
   const home = mp.agbToFsb(mp.inoToAgno(req.ip.ino), mp.inoToAgbno(req.ip.ino));
-  const prev = req.before !== null && req.before.real ? req.before : null;
+  const prev = req.before?.real ? req.before : null;
   const same = (a: number, b: number): boolean =>
     a >= 0 && mp.fsbToAgno(a) === mp.fsbToAgno(b) && mp.fsbToAgno(a) < mp.agCount && mp.fsbToAgbno(a) < mp.agBlocks;
   if (req.after === null) {
@@ -252,9 +252,4 @@ export function allocateCow(ip: XfsInode, off: number, count: number, out: Exten
   addCowExtent(ip, fresh);
   ip.mappingsChanged();
   if (!ip.cow.lookup(off, out) || out.off > off) throw new FsError('ENOSPC');
-}
-
-/** True if the data fork has something mapped on disk at `off`. */
-export function isMapped(ip: XfsInode, off: number): boolean {
-  return forkLookup(ip, 'data', off, after) && after.off <= off;
 }

@@ -117,7 +117,8 @@ function spliceConverted(tp: Trans, ip: XfsInode, fork: BtreeFork, joinsLeft: bo
   if (joinsLeft) (old[oldCount++] as Extent).copyFrom(left);
   (old[oldCount++] as Extent).copyFrom(record);
   if (joinsRight) (old[oldCount++] as Extent).copyFrom(right);
-  if (record.off < mid.off) (fresh[n++] as Extent).set(record.off, record.block, mid.off - record.off, record.unwritten);
+  if (record.off < mid.off)
+    (fresh[n++] as Extent).set(record.off, record.block, mid.off - record.off, record.unwritten);
   const whole = (fresh[n++] as Extent).copyFrom(mid);
   if (joinsLeft) whole.set(left.off, left.block, left.count + whole.count, mid.unwritten);
   if (joinsRight) whole.count += right.count;

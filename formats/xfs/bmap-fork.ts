@@ -15,12 +15,12 @@ import { allocForkBlock, freeForkBlock } from './alloc/btree-blocks.ts';
 import { initBlock } from './btree/block.ts';
 import { type BmbtExtent, bmbtCursor } from './btree/bmbt.ts';
 import type { BtreeFork } from './btree/cursor.ts';
-import { Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
+import { type Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 import { bmbtBlockcount, bmbtStartoff } from './structure/bmbt-record.ts';
+import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 import type { Trans } from './trans.ts';
 
 const BMDR_SIZE = 4;

@@ -1,6 +1,7 @@
 /** Sizes of the bmap btree of an image, and the blocks that a change of a mapping may need for it. */
-import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
+
 import type { XfsMount } from './mount.ts';
+import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 
 interface Limits {
   readonly leafRecords: number;

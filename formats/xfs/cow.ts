@@ -12,11 +12,12 @@
  *
  * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_end_cow_extent, xfs_reflink_cancel_cow_blocks).
  */
-import { cowFree, refcountDecrease } from './alloc/refcount.ts';
+
 import { freeExtent } from './alloc/free.ts';
+import { cowFree, refcountDecrease } from './alloc/refcount.ts';
 import { mapExtent, replaceExtent } from './bmap-edit.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { DELAY, Extent } from './extent.ts';
+import { Extent } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { logInode } from './inode-pin.ts';
@@ -138,9 +139,4 @@ export function cancelCow(ip: XfsInode, startFsb: number, endFsb: number, delaye
     for (let i = 0; i < count; i++) removeReal(ip, (moved[i] as Extent).off, (moved[i] as Extent).end);
     if (count > 0) ip.mappingsChanged();
   }
-}
-
-/** True if anything is staged, reserved or allocated, in [startFsb, endFsb). */
-export function hasCow(ip: XfsInode, startFsb: number, endFsb: number): boolean {
-  return ip.cow.lookup(startFsb, staged) && staged.off < endFsb && (staged.block === DELAY || staged.real);
 }

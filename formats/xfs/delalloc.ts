@@ -11,11 +11,11 @@
  */
 import { FsError } from '../../core/errors.ts';
 import { worstIndlen } from './bmap-limits.ts';
-import { alignToHint, type Span } from './extent-hint.ts';
 import { DELAY, Extent, MAX_EXTENT_LENGTH } from './extent.ts';
+import { alignToHint, type Span } from './extent-hint.ts';
 import { type MemoryFork, viewBefore } from './fork-view.ts';
-import { cowExtentHint } from './inode-hints.ts';
 import type { XfsInode } from './inode.ts';
+import { cowExtentHint } from './inode-hints.ts';
 import type { Reservations } from './reservations.ts';
 
 const prev = new Extent();
@@ -72,10 +72,7 @@ export function reserveDelalloc(
 function addDelayed(ip: XfsInode, fork: MemoryFork, e: Extent, indlen: number): void {
   const list = delayedList(ip, fork);
   const joinsLeft =
-    list.before(e.off, left) &&
-    left.block === DELAY &&
-    left.end === e.off &&
-    left.count + e.count <= MAX_EXTENT_LENGTH;
+    list.before(e.off, left) && left.block === DELAY && left.end === e.off && left.count + e.count <= MAX_EXTENT_LENGTH;
   const joinsRight =
     list.lookup(e.end, right) &&
     right.block === DELAY &&

@@ -44,12 +44,18 @@ export function exchangeRange(
   const { mp } = one;
   const count = checkRanges(one, posOne, two, posTwo, length, options);
   if (count === 0) return;
-  for (const [ip, pos] of [[one, posOne], [two, posTwo]] as const) {
+  for (const [ip, pos] of [
+    [one, posOne],
+    [two, posTwo],
+  ] as const) {
     if (options.toEof) writeback(ip);
     else writeback(ip, Math.min(pos, diskSize(ip)), pos + count);
   }
   if (options.dryRun) return;
-  for (const [ip, pos] of [[two, posTwo], [one, posOne]] as const) {
+  for (const [ip, pos] of [
+    [two, posTwo],
+    [one, posOne],
+  ] as const) {
     flushRange(ip, pos, count);
     cancelCow(ip, Math.floor(pos / mp.blockSize), Math.ceil((pos + count) / mp.blockSize));
   }

@@ -14,7 +14,13 @@ export interface Span {
  * Widens `span` to multiples of `hint` blocks, between `before` and `after` (null: no such extent). `delay`: for a
  * reservation; otherwise a span inside `after` is left alone, since it is a delayed extent being allocated.
  */
-export function alignToHint(span: Span, hint: number, before: Extent | null, after: Extent | null, delay: boolean): void {
+export function alignToHint(
+  span: Span,
+  hint: number,
+  before: Extent | null,
+  after: Extent | null,
+  delay: boolean,
+): void {
   const origOff = span.off;
   const origEnd = span.off + span.count;
   if (!delay && after !== null && origOff >= after.off && origEnd <= after.end) return;

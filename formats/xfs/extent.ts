@@ -95,8 +95,3 @@ export function readExtent(view: DataView, at: number, out: Extent): void {
 export function writeExtent(view: DataView, at: number, e: Extent): void {
   writeBmbt(view, at, e.off, e.block, e.count, e.unwritten);
 }
-
-/** The file offset in the record at `at`. */
-export function readExtentOff(view: DataView, at: number): number {
-  return bmbtStartoff(view, at);
-}

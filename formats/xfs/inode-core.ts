@@ -16,11 +16,6 @@ export function addBlocks(ip: XfsInode, blocks: number): void {
   Dinode.set.nblocks(view, ip.base, Dinode.get.nblocks(view, ip.base) + blocks);
 }
 
-/** Blocks of both forks and their btrees, without delayed ones. */
-export function blockCount(ip: XfsInode): number {
-  return Dinode.get.nblocks(ip.buf.view, ip.base);
-}
-
 /** Sets the extent count of a fork in the width that the inode has. */
 export function setExtentCount(ip: XfsInode, fork: BtreeFork, count: number): void {
   const { view } = ip.buf;

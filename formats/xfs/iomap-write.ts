@@ -17,8 +17,8 @@ import { type MemoryFork, viewLookup } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { isReflinked } from './inode-core.ts';
 import { extentHint } from './inode-hints.ts';
-import { directBegin } from './iomap-direct.ts';
 import { isPinnedDirty } from './inode-pin.ts';
+import { directBegin } from './iomap-direct.ts';
 import { endBlock, holeToIomap, toIomap } from './iomap-mapping.ts';
 import { allocSizeLog, eofAlignment, preallocSize } from './prealloc.ts';
 import { trimAroundShared } from './shared.ts';
@@ -120,7 +120,6 @@ function end(ip: XfsInode, pos: number, length: number, written: number, iomap: 
 }
 
 export const writeOps: IomapOps = {
-  begin: (inode, pos, length, flags, iomap, srcmap) =>
-    begin(inode as XfsInode, pos, length, flags, iomap, srcmap),
+  begin: (inode, pos, length, flags, iomap, srcmap) => begin(inode as XfsInode, pos, length, flags, iomap, srcmap),
   end: (inode, pos, length, written, _flags, iomap) => end(inode as XfsInode, pos, length, written, iomap),
 };

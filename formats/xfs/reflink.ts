@@ -10,8 +10,8 @@ import { corrupt, FsError } from '../../core/errors.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
 import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
-import { atomically } from './atomic-work.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
+import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { punchDelalloc } from './delalloc.ts';
@@ -170,7 +170,10 @@ function remapOne(
   const n = targetMap.count;
   if (sourceMap.block === targetMap.block) {
     if (sourceMap.block !== HOLE && sourceMap.unwritten !== targetMap.unwritten) {
-      throw corrupt({ structure: `inode ${target.ino}`, rule: `block ${sourceMap.block} is both written and unwritten` });
+      throw corrupt({
+        structure: `inode ${target.ino}`,
+        rule: `block ${sourceMap.block} is both written and unwritten`,
+      });
     }
     return n;
   }

@@ -61,7 +61,8 @@ function checkInside(
   kind: RemapKind,
 ): void {
   const beyond = sourcePos + count > source.size;
-  if (sourcePos >= source.size || (beyond && kind !== 'shorten')) throw invalid('the range ends beyond the source file');
+  if (sourcePos >= source.size || (beyond && kind !== 'shorten'))
+    throw invalid('the range ends beyond the source file');
   if (kind === 'dedupe' && pos + count > target.size) throw invalid('the range ends beyond the file');
 }
 

@@ -8,7 +8,7 @@
  *
  * Mirrors: fs/xfs/libxfs/xfs_iext_tree.c in purpose.
  */
-import { DELAY, Extent } from './extent.ts';
+import { DELAY, type Extent } from './extent.ts';
 
 const CAPACITY = 256;
 

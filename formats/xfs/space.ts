@@ -21,9 +21,9 @@ import { inodeFlags, inodeFlags2, isReflinked, setFlags2 } from './inode-core.ts
 import { extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
 import { checkWritable, touchInode } from './inode-write.ts';
+import { freeEofBlocks } from './release.ts';
 import { hasSharedExtents } from './shared.ts';
 import { collapseRange, insertRange } from './shift.ts';
-import { freeEofBlocks } from './release.ts';
 import { DiFlag, DiFlag2, Dinode } from './structure/dinode.ts';
 import { setSize, unmapRange } from './truncate.ts';
 

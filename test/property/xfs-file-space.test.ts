@@ -181,7 +181,8 @@ const KINDS = ['', '-b size=1024 -m rmapbt=1 -i nrext64=1', '-b size=16384 -m rm
 
 for (const [index, args] of KINDS.entries()) {
   for (let round = 0; round < rounds(3); round++) {
-    test(`mkfs.xfs ${args || 'by default'}, round ${round + 1}`, () => judge(args, new Random(seed + index * 100 + round)));
+    test(`mkfs.xfs ${args || 'by default'}, round ${round + 1}`, () =>
+      judge(args, new Random(seed + index * 100 + round)));
   }
 }
 

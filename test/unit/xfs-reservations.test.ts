@@ -40,7 +40,10 @@ test('finds, replaces and removes as a sorted array does', () => {
     assert.is(list.before(ask, e) ? e.off : -1, model.findLast((m) => m.off < ask)?.off ?? -1);
   }
   assert.is(list.size, model.length);
-  assert.is(list.blocks, model.reduce((sum, m) => sum + m.count, 0));
+  assert.is(
+    list.blocks,
+    model.reduce((sum, m) => sum + m.count, 0),
+  );
   for (const entry of model) assert.is(list.indlenAt(entry.off), entry.indlen);
 });
 
