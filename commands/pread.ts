@@ -90,7 +90,9 @@ function* readForward(session: Session, range: Range, unit: number, verbose: boo
   let at = range.offset ?? 0;
   let left = range.count ?? Number.POSITIVE_INFINITY;
   const file = session.file();
-  const buffer = session.buffer(Math.min(unit, left, Math.max(1, file.inode.size)));
+  // No more memory than the file could fill, but for direct reads: those ask beyond its end, as the kernel is asked.
+  const useful = file.flags.direct ? unit : Math.max(1, file.inode.size);
+  const buffer = session.buffer(Math.min(unit, left, useful));
   while (left > 0) {
     const wanted = Math.min(left, buffer.length);
     const bytes = file.read(at, buffer.subarray(0, wanted));
