@@ -77,7 +77,7 @@ export class PageCache {
     const index = Math.floor(pos / FOLIO_SIZE);
     const folio = new Folio(this, index);
     const at = pos - folio.start;
-    const stream = at === 0 && (pos === this.streamEnd || this.endsFull(index - 1));
+    const stream = at === 0 && pos > 0 && (pos === this.streamEnd || this.endsFull(index - 1));
     folio.expect(Math.min(length, FOLIO_SIZE - at), stream);
     this.folios.set(index, folio);
     this.pool.enter(folio);

@@ -27,6 +27,8 @@ export class PagePool {
   readonly dirtyCaches = new Set<PageCache>();
 
   private used = 0;
+  /** Bytes in use from which on looking for clean folios is worth while again, after a look that found too few. */
+  private fruitless = 0;
   private readonly wholes: Uint8Array[] = [];
   private pages: Uint8Array[] = [];
   /** All folios, linked in order of use. */
@@ -97,6 +99,7 @@ export class PagePool {
 
   /** Lets clean folios go, oldest first, until `need` more bytes fit or a full round found none. */
   private reclaim(need: number): void {
+    if (this.used < this.fruitless) return;
     let looks = 2 * Math.ceil(this.capacity / FOLIO_SIZE) + 64;
     while (this.used + need > this.capacity && this.oldest !== null && looks-- > 0) {
       const folio = this.oldest;
@@ -108,6 +111,7 @@ export class PagePool {
         this.enter(folio);
       }
     }
+    this.fruitless = this.used + need > this.capacity ? this.used + this.capacity / 8 : 0;
     // Single pages that nobody uses would keep their whole folios from ever being reused.
     if (this.pages.length * this.pageSize > this.capacity / 2) this.pages = [];
   }

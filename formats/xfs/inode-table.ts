@@ -19,6 +19,9 @@ export class InodeTable {
   private readonly fs: Filesystem;
   private readonly windows = new Map<number, XfsInode>();
   private readonly states = new Map<number, InodeState>();
+  // When most of a table must stay, the next look for what may go waits until it has doubled.
+  private windowLimit = MAX_WINDOWS;
+  private stateLimit = MAX_STATES;
 
   constructor(mp: XfsMount, fs: Filesystem) {
     this.mp = mp;
@@ -58,7 +61,7 @@ export class InodeTable {
   state(ip: XfsInode): InodeState {
     let state = this.states.get(ip.ino);
     if (state === undefined) {
-      if (this.states.size >= MAX_STATES) this.pruneStates();
+      if (this.states.size >= this.stateLimit) this.pruneStates();
       state = new InodeState(ip);
       this.states.set(ip.ino, state);
     }
@@ -76,28 +79,30 @@ export class InodeTable {
   }
 
   private add(ip: XfsInode): XfsInode {
-    if (this.windows.size >= MAX_WINDOWS) this.pruneWindows();
+    if (this.windows.size >= this.windowLimit) this.pruneWindows();
     this.windows.set(ip.ino, ip);
     return ip;
   }
 
   /** Windows hold no state: the oldest half may go, whoever still has one keeps a true view of the same inode. */
   private pruneWindows(): void {
-    let drop = MAX_WINDOWS / 2;
+    let drop = this.windows.size / 2;
     for (const ino of this.windows.keys()) {
-      if (drop-- <= 0) return;
+      if (drop-- <= 0) break;
       // Open files are told apart by their inode object: there must be one.
       if (this.states.get(ino)?.needed !== true) this.windows.delete(ino);
     }
+    this.windowLimit = Math.max(MAX_WINDOWS, this.windows.size * 2);
   }
 
   private pruneStates(): void {
-    let drop = MAX_STATES / 2;
+    let drop = this.states.size / 2;
     for (const [ino, state] of this.states) {
       if (state.needed) continue;
       state.dead = true;
       this.states.delete(ino);
-      if (--drop <= 0) return;
+      if (--drop <= 0) break;
     }
+    this.stateLimit = Math.max(MAX_STATES, this.states.size * 2);
   }
 }

@@ -10,7 +10,9 @@
  */
 import { DELAY, type Extent } from './extent.ts';
 
+/** Extents of a full chunk; most files never have more than a few, so the first chunk starts small. */
 const CAPACITY = 256;
+const FIRST_CAPACITY = 4;
 
 interface Chunk {
   length: number;
@@ -21,15 +23,27 @@ interface Chunk {
   readonly indlen: Float64Array;
 }
 
-function newChunk(): Chunk {
+function newChunk(capacity = CAPACITY): Chunk {
   return {
     length: 0,
-    off: new Float64Array(CAPACITY),
-    block: new Float64Array(CAPACITY),
-    count: new Float64Array(CAPACITY),
-    unwritten: new Uint8Array(CAPACITY),
-    indlen: new Float64Array(CAPACITY),
+    off: new Float64Array(capacity),
+    block: new Float64Array(capacity),
+    count: new Float64Array(capacity),
+    unwritten: new Uint8Array(capacity),
+    indlen: new Float64Array(capacity),
   };
+}
+
+/** A full-sized chunk with the extents of `from`. */
+function grown(from: Chunk): Chunk {
+  const chunk = newChunk();
+  chunk.length = from.length;
+  chunk.off.set(from.off);
+  chunk.block.set(from.block);
+  chunk.count.set(from.count);
+  chunk.unwritten.set(from.unwritten);
+  chunk.indlen.set(from.indlen);
+  return chunk;
 }
 
 export class Reservations {
@@ -68,9 +82,13 @@ export class Reservations {
 
   /** Adds an extent that overlaps no other. */
   insert(e: Extent, indlen: number): void {
-    if (this.chunks.length === 0) this.chunks.push(newChunk());
+    if (this.chunks.length === 0) this.chunks.push(newChunk(FIRST_CAPACITY));
     this.seekBefore(e.off);
     let c = this.chunks[this.chunk] as Chunk;
+    if (c.length === c.off.length && c.length < CAPACITY) {
+      c = grown(c);
+      this.chunks[this.chunk] = c;
+    }
     let at = this.index + 1;
     if (c.length === CAPACITY) {
       this.split(this.chunk);
