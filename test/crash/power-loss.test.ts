@@ -4,7 +4,7 @@
  * (each prefix of the writes; and with everything before a flush, subsets of what follows it) is mounted in Linux,
  * which recovers its log: what was made durable must be there, and xfs_repair must have nothing to say.
  */
-import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { FileDevice } from '../../core/device/file.ts';
@@ -16,17 +16,11 @@ import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { VARIANTS, type Variant } from '../harness/variants.ts';
+import { crashes, cuts } from './cuts.ts';
 import { type Promise_, play, randomSteps, type Step } from './scenario.ts';
 
 const test = gatedSuite('power loss', missingJudges());
 const seed = announceSeed('power-loss');
-
-/** A cut: which of the recorded writes reached the device, and how far the record had come. */
-interface Cut {
-  readonly label: string;
-  readonly end: number;
-  readonly lost: ReadonlySet<number>;
-}
 
 function base(dir: string, variant: Variant): string {
   const image = makeXfs(join(dir, 'made.img'), variant);
@@ -47,37 +41,6 @@ function record(image: string, steps: readonly Step[]): { events: readonly Recor
   ]);
   const promises = play(fs, recorder, steps, durable);
   return { events: recorder.events, promises };
-}
-
-/** All prefixes (or a sample of them), and subsets of the writes since the last flush. */
-function cuts(events: readonly RecordedEvent[], random: Random, prefixes: number, subsets: number): Cut[] {
-  const none = new Set<number>();
-  const writes = events.flatMap((event, index) => (event.kind === 'write' ? [index] : []));
-  const chosen = writes.length <= prefixes ? writes : sample(writes, prefixes, random);
-  const out: Cut[] = chosen.map((index) => ({ label: `before write ${index}`, end: index, lost: none }));
-  out.push({ label: 'at the end', end: events.length, lost: none });
-  for (let i = 0; i < subsets; i++) {
-    const end = random.pick(writes) + 1;
-    const flush = events.slice(0, end).findLastIndex((event) => event.kind === 'flush');
-    const open = writes.filter((index) => index > flush && index < end);
-    const lost = new Set(open.filter(() => random.oneIn(random.pick([2, 2, 5]))));
-    out.push({ label: `at ${end}, without writes ${[...lost].join(' ')}`, end, lost });
-  }
-  return out.sort((a, b) => a.end - b.end);
-}
-
-function sample<T>(items: readonly T[], count: number, random: Random): T[] {
-  const chance = count / items.length;
-  return items.filter(() => random.unit() < chance);
-}
-
-function applyWrites(image: string, events: readonly RecordedEvent[], from: number, cut: Cut): void {
-  const fd = openSync(image, 'r+');
-  for (let index = from; index < cut.end; index++) {
-    const event = events[index];
-    if (event?.kind === 'write' && !cut.lost.has(index)) writeSync(fd, event.bytes, 0, event.bytes.length, event.addr);
-  }
-  closeSync(fd);
 }
 
 /** What is wrong with the image that a cut left, or null. */
@@ -103,21 +66,13 @@ function crash(variant: Variant, steps: readonly Step[], random: Random, prefixe
   const dir = scratch(true);
   const image = base(dir, variant);
   const { events, promises } = record(image, steps);
-  const settled = copyImage(image, join(dir, 'settled.img'));
-  let settledTo = 0;
   const story = `seed ${seed}, ${variant.name}, ${events.length} events:\n${steps.map((step) => JSON.stringify(step)).join('\n')}`;
-  for (const cut of cuts(events, random, prefixes, subsets)) {
-    // Everything up to the last flush is there in this cut and in all later ones.
-    const flush = events.slice(0, cut.end).findLastIndex((event) => event.kind === 'flush') + 1;
-    applyWrites(settled, events, settledTo, { ...cut, end: flush, lost: new Set() });
-    settledTo = Math.max(settledTo, flush);
-    const crashed = copyImage(settled, join(dir, 'crashed.img'));
-    applyWrites(crashed, events, settledTo, cut);
+  crashes(dir, image, events, cuts(events, random, prefixes, subsets), (crashed, cut) => {
     // A write is under way: what is promised is what was promised when it began, or whatever came to be by then.
     const promise = promises.findLast((one) => one.from <= cut.end) as Promise_;
     const fault = judge(crashed, promise);
     assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${promise.step}):\n${fault}`);
-  }
+  });
 }
 
 const FIXED: Readonly<Record<string, readonly Step[]>> = {
