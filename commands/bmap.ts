@@ -82,7 +82,9 @@ group. Without -p the map ends with the file.`,
 /** The records of the map; `limit` 0 means all. */
 function collect(file: OpenFile, attributes: boolean, delalloc: boolean, prealloc: boolean, limit: number): Row[] {
   const stat = file.inode.stat();
-  const round = (bytes: number) => Math.ceil(bytes / stat.blockSize) * stat.blockSize;
+  // Blocks of the file system: st_blksize is never below a page.
+  const { blockSize } = file.inode.fs;
+  const round = (bytes: number) => Math.ceil(bytes / blockSize) * blockSize;
   const toEof = !attributes && stat.extsize === 0 && (stat.xflags & Xflag.PREALLOC) === 0;
   const end = toEof ? round(stat.size) : Number.MAX_SAFE_INTEGER;
   const rows: Row[] = [];
