@@ -46,7 +46,7 @@ export function takeFree(
     cnt.insert(second);
   }
   if (length === freeLength) bno.delete();
-  updateLongest(tp, agno, cnt);
+  if (freeLength >= Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
   bno.close();
   cnt.close();
 }
@@ -99,7 +99,8 @@ export function giveFree(tp: Trans, agno: number, start: number, length: number)
     bno.insert(whole);
   }
   cnt.insert(whole);
-  updateLongest(tp, agno, cnt);
+  // What was joined is shorter than the whole: only a new longest one changes what is known.
+  if (whole.blockcount > Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
   bno.close();
   cnt.close();
 }

@@ -121,11 +121,9 @@ export function unstageCow(tp: Trans, fsb: FsBlock, length: number): void {
   const agno = mp.fsbToAgno(fsb);
   const agbno = mp.fsbToAgbno(fsb);
   const cursor = refcountbtCursor(mp, agno, tp);
-  cut(cursor, agbno, true);
-  cut(cursor, agbno + length, true);
-  if (!cursor.lookup(cowKey(agbno), 'eq') || cursor.get().blockcount !== length)
+  if (!holds(cursor, agbno, agbno + length, true))
     throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is not staged` });
-  cursor.delete();
+  carve(cursor, agbno, agbno + length);
   cursor.close();
 }
 
@@ -139,6 +137,12 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   const cursor = refcountbtCursor(mp, agno, tp);
   const end = agbno + length;
   const gone: number[] = [];
+  if (change < 0 && holds(cursor, agbno, end, false) && cursor.get().refcount === 2) {
+    // The usual case: all of it has one owner from now on, and nothing is left to join.
+    carve(cursor, agbno, end);
+    cursor.close();
+    return gone;
+  }
   cut(cursor, agbno, false);
   cut(cursor, end, false);
   for (let pos = agbno; pos < end; ) {
@@ -161,6 +165,25 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   join(cursor, end, false);
   cursor.close();
   return gone;
+}
+
+/** Moves to the record that holds all of [start, end), if one does. */
+function holds(cursor: Cursor, start: number, end: number, cow: boolean): boolean {
+  if (!cursor.lookup(cow ? cowKey(start) : start, 'le')) return false;
+  const { startblock, blockcount, cow: domain } = cursor.get();
+  return domain === cow && startblock + blockcount >= end;
+}
+
+/** Takes [start, end) out of the record here, which holds it: what stays of that touches no other record newly. */
+function carve(cursor: Cursor, start: number, end: number): void {
+  const { startblock, blockcount, refcount, cow } = cursor.get();
+  const stop = startblock + blockcount;
+  const rest = { startblock: end, blockcount: stop - end, refcount, cow };
+  if (startblock < start) {
+    cursor.update({ startblock, blockcount: start - startblock, refcount, cow });
+    if (end < stop) cursor.insert(rest);
+  } else if (end < stop) cursor.update(rest);
+  else cursor.delete();
 }
 
 /** Cuts the record that spans `agbno`, if one does, so that one ends and one starts there. */
