@@ -1,7 +1,9 @@
 /**
  * Insertion. Room is made first, from the leaf up, and the path kept true all the while; then the entry goes in.
- * A full block gives one entry to its right or left neighbour if that has room, else it is split in half and the
- * new right half entered into the parent, for which room is made in the same way. A full root gets a new root
+ * A full block gives entries to its right or left neighbour if that has room, else it is split in half and the
+ * new right half entered into the parent, for which room is made in the same way. Linux gives one entry; so do trees
+ * in inodes here, whose blocks are counted, while AG trees even out half the difference at once: a run of insertions
+ * would else move both blocks' entries each time. A full root gets a new root
  * above it; a full root in an inode fork is pushed down into a block. Mirrors the choices of
  * xfs_btree_make_block_unfull and xfs_btree_split, so that trees have the shape that Linux would give them.
  */
@@ -37,11 +39,17 @@ export function insertAt<R, K>(cursor: BtreeCursor<R, K>, record: R): void {
 function makeRoom<R, K>(cursor: BtreeCursor<R, K>, level: number): void {
   if (cursor.count(level) < cursor.maxRecords(level)) return;
   if (cursor.inFork(level)) pushRootDown(cursor);
-  else if (!shiftRight(cursor, level) && !shiftLeft(cursor, level)) split(cursor, level);
+  else {
+    const many = cursor.inode === null;
+    if (!shiftRight(cursor, level, many) && !shiftLeft(cursor, level, many)) split(cursor, level);
+  }
 }
 
-/** Gives the last entry to the right neighbour, unless that is full or the path stands on the last entry. */
-export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
+/**
+ * Gives the last entry (`many`: half of what the neighbour has room for) to the right neighbour, unless that is full
+ * or the path stands on the last entry.
+ */
+export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false): boolean {
   const left = cursor.bufs[level] as Buf;
   const target = cursor.rightSibling(left);
   const count = cursor.count(level);
@@ -52,17 +60,19 @@ export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number): bool
   const neighbour = cursor.copy();
   neighbour.slots[level] = count - 1;
   if (!neighbour.step(level)) throw cursor.damage(left, 'no right neighbour');
-  moveEntries(cursor, level, right, 0, right, 1, rightCount);
-  moveEntries(cursor, level, left, count - 1, right, 0, 1);
-  setBlockCount(cursor, left, count - 1);
-  setBlockCount(cursor, right, rightCount + 1);
+  const room = cursor.maxRecords(level) - rightCount;
+  const n = many ? Math.min((room + 1) >> 1, count - 1 - (cursor.slots[level] as number)) : 1;
+  moveEntries(cursor, level, right, 0, right, n, rightCount);
+  moveEntries(cursor, level, left, count - n, right, 0, n);
+  setBlockCount(cursor, left, count - n);
+  setBlockCount(cursor, right, rightCount + n);
   updateKeys(neighbour, level);
   if (cursor.kind.overlapping) updateKeys(cursor, level);
   return true;
 }
 
-/** Gives the first entry to the left neighbour, unless that is full or the path stands on the first entry. */
-export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
+/** As shiftRight(), for the first entries and the left neighbour. */
+export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false): boolean {
   const right = cursor.bufs[level] as Buf;
   const target = cursor.leftSibling(right);
   if (target === NULL_POINTER || (cursor.slots[level] as number) <= 0) return false;
@@ -73,13 +83,15 @@ export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number): boole
   const neighbour = cursor.copy();
   neighbour.slots[level] = 0;
   if (!neighbour.stepBack(level)) throw cursor.damage(right, 'no left neighbour');
-  moveEntries(cursor, level, right, 0, left, leftCount, 1);
-  moveEntries(cursor, level, right, 1, right, 0, count - 1);
-  setBlockCount(cursor, left, leftCount + 1);
-  setBlockCount(cursor, right, count - 1);
+  const room = cursor.maxRecords(level) - leftCount;
+  const n = many ? Math.min((room + 1) >> 1, cursor.slots[level] as number) : 1;
+  moveEntries(cursor, level, right, 0, left, leftCount, n);
+  moveEntries(cursor, level, right, n, right, 0, count - n);
+  setBlockCount(cursor, left, leftCount + n);
+  setBlockCount(cursor, right, count - n);
   if (cursor.kind.overlapping) updateKeys(neighbour, level);
   updateKeys(cursor, level);
-  cursor.slots[level] = (cursor.slots[level] as number) - 1;
+  cursor.slots[level] = (cursor.slots[level] as number) - n;
   return true;
 }
 
