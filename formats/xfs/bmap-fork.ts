@@ -48,7 +48,10 @@ export function forkLookup(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
     return true;
   }
   const cursor = btreeReader(ip, fork);
-  if (cursor.lookup(off, 'le')) {
+  // A walk through the file finds most answers beside the last one.
+  const near = readerSequence === ip.sequence && cursor.lookupNear(off);
+  readerSequence = ip.sequence;
+  if (near || cursor.lookup(off, 'le')) {
     fromRecord(cursor.get(), out);
     if (out.end > off) return true;
     if (!cursor.next()) return false;
@@ -70,7 +73,9 @@ export function forkBefore(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
     return true;
   }
   const cursor = btreeReader(ip, fork);
-  if (!cursor.lookup(off - 1, 'le')) return false;
+  const near = readerSequence === ip.sequence && cursor.lookupNear(off - 1);
+  readerSequence = ip.sequence;
+  if (!near && !cursor.lookup(off - 1, 'le')) return false;
   fromRecord(cursor.get(), out);
   return true;
 }
@@ -99,14 +104,32 @@ type BmbtCursor = ReturnType<typeof bmbtCursor>;
 // The cursors used last: most questions and changes come in runs on one file, and making a cursor costs more than a
 // lookup. Every lookup starts at the root again, so an old cursor answers as a new one.
 let reader: BmbtCursor | null = null;
+/** The inode's sequence when `reader` was last moved: while it lasts, the leaf there is a leaf of the tree. */
+let readerSequence = -1;
+/** The reader before, for work that reads two files in turn. */
+let otherReader: BmbtCursor | null = null;
+let otherSequence = -1;
 let writer: BmbtCursor | null = null;
 
 function btreeReader(ip: XfsInode, fork: BtreeFork): BmbtCursor {
   if (forkOf(ip, fork).format !== 'btree') {
     throw corrupt({ structure: `inode ${ip.ino}, ${fork} fork`, rule: 'has no extents' });
   }
-  if (reader === null || reader.inode !== ip || reader.fork !== fork) reader = bmbtCursor(ip, fork, null);
+  if (reader !== null && reader.inode === ip && reader.fork === fork) return reader;
+  const other = otherReader;
+  const sequence = otherSequence;
+  otherReader = reader;
+  otherSequence = readerSequence;
+  const known = other !== null && other.inode === ip && other.fork === fork;
+  reader = known ? other : bmbtCursor(ip, fork, null);
+  readerSequence = known ? sequence : -1;
   return reader;
+}
+
+/** A cancelled transaction put old bytes back: where the readers stand says nothing any more. */
+function forgetReaders(): void {
+  readerSequence = -1;
+  otherSequence = -1;
 }
 
 function btreeWriter(tp: Trans, ip: XfsInode, fork: BtreeFork): BmbtCursor {
@@ -147,6 +170,7 @@ export function spliceRecords(
   const info = forkOf(ip, fork);
   const count = info.nextents + freshCount - oldCount;
   logInode(tp, ip);
+  tp.onAbort(forgetReaders);
   if (freshCount > oldCount) checkExtentCount(ip, fork, count);
   if (info.format === 'extents' && count > maxInlineRecords(ip, fork)) extentsToBtree(tp, ip, fork);
   if (forkOf(ip, fork).format === 'extents') spliceInline(ip, fork, old, oldCount, fresh, freshCount);

@@ -115,6 +115,25 @@ export class BtreeCursor<R, K = number> implements SearchKey {
     return this.seek(direction);
   }
 
+  /**
+   * Moves to the last record at or before the key if that is the one here or one of the next two of this leaf, which
+   * must not have left the tree since the last lookup. False: ask lookup().
+   */
+  lookupNear(key: K): boolean {
+    const buf = this.bufs[0] ?? null;
+    if (buf === null || !buf.cached) return false;
+    this.kind.setKey(this, key);
+    const count = this.count(0);
+    const from = this.slots[0] as number;
+    if (from < 0 || from >= count || this.kind.compareRecord(buf.view, this.recordAt(from), this) > 0) return false;
+    for (let slot = from; slot < from + 3 && slot + 1 < count; slot++) {
+      if (this.kind.compareRecord(buf.view, this.recordAt(slot + 1), this) <= 0) continue;
+      this.slots[0] = slot;
+      return true;
+    }
+    return false;
+  }
+
   /** lookup() for the search key that is already in k0 … k3. */
   seek(direction: Direction): boolean {
     const after = this.descend();
