@@ -41,15 +41,30 @@ function asCommand(word: Word): Command {
     once: true,
     run(session, args): WordResult | Iterable<WordResult> | undefined {
       try {
-        return word.run(contextOf(session, spec), args);
+        const result = word.run(contextOf(session, spec), args);
+        return result !== undefined && Symbol.iterator in result ? explained(result) : result;
       } catch (error) {
-        throw error instanceof WordFailure ? new CommandFailure(error.message, { stream: error.stream }) : error;
+        throw asFailure(error);
       }
     },
     text: (result, out) => result.text(out),
     json: ({ data }) => ({ command: name, ...data }),
   });
   return spec;
+}
+
+/** The results of a word that gives them one by one, failing as commands do. */
+function* explained(results: Iterable<WordResult>): Generator<WordResult> {
+  try {
+    yield* results;
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+function asFailure(error: unknown): unknown {
+  if (!(error instanceof WordFailure)) return error;
+  return new CommandFailure(error.message, { stream: error.stream, silent: error.silent });
 }
 
 function contextOf(session: Session, spec: Command): WordContext {

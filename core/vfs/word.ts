@@ -56,11 +56,14 @@ export interface WordContext {
 /** A word that could not do what it was asked to; `message` is the line to print. */
 export class WordFailure extends Error {
   readonly stream: 'stdout' | 'stderr';
+  /** xfs_io says so too, and still exits 0. */
+  readonly silent: boolean;
 
-  constructor(message: string, stream: 'stdout' | 'stderr' = 'stderr') {
+  constructor(message: string, stream: 'stdout' | 'stderr' = 'stderr', silent = false) {
     super(message);
     this.name = 'WordFailure';
     this.stream = stream;
+    this.silent = silent;
   }
 }
 

@@ -1,8 +1,17 @@
 /** The commands that only XFS has. A word joins by one line. */
 import type { Word } from '../../../core/vfs/word.ts';
+import { bulkstatWords } from './bulkstat.ts';
 import { fsmap } from './fsmap.ts';
 import { logprint } from './logprint.ts';
+import { parentWords } from './parents.ts';
 import { placeWords } from './places.ts';
 import { spaceWords } from './space.ts';
 
-export const xfsWords: readonly Word[] = [fsmap, logprint, ...placeWords, ...spaceWords];
+export const xfsWords: readonly Word[] = [
+  fsmap,
+  logprint,
+  ...bulkstatWords,
+  ...parentWords,
+  ...placeWords,
+  ...spaceWords,
+];
