@@ -89,12 +89,13 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
   const end = toEof ? round(stat.size) : Number.MAX_SAFE_INTEGER;
   const rows: Row[] = [];
   // A directory or link that fits into its inode has no map to walk.
-  if (!attributes && file.inode.kind !== 'file' && stat.nextents === 0) return rows;
+  let inInode = !attributes && file.inode.kind !== 'file' && stat.nextents === 0;
   let at = 0;
   const full = () => limit > 0 && rows.length >= limit;
   const hole = (until: number) => rows.push(row(at, until, null, 0));
   const visit: FiemapVisitor = (logical, physical, length, flags) => {
-    if (logical >= end || full()) return false;
+    if ((flags & FiemapExtent.DATA_INLINE) !== 0) inInode = true;
+    if (inInode || logical >= end || full()) return false;
     const until = Math.min(end, logical + length);
     if (logical > at) hole(logical);
     if (!full()) {
@@ -112,6 +113,7 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
     return !full();
   };
   fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes, untraced: true });
+  if (inInode) return rows;
   if (!attributes && at < round(stat.size) && !full() && (rows.length > 0 || delalloc)) hole(round(stat.size));
   if (delalloc && rows.length === 0) rows.push(row(0, 0, null, 0));
   return rows;

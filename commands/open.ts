@@ -30,15 +30,22 @@ function writeTable({ files, current }: FileTable, out: TextSink): void {
 }
 
 /**
- * Opens the file of this name, at `place` where that is known, and makes it the current file. A directory is opened for reading, as xfs_io does after EISDIR.
+ * Opens the file of this name, at `place` where that is known, and makes it the current file. A directory is opened
+ * for reading, as xfs_io does after EISDIR.
  * @throws CommandFailure `NAME: No such file or directory`
  */
 export function openTarget(session: Session, name: string, flags: OpenFlags, mode: number, place?: Place): OpenFile {
   try {
     return session.open(place ?? session.where(name), name, flags, mode);
   } catch (error) {
-    throw error instanceof FsError ? perror(name, error) : error;
+    throw error instanceof FsError ? perror(metOnTheWay(error, flags) ? 'stat' : name, error) : error;
   }
+}
+
+/** xfs_io asks stat(2) before it opens, and what stops the path walk is printed under that name. */
+function metOnTheWay({ code }: FsError, flags: OpenFlags): boolean {
+  if (code === 'ELOOP') return !flags.noFollow;
+  return (code === 'ENOTDIR' && !flags.tmpfile) || code === 'ENAMETOOLONG';
 }
 
 /** Opens a further file that a command names. @throws CommandFailure `PATH: No such file or directory` */

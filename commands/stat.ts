@@ -59,7 +59,7 @@ export const stat = command({
 
 function directLimits(inode: Inode): FileStat['direct'] {
   if (inode.kind !== 'file') return { memory: 0, unit: 0 };
-  return { memory: 512, unit: inode.iomap.directAlignment ?? 512 };
+  return { memory: 512, unit: inode.stat().directUnit };
 }
 
 function baseName(path: string): string {

@@ -41,6 +41,8 @@ export interface Stat {
   /** Extents in the data and attribute forks, as FS_IOC_FSGETXATTR gives them. */
   readonly nextents: number;
   readonly naextents: number;
+  /** The smallest direct write, in bytes, as XFS_IOC_DIOINFO gives it. */
+  readonly directUnit: number;
 }
 
 export interface DirEntry {

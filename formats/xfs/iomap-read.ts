@@ -5,7 +5,7 @@
  * Mirrors: fs/xfs/xfs_iomap.c (xfs_read_iomap_begin, xfs_seek_iomap_begin, xfs_xattr_iomap_begin).
  */
 import { FsError } from '../../core/errors.ts';
-import { IomapFlag, IomapOp, type IomapOps, IomapType } from '../../core/iomap/iomap.ts';
+import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../../core/iomap/iomap.ts';
 import { forkLookup } from './bmap-fork.ts';
 import { Extent, HOLE } from './extent.ts';
 import { readMapping, viewLookup } from './fork-view.ts';
@@ -19,6 +19,7 @@ const staged = new Extent();
 export const readOps: IomapOps = {
   begin(inode, pos, length, flags, iomap) {
     const ip = inode as XfsInode;
+    if (ip.dataFork.format === 'local') return inlineMapping(ip, pos, length, iomap);
     const off = Math.floor(pos / ip.mp.blockSize);
     readMapping(ip, off, endBlock(ip, pos, length) - off, found);
     const report = (flags & (IomapOp.REPORT | IomapOp.DAX)) !== 0;
@@ -26,6 +27,21 @@ export const readOps: IomapOps = {
     toIomap(ip, iomap, found, shared ? IomapFlag.SHARED : 0);
   },
 };
+
+/** A directory or link that lies in its inode; only bmap comes here, and it reports no place on the device. */
+function inlineMapping(ip: XfsInode, pos: number, length: number, iomap: Mapping): void {
+  if (pos >= ip.size) {
+    iomap.type = IomapType.HOLE;
+    iomap.offset = pos;
+    iomap.length = length;
+    return;
+  }
+  const { start, size } = ip.dataFork;
+  iomap.type = IomapType.INLINE;
+  iomap.offset = 0;
+  iomap.length = ip.size;
+  iomap.inlineData = ip.buf.bytes.subarray(start, start + Math.min(size, ip.size));
+}
 
 export const seekOps: IomapOps = {
   begin(inode, pos, length, _flags, iomap) {

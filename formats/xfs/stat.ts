@@ -1,6 +1,7 @@
 /** What stat(2), statx(2) and FS_IOC_FSGETXATTR say of an inode (kernel: xfs_vn_getattr, xfs_fill_fsxattr). */
 import type { FileKind, Stat } from '../../core/vfs/inode.ts';
-import type { XfsInode } from './inode.ts';
+import type { ForkWindow, XfsInode } from './inode.ts';
+import { isReflinked } from './inode-core.ts';
 import { DiFlag, DiFlag2, Dinode, dinodeFlags2, readTimestamp } from './structure/dinode.ts';
 
 const S_IFMT = 0o170000;
@@ -103,9 +104,18 @@ export function inodeStat(ip: XfsInode): Stat {
     extsize: extentSizeHint(ip) * mp.blockSize,
     cowextsize: (flags2 & DiFlag2.COWEXTSIZE) !== 0 ? get.cowextsize(view, base) * mp.blockSize : 0,
     projid: ip.version === 1 ? 0 : get.projid_hi(view, base) * 0x10000 + get.projid_lo(view, base),
-    nextents: ip.dataFork.nextents + (state === null ? 0 : state.delalloc.size),
-    naextents: ip.hasAttrFork ? ip.attrFork.nextents : 0,
+    nextents: forkExtents(ip.dataFork, ip.size) + (state === null ? 0 : state.delalloc.size),
+    naextents: ip.hasAttrFork ? forkExtents(ip.attrFork, view.getUint16(ip.attrFork.start)) : 0,
+    directUnit: isReflinked(ip) ? mp.blockSize : 512,
   };
+}
+
+/**
+ * The extent count that FSGETXATTR shows. Of a fork that lies in the inode Linux shows its bytes divided by the size
+ * of a record in memory (kernel: xfs_iext_count).
+ */
+function forkExtents(fork: ForkWindow, inlineBytes: number): number {
+  return fork.format === 'local' ? Math.floor(inlineBytes / 16) : fork.nextents;
 }
 
 /** The hint that FSGETXATTR shows, in blocks. */

@@ -38,7 +38,7 @@ const LAYOUTS: readonly (readonly [name: string, args: string, bytes?: number])[
   ['64 KiB directory blocks', '-n size=65536'],
   ['large inodes and counters', '-i size=2048,nrext64=1'],
   ['1 KiB blocks and directories', '-b size=1024 -n size=4096'],
-  ['4 KiB sectors on a stripe', '-s size=4096 -d su=64k,sw=4 -l size=64m'],
+  ['4 KiB sectors on a stripe', '-s size=4096 -d su=64k,sw=4 -l size=32m'],
   ['9 groups of 16 KiB blocks', '-b size=16384 -d agcount=9', 2 ** 30],
   ['old times, no sparse inodes', '-m reflink=0,finobt=0,bigtime=0,inobtcount=0 -i sparse=0'],
 ];
