@@ -33,9 +33,14 @@ const main = await build({
   outfile: 'dist/main.js',
   format: 'cjs',
   minifyWhitespace: true,
-  define: { 'import.meta.url': '__bundleUrl', FSIO_VERSION: JSON.stringify(version) },
-  banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [{ name: 'shell-apart', setup: shellApart }],
+  define: { 'import.meta.url': '__filename', FSIO_VERSION: JSON.stringify(version) },
+  // The function that node makes of a module; made here, so that starting does not copy the source.
+  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+  footer: { js: '})' },
+  plugins: [
+    { name: 'shell-apart', setup: shellApart },
+    { name: 'node-on-demand', setup: nodeOnDemand },
+  ],
 });
 
 const shell = await build({
@@ -54,7 +59,7 @@ const START = `#!/usr/bin/env node
 const { readFileSync, writeFileSync } = require('node:fs');
 const { Script } = require('node:vm');
 const filename = require('node:path').join(__dirname, 'main.js');
-const source = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(filename, 'latin1') + '\\n})';
+const source = readFileSync(filename, 'latin1');
 let cachedData;
 try {
   cachedData = readFileSync(__dirname + '/main.cache');
@@ -101,6 +106,22 @@ function shellApart(bundler) {
   bundler.onResolve({ filter: /^\.\/load-shell\.js$/ }, ({ path }) => ({ path, external: true }));
   const contents = "exports.shell = async (host) => (await require('./load-shell.js')()).shell(host);";
   bundler.onLoad({ filter: /.*/, namespace: 'apart' }, () => ({ contents, loader: 'js', resolveDir: '.' }));
+}
+
+/**
+ * Modules of node that take long to load and that few commands need, loaded by the first call into them. An import
+ * that is not listed here does not build.
+ */
+function nodeOnDemand(bundler) {
+  const onDemand = {
+    'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
+    'node:os': "export const freemem = () => require('node:os').freemem();",
+    'node:module': 'export const createRequire = () => require;',
+  };
+  bundler.onResolve({ filter: /^node:(crypto|os|module)$/ }, ({ path, namespace }) =>
+    namespace === 'on-demand' ? { path, external: true } : { path, namespace: 'on-demand' },
+  );
+  bundler.onLoad({ filter: /.*/, namespace: 'on-demand' }, ({ path }) => ({ contents: onDemand[path], loader: 'js' }));
 }
 
 /** The licence texts of every bundled package, as their licences ask. */
