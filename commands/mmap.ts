@@ -92,7 +92,7 @@ function rangeOf(
   return { offset, length };
 }
 
-/** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page */
+/** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page, or where the file system fails */
 function touchPage(session: Session, region: Region, pos: number, write: boolean): void {
   const { inode } = region.file;
   const page = pos - (pos % PAGE);
@@ -100,10 +100,17 @@ function touchPage(session: Session, region: Region, pos: number, write: boolean
     session.ended = true;
     throw new CommandFailure('Bus error', { code: 'EFAULT', status: SIGBUS_STATUS });
   }
-  if (!write) faultPage(inode, page);
-  else {
-    inode.touch();
-    pageMkwrite(inode, page);
+  try {
+    if (!write) faultPage(inode, page);
+    else {
+      inode.touch();
+      pageMkwrite(inode, page);
+    }
+  } catch (error) {
+    // A fault has no other way to fail: no space, a damaged map and a bad sector are all SIGBUS to the program.
+    if (!(error instanceof FsError)) throw error;
+    session.ended = true;
+    throw perror('Bus error', error, { status: SIGBUS_STATUS });
   }
 }
 
