@@ -143,6 +143,10 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
     cursor.close();
     return gone;
   }
+  if (change > 0 && shareFresh(cursor, agbno, end)) {
+    cursor.close();
+    return gone;
+  }
   cut(cursor, agbno, false);
   cut(cursor, end, false);
   for (let pos = agbno; pos < end; ) {
@@ -165,6 +169,27 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   join(cursor, end, false);
   cursor.close();
   return gone;
+}
+
+/** A second owner for blocks that all have one and do not touch shared ones behind; false, and no change, if not so. */
+function shareFresh(cursor: Cursor, start: number, end: number): boolean {
+  let first = start;
+  const hasLeft = cursor.lookup(end - 1, 'le');
+  if (hasLeft) {
+    const { startblock, blockcount, refcount } = cursor.get();
+    if (startblock + blockcount > start) return false;
+    if (startblock + blockcount === start && refcount === 2 && end - startblock <= MAX_LENGTH) first = startblock;
+  }
+  if (hasLeft ? cursor.next() : cursor.lookup(end, 'ge')) {
+    const { startblock, cow } = cursor.get();
+    if (startblock === end && !cow) return false;
+  }
+  // Back from the right neighbour, or from behind the last record.
+  if (first < start) cursor.prev();
+  const record = { startblock: first, blockcount: end - first, refcount: 2, cow: false };
+  if (first < start) cursor.update(record);
+  else cursor.insert(record);
+  return true;
 }
 
 /** Moves to the record that holds all of [start, end), if one does. */
