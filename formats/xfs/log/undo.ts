@@ -7,11 +7,14 @@ import type { Buf } from '../../../core/buffer-cache.ts';
 const FIRST = 64 * 1024;
 /** Memory above this is given back when the transaction ends. */
 const KEEP = 4 * 1024 * 1024;
+/** So are lists longer than this; shorter ones stay, since growing them again costs each transaction. */
+const KEEP_ENTRIES = 4096;
 
 /** Undo bytes in the order in which they were saved. */
 export class UndoLog {
   private bytes = new Uint8Array(FIRST);
   private used = 0;
+  private count = 0;
   private readonly bufs: Buf[] = [];
   private readonly offsets: number[] = [];
   private readonly lengths: number[] = [];
@@ -23,14 +26,15 @@ export class UndoLog {
       for (let i = 0; i < length; i++) this.bytes[this.used + i] = buf.bytes[offset + i] as number;
     } else this.bytes.set(buf.bytes.subarray(offset, offset + length), this.used);
     this.used += length;
-    this.bufs.push(buf);
-    this.offsets.push(offset);
-    this.lengths.push(length);
+    this.bufs[this.count] = buf;
+    this.offsets[this.count] = offset;
+    this.lengths[this.count] = length;
+    this.count++;
   }
 
   /** Puts every saved byte back and forgets them. */
   restore(): void {
-    for (let i = this.bufs.length - 1; i >= 0; i--) {
+    for (let i = this.count - 1; i >= 0; i--) {
       const length = this.lengths[i] as number;
       this.used -= length;
       (this.bufs[i] as Buf).bytes.set(this.bytes.subarray(this.used, this.used + length), this.offsets[i]);
@@ -40,9 +44,12 @@ export class UndoLog {
 
   clear(): void {
     this.used = 0;
-    this.bufs.length = 0;
-    this.offsets.length = 0;
-    this.lengths.length = 0;
+    this.count = 0;
+    if (this.bufs.length > KEEP_ENTRIES) {
+      this.bufs.length = 0;
+      this.offsets.length = 0;
+      this.lengths.length = 0;
+    }
     if (this.bytes.length > KEEP) this.bytes = new Uint8Array(FIRST);
   }
 
