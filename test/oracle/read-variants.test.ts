@@ -38,7 +38,7 @@ const LAYOUTS: readonly (readonly [name: string, args: string, bytes?: number])[
   ['64 KiB directory blocks', '-n size=65536'],
   ['large inodes and counters', '-i size=2048,nrext64=1'],
   ['1 KiB blocks and directories', '-b size=1024 -n size=4096'],
-  ['4 KiB sectors on a stripe', '-s size=4096 -d su=64k,sw=4 -l size=32m'],
+  ['4 KiB sectors on a stripe', '-s size=4096 -d su=64k,sw=4 -l size=64m', 2 ** 30],
   ['9 groups of 16 KiB blocks', '-b size=16384 -d agcount=9', 2 ** 30],
   ['old times, no sparse inodes', '-m reflink=0,finobt=0,bigtime=0,inobtcount=0 -i sparse=0'],
 ];
@@ -111,7 +111,10 @@ function compare(fs: Filesystem, ours: Inode, at: Buffer, wrong: string[]): numb
     // A process for each of thousands of empty files would say nothing more; host programs take no broken UTF-8.
     const named = Buffer.from(at.toString()).equals(at);
     if (named && got.size > 0) say('extents', extentsOf(ours), extentsOfHost(at));
-    if (named && (got.xflags & HAS_ATTRIBUTES) !== 0) say('attributes', attributesOf(ours), attributesOfHost(at));
+    // Linux may give every new file an attribute fork: of the empty ones each hundredth is asked.
+    const asked = got.size > 0 || got.naextents > 0 || got.ino % 100 === 0 || ours.listXattrs().length > 0;
+    if (named && asked && (got.xflags & HAS_ATTRIBUTES) !== 0)
+      say('attributes', attributesOf(ours), attributesOfHost(at));
   }
   if (got.kind !== 'dir') return 1;
   say(
