@@ -22,6 +22,7 @@ import { type MemoryFork, viewBefore, viewLookup } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { cowExtentHint, extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
+import { reserveRoom } from './make-room.ts';
 import type { Trans } from './trans.ts';
 
 /** How far the neighbour may be, in lengths of the request, for its position to matter. */
@@ -195,7 +196,7 @@ export function allocateHole(ip: XfsInode, off: number, count: number, out: Exte
   const hint = extentHint(ip);
   const need = hint > 0 ? Math.ceil((count + (off % hint)) / hint) * hint : count;
   const held = Math.min(need, MAX_EXTENT_LENGTH) + extentAddBlocks(mp);
-  mp.space.reserve(held);
+  reserveRoom(mp, held);
   try {
     mp.transact('allocate', (tp) => fillHole(tp, ip, off, count));
   } finally {
@@ -231,7 +232,7 @@ export function allocateCow(ip: XfsInode, off: number, count: number, out: Exten
   const { mp } = ip;
   const hint = cowExtentHint(ip);
   const held = Math.ceil((count + (off % hint)) / hint) * hint + extentAddBlocks(mp);
-  mp.space.reserve(held);
+  reserveRoom(mp, held);
   try {
     mp.transact('cow', (tp) => {
       logInode(tp, ip);

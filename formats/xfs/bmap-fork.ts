@@ -15,7 +15,7 @@ import { allocForkBlock, freeForkBlock } from './alloc/btree-blocks.ts';
 import { initBlock } from './btree/block.ts';
 import { type BmbtExtent, bmbtCursor } from './btree/bmbt.ts';
 import type { BtreeFork } from './btree/cursor.ts';
-import { type Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
+import { Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
@@ -97,6 +97,17 @@ function inlineIndex(view: DataView, start: number, count: number, off: number):
 export function forkBtreeLevels(ip: XfsInode): number {
   const info = ip.dataFork;
   return info.format === 'btree' ? ip.buf.view.getUint16(info.start) : 0;
+}
+
+const across = new Extent();
+
+/** True if a hole of `count` blocks at `off` cuts one record in two and that takes a new btree block. */
+export function holeNeedsBlock(ip: XfsInode, fork: BtreeFork, off: number, count: number): boolean {
+  if (!forkLookup(ip, fork, off, across) || across.off >= off || across.end <= off + count) return false;
+  const info = forkOf(ip, fork);
+  if (info.format === 'extents') return info.nextents >= maxInlineRecords(ip, fork);
+  const cursor = btreeReader(ip, fork);
+  return cursor.lookup(off, 'le') && (cursor.bufs[0]?.view.getUint16(6) ?? 0) >= cursor.maxLeafRecords;
 }
 
 type BmbtCursor = ReturnType<typeof bmbtCursor>;

@@ -6,8 +6,9 @@ import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 interface Limits {
   readonly leafRecords: number;
   readonly nodeRecords: number;
-  /** Levels of the highest possible data fork btree, the root in the inode included. */
+  /** Levels of the highest possible data fork btree, the root in the inode included; and of an attribute fork's. */
   readonly maxLevels: number;
+  readonly maxAttrLevels: number;
 }
 
 const cache = new WeakMap<XfsMount, Limits>();
@@ -21,22 +22,37 @@ function limits(mp: XfsMount): Limits {
   return found;
 }
 
-/** Entries of the smallest root that an inode can have. */
+/** Entries of the smallest root that an inode can have, in its data and in its attribute fork. */
 const MIN_ROOT_RECORDS = 3;
+const MIN_ATTR_ROOT_RECORDS = 2;
 
 function compute(mp: XfsMount): Limits {
   const room = mp.blockSize - (mp.features.v5 ? LONG_V5_SIZE : LONG_V4_SIZE);
   const records = Math.floor(room / 16);
   const least = records >> 1;
-  let blocks = Math.ceil((mp.features.nrext64 ? 2 ** 48 - 1 : 2 ** 31 - 1) / least);
-  let level = 1;
-  for (; blocks > 1; level++) blocks = blocks <= MIN_ROOT_RECORDS ? 1 : Math.ceil(blocks / least);
-  return { leafRecords: records, nodeRecords: records, maxLevels: level };
+  const levels = (extents: number, rootRecords: number): number => {
+    let blocks = Math.ceil(extents / least);
+    let level = 1;
+    for (; blocks > 1; level++) blocks = blocks <= rootRecords ? 1 : Math.ceil(blocks / least);
+    return level;
+  };
+  const large = mp.features.nrext64;
+  return {
+    leafRecords: records,
+    nodeRecords: records,
+    maxLevels: levels(large ? 2 ** 48 - 1 : 2 ** 31 - 1, MIN_ROOT_RECORDS),
+    maxAttrLevels: levels(large ? 2 ** 32 - 1 : 2 ** 15 - 1, MIN_ATTR_ROOT_RECORDS),
+  };
 }
 
 /** Blocks that one more extent may need for btree splits (kernel: XFS_EXTENTADD_SPACE_RES). */
 export function extentAddBlocks(mp: XfsMount): number {
   return limits(mp).maxLevels - 1;
+}
+
+/** extentAddBlocks() of an attribute fork. */
+export function attrExtentAddBlocks(mp: XfsMount): number {
+  return limits(mp).maxAttrLevels - 1;
 }
 
 /** Most btree blocks that a delayed extent of `length` blocks can need when it is allocated in pieces. */

@@ -20,6 +20,7 @@ import { extentHint } from './inode-hints.ts';
 import { isPinnedDirty } from './inode-pin.ts';
 import { directBegin } from './iomap-direct.ts';
 import { endBlock, holeToIomap, toIomap } from './iomap-mapping.ts';
+import { giveRoom } from './make-room.ts';
 import { allocSizeLog, eofAlignment, preallocSize } from './prealloc.ts';
 import { trimAroundShared } from './shared.ts';
 
@@ -120,6 +121,14 @@ function end(ip: XfsInode, pos: number, length: number, written: number, iomap: 
 }
 
 export const writeOps: IomapOps = {
-  begin: (inode, pos, length, flags, iomap, srcmap) => begin(inode as XfsInode, pos, length, flags, iomap, srcmap),
+  begin(inode, pos, length, flags, iomap, srcmap) {
+    const ip = inode as XfsInode;
+    try {
+      begin(ip, pos, length, flags, iomap, srcmap);
+    } catch (error) {
+      giveRoom(ip.mp, error);
+      begin(ip, pos, length, flags, iomap, srcmap);
+    }
+  },
   end: (inode, pos, length, written, _flags, iomap) => end(inode as XfsInode, pos, length, written, iomap),
 };

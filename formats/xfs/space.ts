@@ -21,6 +21,7 @@ import { inodeFlags, inodeFlags2, isReflinked, setFlags2 } from './inode-core.ts
 import { extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
 import { checkWritable, touchInode } from './inode-write.ts';
+import { needRoom } from './make-room.ts';
 import { freeEofBlocks } from './release.ts';
 import { hasSharedExtents } from './shared.ts';
 import { collapseRange, insertRange } from './shift.ts';
@@ -81,7 +82,7 @@ export function allocateSpace(ip: XfsInode, pos: number, length: number): void {
   while (off < end) {
     const start = hint > 0 ? off - (off % hint) : off;
     const stop = hint > 0 ? Math.ceil(end / hint) * hint : end;
-    mp.space.require(Math.min(stop - start, MAX_EXTENT_LENGTH) + extentAddBlocks(mp));
+    needRoom(mp, Math.min(stop - start, MAX_EXTENT_LENGTH) + extentAddBlocks(mp));
     readMapping(ip, off, end - off, found);
     if (found.block === HOLE) allocateHole(ip, off, end - off, found);
     else if (found.block === DELAY) {

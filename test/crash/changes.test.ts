@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import { FileDevice } from '../../core/device/file.ts';
 import { OverlayDevice } from '../../core/device/overlay.ts';
 import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
+import type { XfsFilesystem } from '../../formats/xfs/filesystem.ts';
 import { unpackImage } from '../harness/images.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, withMount, xfsIo } from '../harness/kernel.ts';
 import { kernelTree, missingPython, type NameOp } from '../harness/kernel-names.ts';
@@ -125,7 +126,7 @@ function furnish(image: string): void {
 
 function record(image: string, steps: readonly NameOp[]): { events: readonly RecordedEvent[]; outlooks: Outlook[] } {
   const recorder = new RecorderDevice(new OverlayDevice(new FileDevice(image)));
-  const run = new ChangeRun(mountDevice(recorder), recorder);
+  const run = new ChangeRun(mountDevice(recorder) as XfsFilesystem, recorder);
   for (const step of steps) run.step(step);
   run.end();
   return { events: recorder.events, outlooks: run.outlooks };

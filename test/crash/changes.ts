@@ -10,6 +10,7 @@ import { bufferedWrite } from '../../core/iomap/write.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { FallocMode, Inode } from '../../core/vfs/inode.ts';
 import { resolve } from '../../core/vfs/path.ts';
+import type { XfsFilesystem } from '../../formats/xfs/filesystem.ts';
 import type { NameOp } from '../harness/kernel-names.ts';
 import { ourNames } from '../harness/our-names.ts';
 import { FileLife } from './model.ts';
@@ -70,7 +71,7 @@ export function treeText(tree: Record<string, unknown>): string {
 /** Runs the steps, follows the files, and says what a crash may leave. */
 export class ChangeRun {
   readonly outlooks: Outlook[] = [];
-  private readonly fs: Filesystem;
+  private readonly fs: XfsFilesystem;
   private readonly recorder: RecorderDevice;
   private readonly lives = new Map<number, FileLife>();
   /** Numbers of the files that exist, by inode number: an inode number may come again for another file. */
@@ -78,7 +79,7 @@ export class ChangeRun {
   private states: State[] = [];
   private count = 0;
 
-  constructor(fs: Filesystem, recorder: RecorderDevice) {
+  constructor(fs: XfsFilesystem, recorder: RecorderDevice) {
     this.fs = fs;
     this.recorder = recorder;
     this.look();
@@ -99,15 +100,17 @@ export class ChangeRun {
     this.look();
     this.note(`during ${text}`, from);
     if (op[0] !== 'fsync' && op[0] !== 'sync') return;
-    // As in Linux, the fsync of a file that did not change makes nothing else durable either.
-    if (op[0] === 'fsync' && this.recorder.events.length === from) return;
-    this.settle(op[0] === 'sync' ? null : String(op[1]));
+    // As in Linux, the fsync of a file whose inode did not change makes nothing else durable.
+    const all = op[0] === 'sync';
+    if (all || this.fs.mp.log.cil.empty) this.states = this.states.slice(-1);
+    this.settle(all ? null : String(op[1]));
     this.note(`after ${text}`, this.recorder.events.length);
   }
 
   /** The image is left as by an unmount: only the last state may be found. */
   end(): void {
     this.fs.unmount();
+    this.states = this.states.slice(-1);
     this.settle(null);
     this.note('the end', this.recorder.events.length);
   }
@@ -152,10 +155,9 @@ export class ChangeRun {
     return id;
   }
 
-  /** Names are durable for all files at once; contents of the file at `path`, or of all. */
+  /** The contents of the file at `path`, or of all, are durable. */
   private settle(path: string | null): void {
-    this.states = this.states.slice(-1);
-    const last = this.states[0] as State;
+    const last = this.states.at(-1) as State;
     for (const [name, id] of last.files) if (path === null || name === path) this.lives.get(id)?.settle();
   }
 

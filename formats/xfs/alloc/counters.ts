@@ -89,9 +89,9 @@ export class SpaceCounters {
     this.reserved = Math.max(0, this.reserved - blocks);
   }
 
-  /** @throws FsError ENOSPC if `blocks` more cannot be allocated; `fromPool`: for work that frees space in the end */
-  require(blocks: number, fromPool = false): void {
-    if (this.available + (fromPool ? this.pool : 0) < blocks) throw new FsError('ENOSPC');
+  /** True if `blocks` more can be allocated; `fromPool`: for work that may use Linux's own reserve. */
+  allows(blocks: number, fromPool = false): boolean {
+    return this.available + (fromPool ? this.pool : 0) >= blocks;
   }
 
   /** Blocks of an AG that others than `user` must not take. */

@@ -9,6 +9,7 @@ import { corrupt, FsError } from '../../../core/errors.ts';
 import { readBe64, writeBe64 } from '../../../core/struct.ts';
 import { allocExtent } from '../alloc/alloc.ts';
 import { freeExtent } from '../alloc/free.ts';
+import { refuseIfFrugal } from '../alloc/frugal.ts';
 import { mapExtent, unmapExtent } from '../bmap-edit.ts';
 import { forkBefore, forkLookup } from '../bmap-fork.ts';
 import type { BtreeFork } from '../btree/cursor.ts';
@@ -158,6 +159,7 @@ export function daGrow(tp: Trans, ip: XfsInode, fork: BtreeFork, geo: DaGeometry
 /** Allocates blocks near the fork's other ones and maps them at `block`: together, or in pieces where that is hard. */
 export function daMap(tp: Trans, ip: XfsInode, fork: BtreeFork, block: number, count: number): void {
   let minimum = count;
+  refuseIfFrugal(tp);
   tp.onAbort(() => ip.mappingsChanged());
   for (let at = block; at < block + count; ) {
     const rest = block + count - at;

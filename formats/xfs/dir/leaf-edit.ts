@@ -6,7 +6,8 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
-import { forkBefore } from '../bmap-fork.ts';
+import { isFrugal } from '../alloc/frugal.ts';
+import { forkBefore, holeNeedsBlock } from '../bmap-fork.ts';
 import { daGrow, daInit, daRead, daShrink, dirInit, dirRead } from '../da/block.ts';
 import { Extent } from '../extent.ts';
 import type { XfsInode } from '../inode.ts';
@@ -218,9 +219,10 @@ export function removeLeaf(tp: Trans, dp: XfsInode, geo: DirGeometry, place: Ent
   dropFromLeaf(tp, geo, leaf, place.index);
   setBest(tp, geo, leaf, db, bestLength(geo, data));
   if (isEmptyData(geo, data) && db > 0) {
-    shrinkData(tp, dp, geo, db, data);
-    setBest(tp, geo, leaf, db, NULLDATAOFF);
-    trimBests(tp, geo, leaf);
+    if (shrinkData(tp, dp, geo, db, data)) {
+      setBest(tp, geo, leaf, db, NULLDATAOFF);
+      trimBests(tp, geo, leaf);
+    }
   }
   leafToBlock(tp, dp, geo, leaf);
 }
@@ -250,13 +252,18 @@ function trimBests(tp: Trans, geo: DirGeometry, leaf: Buf): void {
 
 const last = new Extent();
 
-/** Frees a data block; the directory's size goes back when it was the last. */
-export function shrinkData(tp: Trans, dp: XfsInode, geo: DirGeometry, db: number, data: Buf): void {
+/**
+ * Frees a data block; the directory's size goes back when it was the last. False on a full file system where that
+ * would take a block for the extent btree: the empty block stays.
+ */
+export function shrinkData(tp: Trans, dp: XfsInode, geo: DirGeometry, db: number, data: Buf): boolean {
+  if (isFrugal(tp) && holeNeedsBlock(dp, 'data', db * geo.fsbCount, geo.fsbCount)) return false;
   daShrink(tp, dp, 'data', geo, db * geo.fsbCount, data);
-  if (diskSize(dp) > (db + 1) * geo.blockSize) return;
+  if (diskSize(dp) > (db + 1) * geo.blockSize) return true;
   tp.modifyInode(dp);
   const end = forkBefore(dp, 'data', db * geo.fsbCount, last) ? last.end : 0;
   setDiskSize(dp, end * dp.mp.blockSize);
+  return true;
 }
 
 /** Turns a leaf form directory with one data block into a block, and that into a shortform, where they fit. */
@@ -265,7 +272,7 @@ export function leafToBlock(tp: Trans, dp: XfsInode, geo: DirGeometry, leaf: Buf
     // Empty blocks at the end are left over from removals that had no space to free them.
     const db = bestCount(geo, leaf) - 1;
     if (db < 1 || best(geo, leaf, db) !== geo.blockSize - geo.dataHeader) return;
-    shrinkData(tp, dp, geo, db, readData(dp, geo, db));
+    if (!shrinkData(tp, dp, geo, db, readData(dp, geo, db))) return;
     setBest(tp, geo, leaf, db, NULLDATAOFF);
     trimBests(tp, geo, leaf);
   }

@@ -173,10 +173,8 @@ export function removeNode(tp: Trans, dp: XfsInode, geo: DirGeometry, place: Nod
   const before = bestLength(geo, data);
   freeEntry(tp, geo, place);
   dropFromLeaf(tp, geo, leaf, place.index);
-  if (isEmptyData(geo, data) && db > 0) {
-    shrinkData(tp, dp, geo, db, data);
-    dropFree(tp, dp, geo, db);
-  } else if (bestLength(geo, data) !== before) noteFree(tp, dp, geo, db, data);
+  if (isEmptyData(geo, data) && db > 0 && shrinkData(tp, dp, geo, db, data)) dropFree(tp, dp, geo, db);
+  else if (bestLength(geo, data) !== before) noteFree(tp, dp, geo, db, data);
   const live = leafCount(geo, leaf) - leafStale(geo, leaf);
   const small = geo.leafHeader + live * 8 < Math.floor((geo.blockSize * JOIN_PERCENT) / 100);
   if (small && path.depth > 1) tree.join(tp, path);

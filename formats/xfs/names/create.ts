@@ -5,14 +5,15 @@
 import { FsError } from '../../../core/errors.ts';
 import type { DeviceNumber } from '../../../core/vfs/inode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
+import { beFrugal } from '../alloc/frugal.ts';
 import { allocInode } from '../alloc/inode-alloc.ts';
-import { createBlocks, inodeBlocks } from '../alloc/space-needs.ts';
+import { createBlocks, inodeBlocks, linkBlocks } from '../alloc/space-needs.ts';
 import { addParent, initParentFork } from '../attr/parent.ts';
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
+import { hasRoom, needRoom } from '../make-room.ts';
 import { linkCount } from '../stat.ts';
 import { MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
-import { MAX_NAME_LENGTH } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import { addOrphan, adoptOrphan } from './inactive.ts';
 import {
@@ -30,12 +31,11 @@ import {
   stamp,
 } from './inode-init.ts';
 import { checkProject, mayCreate, refuseFixed } from './may.ts';
-import { writeTarget } from './symlink-blocks.ts';
+import { targetBlocks, writeTarget } from './symlink-blocks.ts';
 
 /** A new inode of the kind that `wanted` says, not in any directory yet. */
 function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
   const { mp } = dp;
-  mp.space.require(wanted.nlink > 0 ? createBlocks(mp, MAX_NAME_LENGTH) : inodeBlocks(mp));
   const ino = allocInode(tp, dp.ino, wanted.mode);
   tp.onAbort(() => mp.inodes.forget(ino));
   mp.inodes.forget(ino);
@@ -60,6 +60,7 @@ function allowed(dp: XfsInode, mode: number): number {
 /** Creates a regular file with permission bits `mode` less the umask. */
 export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
   return dp.mp.transact('create', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 1 });
     enter(tp, dp, bytes, ip);
@@ -71,6 +72,7 @@ export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
 export function makeDirectory(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
   if (linkCount(dp) >= MAXLINK) throw new FsError('EMLINK');
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
   return dp.mp.transact('mkdir', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFDIR | (allowed(dp, mode) & 0o1777), nlink: 2 });
     dirMake(tp, ip, dp.ino);
@@ -94,6 +96,7 @@ export function makeNode(
   const { major, minor } = device ?? { major: 0, minor: 0 };
   if (major >= 2 ** 14 || minor >= 2 ** 18 || major < 0 || minor < 0) throw new FsError('EINVAL');
   const rdev = kind === 'char' || kind === 'block' ? major * 2 ** 18 + minor : 0;
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
   return dp.mp.transact('mknod', (tp) => {
     const ip = newInode(tp, dp, { mode: NODE_TYPES[kind] | allowed(dp, mode), nlink: 1, rdev });
     enter(tp, dp, bytes, ip);
@@ -107,6 +110,7 @@ export function makeSymlink(dp: XfsInode, name: string, target: string): XfsInod
   if (text.length === 0) throw new FsError('ENOENT');
   if (text.length >= SYMLINK_MAXLEN) throw new FsError('ENAMETOOLONG');
   const bytes = mayCreate(dp, name);
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + targetBlocks(dp, text.length));
   return dp.mp.transact('symlink', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFLNK | 0o777, nlink: 1 });
     writeTarget(tp, ip, text);
@@ -118,6 +122,7 @@ export function makeSymlink(dp: XfsInode, name: string, target: string): XfsInod
 /** Creates a regular file without a name. */
 export function makeUnnamed(dp: XfsInode, mode: number): XfsInode {
   if (dp.kind !== 'dir') throw new FsError('ENOTDIR');
+  needRoom(dp.mp, inodeBlocks(dp.mp));
   return dp.mp.transact('tmpfile', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 0 });
     addOrphan(tp, ip);
@@ -134,7 +139,10 @@ export function linkInode(dp: XfsInode, name: string, ip: XfsInode): void {
   if (count === 0 && !ip.inUse) throw new FsError('ENOENT');
   if (count >= MAXLINK) throw new FsError('EMLINK');
   checkProject(dp, ip);
+  const room = hasRoom(dp.mp, linkBlocks(dp.mp, bytes.length));
+  if (!room && dp.mp.features.parent) throw new FsError('ENOSPC');
   dp.mp.transact('link', (tp) => {
+    if (!room) beFrugal(tp);
     if (count === 0) adoptOrphan(tp, ip);
     addLinks(tp, ip, 1);
     enter(tp, dp, bytes, ip);

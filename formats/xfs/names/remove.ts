@@ -1,8 +1,11 @@
 /** Removing names: unlink and rmdir, each one transaction and, for a file's blocks, what follows (kernel: xfs_remove). */
 import { FsError } from '../../../core/errors.ts';
+import { beFrugal } from '../alloc/frugal.ts';
+import { unlinkBlocks } from '../alloc/space-needs.ts';
 import { removeParent } from '../attr/parent.ts';
 import { dirIsEmpty, dirRemove, dirReplace } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
+import { hasRoom } from '../make-room.ts';
 import { linkCount } from '../stat.ts';
 import { DirFtype } from '../structure/dir.ts';
 import { dropLinks, freeIfOrphan } from './inactive.ts';
@@ -17,7 +20,9 @@ export function unlinkName(dp: XfsInode, name: string): void {
   const ip = mayRemove(dp, name);
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   const bytes = nameBytes(name);
+  const room = hasRoom(dp.mp, unlinkBlocks(dp.mp, bytes.length));
   dp.mp.transact('unlink', (tp) => {
+    if (!room) beFrugal(tp);
     dirRemove(tp, dp, bytes);
     stamp(tp, dp, 'mtime', 'ctime');
     if (dp.mp.features.parent) removeParent(tp, ip, dp, bytes);
@@ -34,7 +39,9 @@ export function removeDirectory(dp: XfsInode, name: string): void {
   if (ip.kind !== 'dir') throw new FsError('ENOTDIR');
   if (linkCount(ip) !== 2 || !dirIsEmpty(ip)) throw new FsError('ENOTEMPTY');
   const bytes = nameBytes(name);
+  const room = hasRoom(dp.mp, unlinkBlocks(dp.mp, bytes.length));
   dp.mp.transact('rmdir', (tp) => {
+    if (!room) beFrugal(tp);
     dirRemove(tp, dp, bytes);
     addLinks(tp, dp, -1);
     stamp(tp, dp, 'mtime', 'ctime');

@@ -4,9 +4,12 @@
  */
 import { FsError } from '../../../core/errors.ts';
 import type { RenameMode } from '../../../core/vfs/inode.ts';
+import { beFrugal } from '../alloc/frugal.ts';
+import { renameBlocks } from '../alloc/space-needs.ts';
 import { addParent, removeParent } from '../attr/parent.ts';
 import { dirAdd, dirIsEmpty, dirRemove, dirReplace } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
+import { hasRoom } from '../make-room.ts';
 import { linkCount } from '../stat.ts';
 import { DirFtype } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
@@ -44,7 +47,10 @@ export function renameName(dp: XfsInode, name: string, target: XfsInode, newName
     checkProject(target, ip);
     if (mode === 'exchange') checkProject(dp, other as XfsInode);
   }
+  const room = hasRoom(dp.mp, renameBlocks(dp.mp, to.name.length, other !== null));
+  if (!room && dp.mp.features.parent) throw new FsError('ENOSPC');
   dp.mp.transact('rename', (tp) => {
+    if (!room) beFrugal(tp);
     if (mode === 'exchange') exchange(tp, from, to, ip, other as XfsInode);
     else move(tp, from, to, ip, other);
   });

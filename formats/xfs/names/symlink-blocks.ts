@@ -20,6 +20,11 @@ function blocksFor(ip: XfsInode, length: number): number {
   return Math.ceil(length / (ip.mp.blockSize - header));
 }
 
+/** Blocks that Linux reserves for a target of `length` bytes. */
+export function targetBlocks(ip: XfsInode, length: number): number {
+  return length <= ip.mp.inodeSize - ip.coreSize ? 0 : blocksFor(ip, length);
+}
+
 /** Stores the target in a new symlink inode. @throws FsError ENOSPC */
 export function writeTarget(tp: Trans, ip: XfsInode, target: Uint8Array): void {
   tp.modifyInode(ip);

@@ -1,0 +1,48 @@
+/**
+ * What Linux does before it says that there is no space: blocks that files hold only in the hope of more writes (behind
+ * their end, CoW staging) are given back, for a write also what delayed allocation reserved beyond its needs. Then the
+ * question is asked once more. Never called inside a transaction.
+ *
+ * Mirrors: fs/xfs/xfs_file.c (xfs_file_buffered_write), fs/xfs/xfs_trans.c (xfs_trans_alloc),
+ * fs/xfs/xfs_icache.c (xfs_blockgc_free_space).
+ */
+import { FsError } from '../../core/errors.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import { cancelCow } from './cow.ts';
+import { NULL_OFFSET } from './extent.ts';
+import type { XfsMount } from './mount.ts';
+import { freeEofBlocks } from './release.ts';
+
+/** True if `blocks` can be allocated, if need be after idle blocks were given back. */
+export function hasRoom(mp: XfsMount, blocks: number, fromPool = false): boolean {
+  if (mp.space.allows(blocks, fromPool)) return true;
+  freeIdleBlocks(mp);
+  return mp.space.allows(blocks, fromPool);
+}
+
+/** @throws FsError ENOSPC if `blocks` cannot be allocated even then */
+export function needRoom(mp: XfsMount, blocks: number, fromPool = false): void {
+  if (!hasRoom(mp, blocks, fromPool)) throw new FsError('ENOSPC');
+}
+
+/** Promises `blocks`, if need be after idle blocks were given back. @throws FsError ENOSPC */
+export function reserveRoom(mp: XfsMount, blocks: number): void {
+  if (!mp.space.allows(blocks)) freeIdleBlocks(mp);
+  mp.space.reserve(blocks);
+}
+
+/** A step of a write failed: where space ended, all files are written back, so that it may be tried again. @throws `error` otherwise */
+export function giveRoom(mp: XfsMount, error: unknown): void {
+  if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+  for (const ip of mp.inodes.changed()) if (ip.pages.dirtyBlocks > 0) writeback(ip);
+  freeIdleBlocks(mp);
+}
+
+/** Blocks behind the end of files, and CoW staging, of all files with nothing unwritten. */
+function freeIdleBlocks(mp: XfsMount): void {
+  for (const ip of mp.inodes.changed()) {
+    if (ip.kind !== 'file' || ip.realtime || ip.pages.dirtyBlocks > 0) continue;
+    freeEofBlocks(ip);
+    if (ip.cow.size > 0) cancelCow(ip, 0, NULL_OFFSET);
+  }
+}

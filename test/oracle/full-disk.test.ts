@@ -1,0 +1,65 @@
+// time limit: 90 s
+/**
+ * A file system that runs full: writing stops at the same byte as in Linux, which gives back preallocation and writes
+ * everything back before it gives up; and the same commands on names and attributes still work, or not.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { openDevice } from '../../core/device/open.ts';
+import { fsio, fsioOn, missingFsio } from '../harness/fsio.ts';
+import { copyImage, makeXfs, missingJudges, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
+import { kernelNames, missingPython, type NameOp } from '../harness/kernel-names.ts';
+import { mountDevice } from '../harness/mount-device.ts';
+import { ourNames } from '../harness/our-names.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+import { VARIANTS } from '../harness/variants.ts';
+
+const test = gatedSuite('a full file system', missingJudges() ?? missingFsio() ?? missingPython());
+
+/** A sparse file of `most` bytes leaves little; then comes one write that does not fit. */
+const FILL = (path: string, left: number): string =>
+  `open -f ${path}/big\nfalloc 0 ${left}\nopen -f ${path}/a\npwrite -q -b 64k 0 60m\n`;
+
+const OPS: readonly NameOp[] = [
+  ['create', 'new', 0o644],
+  ['mkdir', 'dir', 0o755],
+  ['symlink', 'target', 'sym'],
+  ['link', 'a', 'linked'],
+  ['rename', 'linked', 'renamed'],
+  ['setxattr', 'a', 'user.x', 10, 0],
+  ['setxattr', 'a', 'trusted.x', 10, 0],
+  ['removexattr', 'a', 'trusted.x'],
+  ['chmod', 'a', 0o600],
+  ['unlink', 'renamed'],
+];
+
+for (const variant of VARIANTS.slice(0, 3)) {
+  test(variant.name, () => {
+    const dir = scratch(true);
+    const theirs = makeXfs(join(dir, 'kernel.img'), variant);
+    const ours = copyImage(theirs, join(dir, 'fsio.img'));
+    const most = Number(
+      /\s(\d+)\s/.exec(
+        withMount(theirs, (at) => run('df', ['-B1', '--output=avail', at]).stdout.replace('\n', ' ')),
+      )?.[1],
+    );
+    const left = Math.floor(most / 65536 - 400) * 65536;
+    const wanted = withMount(theirs, (at) => {
+      const outcome = xfsIo(FILL(at, left));
+      return [outcome.stdout + outcome.stderr, statSync(join(at, 'a')).size, ...kernelNames(at, OPS)];
+    });
+    const outcome = fsio([ours], FILL('', left));
+    const size = /^stat\.size = (\d+)/m.exec(fsioOn(ours, '/a', ['stat']).stdout)?.[1];
+    const device = openDevice(ours);
+    const fs = mountDevice(device);
+    const answers = ourNames(fs, OPS);
+    fs.unmount();
+    device.close();
+    assert.equal([outcome.stdout + outcome.stderr, Number(size), ...answers], wanted);
+    assert.equal(repairComplaints(ours), []);
+  });
+}
+
+test.run();
