@@ -49,7 +49,9 @@ function writerOf(name: string, stats: Stats): string | null {
   for (const pid of list('/proc')) {
     if (!isNumber(pid) || Number(pid) === process.pid) continue;
     for (const fd of list(`/proc/${pid}/fd`)) {
-      if (link(`/proc/${pid}/fd/${fd}`) !== target) continue;
+      const held = link(`/proc/${pid}/fd/${fd}`);
+      if (held === null) break;
+      if (held !== target) continue;
       if (!sameFile(`/proc/${pid}/fd/${fd}`, stats)) continue;
       const flags = /^flags:\s*([0-7]+)/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? '');
       if (flags !== null && (Number.parseInt(flags[1] as string, 8) & 3) !== 0) {
@@ -95,10 +97,11 @@ function readLines(path: string): string[] {
   return (readText(path) ?? '').split('\n');
 }
 
+/** What a descriptor stands for: '' when it was closed meanwhile, null when its process may not be looked into. */
 function link(path: string): string | null {
   try {
     return readlinkSync(path);
-  } catch {
-    return null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? '' : null;
   }
 }
