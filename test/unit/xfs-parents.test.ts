@@ -3,7 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inode } from '../../core/vfs/inode.ts';
 import { attrPlaces } from '../../formats/xfs/attr/read.ts';
+import type { XfsFilesystem } from '../../formats/xfs/filesystem.ts';
 import type { XfsInode } from '../../formats/xfs/inode.ts';
+import { inodePaths, parentNames } from '../../formats/xfs/inspect/parents.ts';
 import { AttrFlag } from '../../formats/xfs/structure/attr.ts';
 import { imageDevice } from '../harness/images.ts';
 import { mountDevice } from '../harness/mount-device.ts';
@@ -62,5 +64,21 @@ test('follow every change of names', () => {
   }
   assert.is(file.stat().nlink, 151);
 });
+
+for (const image of ['xfs-7.2', 'xfs-default'] as const) {
+  test(`names and paths of inode numbers: ${image}`, () => {
+    const fs = mountDevice(imageDevice(image));
+    const { mp } = fs as XfsFilesystem;
+    const deep = fs.root().mkdir('upper', 0o755).mkdir('lower', 0o755);
+    const file = deep.create('file', 0o644);
+    fs.root().link('other one', file);
+    assert.equal([...inodePaths(mp, file.ino)].sort(), ['/other one', '/upper/lower/file']);
+    assert.equal([...inodePaths(mp, fs.root().ino)], ['/']);
+    for (const [ino, names] of namesBelow(fs.root())) {
+      const found = Array.from(parentNames(mp, ino), (row) => `${row.ino}/${row.gen}/${row.name}`);
+      assert.equal(found.sort(), names.sort(), `inode ${ino}`);
+    }
+  });
+}
 
 test.run();
