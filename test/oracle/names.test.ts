@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { unpackImage } from '../harness/images.ts';
-import { copyImage, makeXfs, missingJudges, repairComplaints, withMount } from '../harness/kernel.ts';
+import { copyImage, makeXfs, missingJudges, must, repairComplaints, withMount } from '../harness/kernel.ts';
 import { kernelNames, kernelTree, missingPython, type NameOp } from '../harness/kernel-names.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { ourNames } from '../harness/our-names.ts';
@@ -131,6 +131,36 @@ test('parent pointers', () => {
   const dir = scratch(true);
   const theirs = unpackImage('xfs-7.2', join(dir, 'kernel.img'));
   compare('xfs-7.2', theirs, copyImage(theirs, join(dir, 'fsio.img')), new Random(seed), false);
+});
+
+test('POSIX ACLs are read as Linux shows them', () => {
+  const dir = scratch(true);
+  const image = makeXfs(join(dir, 'acl.img'));
+  // Version 2; user::rw, user 5:rwx, group::r, mask::rwx, other::none.
+  const entries = ['02000000', '01000600ffffffff', '0200070005000000', '04000400ffffffff', '10000700ffffffff']
+    .concat('20000000ffffffff')
+    .join('');
+  const wanted = withMount(image, (at) => {
+    must('mkdir', `${at}/d`);
+    for (const name of ['access', 'default'])
+      must(
+        'python3',
+        '-c',
+        `import os; os.setxattr('${at}/d', 'system.posix_acl_${name}', bytes.fromhex('${entries}'))`,
+      );
+    const list = `import os; print(sorted((n, os.getxattr(p, n).hex()) for p in ["${at}/d"] for n in os.listxattr(p)))`;
+    return must('python3', '-c', list).trim();
+  });
+  const device = openDevice(image);
+  const fs = mountDevice(device, { readOnly: true });
+  const inode = fs.iget(fs.root().lookup('d') as number);
+  const got = inode.listXattrs().map(({ namespace, name, size }) => {
+    const value = inode.getXattr(namespace, name) as Uint8Array;
+    assert.is(value.length, size);
+    return `('${namespace}.${name}', '${Buffer.from(value).toString('hex')}')`;
+  });
+  device.close();
+  assert.is(`[${got.sort().join(', ')}]`, wanted);
 });
 
 test.run();

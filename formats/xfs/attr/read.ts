@@ -26,6 +26,7 @@ import {
   AttrShortHeader,
 } from '../structure/attr.ts';
 import { DA_NODE_MAXDEPTH, DaBlkinfo, DaMagic, DaNodeEntry } from '../structure/da.ts';
+import { aclDiskName, aclFromDisk, aclUserName, aclUserSize } from './acl.ts';
 
 /** An attribute where it lies. */
 export interface AttrPlace {
@@ -44,6 +45,8 @@ export function listXattrs(ip: XfsInode): Xattr[] {
   const out: Xattr[] = [];
   for (const place of attrPlaces(ip)) {
     const namespace = namespaceOf(place.flags);
+    const acl = namespace === 'trusted' ? aclUserName(decodeName(place.name)) : null;
+    if (acl !== null) out.push({ namespace: 'system', name: acl, size: aclUserSize(place.size) });
     if (namespace !== null) out.push({ namespace, name: decodeName(place.name), size: place.size });
   }
   return out;
@@ -51,6 +54,11 @@ export function listXattrs(ip: XfsInode): Xattr[] {
 
 /** The value of an attribute, or null if it has none of this name. @throws FsError EUCLEAN */
 export function getXattr(ip: XfsInode, namespace: XattrNamespace, name: string): Uint8Array | null {
+  if (namespace === 'system') {
+    const disk = aclDiskName(name);
+    const acl = disk === null ? null : getXattr(ip, 'trusted', disk);
+    return acl === null ? null : aclFromDisk(acl, ip.ino);
+  }
   const flags = flagsOf(namespace);
   if (flags === null) return null;
   const place = findAttr(ip, encodeName(name), flags);
