@@ -39,7 +39,8 @@ function randomName(random: Random, index: number, plain: boolean): string {
   const length = random.oneIn(4) ? random.between(1, 60) : random.between(1, 12);
   let text = '';
   for (let i = 0; i < length; i++) text += random.pick([...letters]);
-  const name = `${text}${index}`;
+  // What follows the last dot is the index: names differ, in whatever case.
+  const name = `${text}.${index}`;
   return random.oneIn(5) ? `${index}${name}` : name;
 }
 
