@@ -1,6 +1,7 @@
 /** Verifiers of the superblock and the allocation group headers (kernel: xfs_agf_verify, xfs_agi_verify, …). */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import {
   AGF_MAGIC,
@@ -18,7 +19,7 @@ import {
 import { BTREE_MAX_LEVELS } from '../structure/btree-format.ts';
 import { Superblock } from '../structure/sb.ts';
 import { checkSuperblock } from '../superblock.ts';
-import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 export function sbOps(mp: XfsMount): BufOps {
   return {

@@ -2,6 +2,7 @@
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../core/checksum.ts';
 import type { Damage } from '../../../core/errors.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import {
   ATTR3_RMT_MAGIC,
@@ -15,7 +16,7 @@ import {
   XATTR_SIZE_MAX,
 } from '../structure/attr.ts';
 import { DA_NODE_MAXDEPTH, Da3Blkinfo, Da3NodeHeader, DaBlkinfo, DaMagic, DaNodeHeader } from '../structure/da.ts';
-import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 const DA_AT = { crc: Da3Blkinfo.at.crc, uuid: Da3Blkinfo.at.uuid, blkno: Da3Blkinfo.at.blkno, lsn: Da3Blkinfo.at.lsn };
 

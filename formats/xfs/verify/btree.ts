@@ -5,6 +5,7 @@
  */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import { NULLAGBLOCK } from '../structure/ag.ts';
 import {
@@ -17,7 +18,7 @@ import {
   SHORT_V4_SIZE,
   SHORT_V5_SIZE,
 } from '../structure/btree-format.ts';
-import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 export type BtreeName = 'bnobt' | 'cntbt' | 'inobt' | 'finobt' | 'rmapbt' | 'refcountbt' | 'bmbt';
 

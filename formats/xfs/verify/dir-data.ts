@@ -7,6 +7,7 @@ import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
 import { blockTailAt, type DirGeometry, dataEntrySize, dirGeometry, toDataptr } from '../dir/geometry.ts';
 import { hashDirName } from '../dir/hash.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import {
   DIR_DATA_ALIGN,
@@ -16,7 +17,7 @@ import {
   DirFtype,
   DirMagic,
 } from '../structure/dir.ts';
-import { Blft, checkIdentity, fault, guarded, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, guarded, hex, sealBlock } from './header.ts';
 
 const AT = {
   crc: Dir3DataHeader.at.crc,

@@ -2,10 +2,11 @@
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
 import { dataptrToDb, dirGeometry, leafTailAt } from '../dir/geometry.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import { Da3Blkinfo, DaBlkinfo, DaMagic } from '../structure/da.ts';
 import { DIR_NULL_DATAPTR, Dir3FreeHeader, DirMagic } from '../structure/dir.ts';
-import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 const DA_AT = { crc: Da3Blkinfo.at.crc, uuid: Da3Blkinfo.at.uuid, blkno: Da3Blkinfo.at.blkno, lsn: Da3Blkinfo.at.lsn };
 

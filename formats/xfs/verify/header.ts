@@ -3,31 +3,6 @@ import type { Buf } from '../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../core/checksum.ts';
 import { type Damage, FsError } from '../../../core/errors.ts';
 
-/** Types of logged buffers (kernel: enum xfs_blft). */
-export const Blft = {
-  UNKNOWN: 0,
-  UDQUOT: 1,
-  PDQUOT: 2,
-  GDQUOT: 3,
-  BTREE: 4,
-  AGF: 5,
-  AGFL: 6,
-  AGI: 7,
-  DINO: 8,
-  SYMLINK: 9,
-  DIR_BLOCK: 10,
-  DIR_DATA: 11,
-  DIR_FREE: 12,
-  DIR_LEAF1: 13,
-  DIR_LEAFN: 14,
-  DA_NODE: 15,
-  ATTR_LEAF: 16,
-  ATTR_RMT: 17,
-  SB: 18,
-  RTBITMAP: 19,
-  RTSUMMARY: 20,
-} as const;
-
 /** A damage of `buf`: the field at `offset` has `value` and breaks `rule`. */
 export function fault(
   buf: Buf,

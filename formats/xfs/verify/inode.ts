@@ -6,9 +6,10 @@
  */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../core/checksum.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import { DINODE_MAGIC, Dinode } from '../structure/dinode.ts';
-import { Blft, fault, hex } from './header.ts';
+import { fault, hex } from './header.ts';
 
 const badInodes = new WeakMap<Buf, Set<number>>();
 

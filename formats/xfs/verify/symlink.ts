@@ -1,9 +1,10 @@
 /** Verifier of remote symlink blocks, and the one that accepts any bytes. */
 import type { BufOps } from '../../../core/buffer-cache.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import { SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import { SYMLINK_MAGIC, SymlinkHeader } from '../structure/symlink.ts';
-import { Blft, checkIdentity, fault, hex, sealBlock } from './header.ts';
+import { checkIdentity, fault, hex, sealBlock } from './header.ts';
 
 const AT = {
   crc: SymlinkHeader.at.crc,
