@@ -171,5 +171,8 @@ export function dirFitFork(tp: Trans, dp: XfsInode): void {
   const geo = dirGeometry(dp.mp);
   const form = dirForm(dp, geo);
   if (form === 'block') blockToShort(tp, dp, geo, readBlock(dp, geo));
-  else if (form === 'short' && diskSize(dp) > dp.dataFork.size) shortToBlock(tp, dp, geo);
+  else if (form === 'short' && diskSize(dp) > dp.dataFork.size) {
+    // The border has moved already, but the entries still lie where they were.
+    shortToBlock(tp, dp, geo, readShort(dp, geo, dp.mp.inodeSize - dp.coreSize));
+  }
 }

@@ -31,10 +31,10 @@ export interface ShortDir {
 const MAX_SHORT_INO = 0xffffffff;
 
 /** Decodes the directory in the inode. @throws FsError EUCLEAN if an entry leaves it */
-export function readShort(dp: XfsInode, geo: DirGeometry): ShortDir {
+export function readShort(dp: XfsInode, geo: DirGeometry, room: number = dp.dataFork.size): ShortDir {
   const { bytes, view } = dp.buf;
   const start = dp.dataFork.start;
-  const end = start + Math.min(diskSize(dp), dp.dataFork.size);
+  const end = start + Math.min(diskSize(dp), room);
   const count = bytes[start] as number;
   const wide = (bytes[start + 1] as number) > 0;
   const parent = wide ? readBe64(view, start + 2) : view.getUint32(start + 2);
