@@ -15,8 +15,11 @@ import { iomapApply, needsZeroing, type Progress } from './apply.ts';
 import { IomapType, type Mapping } from './iomap.ts';
 import type { Readahead } from './readahead.ts';
 
-/** Reads of at least this many bytes go past the cache. */
-const BULK = 64 * 1024;
+/**
+ * Reads of at least this many bytes go past the cache. More than the largest block, which is what a read takes at a
+ * time unless told otherwise: what such reads leave in the cache shows in seek, as in Linux.
+ */
+const BULK = 128 * 1024;
 /** Bytes that a stream of reads keeps cached behind it. */
 const KEPT = 8 * 1024 * 1024;
 
