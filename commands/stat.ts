@@ -1,6 +1,6 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
 import type { StatFs } from '../core/vfs/filesystem.ts';
-import type { FileKind, Inode, Stat, Timestamp } from '../core/vfs/inode.ts';
+import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { fullMode } from './mode.ts';
@@ -44,8 +44,8 @@ export const stat = command({
     if (options.p !== undefined) return entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
     const file = session.file();
     const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
-    const direct = directLimits(file.inode);
-    return { name: file.name, flags: file.flags, stat: file.inode.stat(), style, direct };
+    const st = file.inode.stat();
+    return { name: file.name, flags: file.flags, stat: st, style, direct: directLimits(st) };
   },
   text(result, out) {
     if ('style' in result) writeStat(result, out);
@@ -57,9 +57,9 @@ export const stat = command({
   }),
 });
 
-function directLimits(inode: Inode): FileStat['direct'] {
-  if (inode.kind !== 'file') return { memory: 0, unit: 0 };
-  return { memory: 512, unit: inode.stat().directUnit };
+function directLimits({ kind, directUnit }: Stat): FileStat['direct'] {
+  if (kind !== 'file') return { memory: 0, unit: 0 };
+  return { memory: 512, unit: directUnit };
 }
 
 function baseName(path: string): string {
