@@ -55,9 +55,10 @@ function imageNames(session: Session, path: string): Name[] {
   try {
     const dir = session.lookup(path, { follow: true });
     const found: Name[] = [];
-    for (const { name, ino, kind } of dir.entries()) {
+    for (const entry of dir.entries()) {
+      const { name, kind } = entry;
       if (name === '.' || name === '..') continue;
-      found.push({ name, directory: (kind ?? dir.fs.iget(ino).kind) === 'dir' });
+      found.push({ name, directory: (kind ?? dir.childOf(entry).kind) === 'dir' });
     }
     return found;
   } catch (error) {

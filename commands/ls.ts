@@ -57,13 +57,10 @@ function followToDirectory(session: Session, path: string): Inode | null {
 }
 
 function listDirectory(dir: Inode, style: Listing['style']): { names: string[]; entries: Entry[] } {
-  const found: [string, number][] = [];
-  for (const entry of dir.entries()) {
-    if (entry.name !== '.' && entry.name !== '..') found.push([entry.name, entry.ino]);
-  }
-  found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const entries = style === 'names' ? [] : found.map(([name, ino]) => entryOf(dir.fs.iget(ino), name));
-  return { names: found.map(([name]) => name), entries };
+  const found = [...dir.entries()].filter(({ name }) => name !== '.' && name !== '..');
+  found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const entries = style === 'names' ? [] : found.map((entry) => entryOf(dir.childOf(entry), entry.name));
+  return { names: found.map(({ name }) => name), entries };
 }
 
 function writeLong(entries: readonly Entry[], out: TextSink): void {

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { corrupt } from '../core/errors.ts';
 import { type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
 import { File } from '../core/vfs/file.ts';
-import type { Inode } from '../core/vfs/inode.ts';
+import { type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 import { timestampText } from './entry.ts';
 import { modeText } from './mode.ts';
@@ -65,18 +65,17 @@ export const manifest = command({
 });
 
 /** The item of `inode` and of everything below it, names in order; `parents` are the directories that lead there. */
-function* walk(session: Session, path: string, inode: Inode, parents: readonly number[]): Generator<Item> {
+function* walk(session: Session, path: string, inode: Inode, parents: readonly Inode[]): Generator<Item> {
   yield describe(session, path, inode);
   if (inode.kind !== 'dir') return;
-  if (parents.includes(inode.ino)) {
+  if (parents.some((parent) => sameInode(parent, inode))) {
     throw corrupt({ structure: `directory ${inode.ino} at ${path}`, rule: 'it contains itself' });
   }
-  const found: [string, number][] = [];
-  for (const { name, ino } of inode.entries()) if (name !== '.' && name !== '..') found.push([name, ino]);
-  found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const below = [...parents, inode.ino];
-  for (const [name, ino] of found) {
-    yield* walk(session, path === '/' ? `/${name}` : `${path}/${name}`, inode.fs.iget(ino), below);
+  const found = [...inode.entries()].filter(({ name }) => name !== '.' && name !== '..');
+  found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const below = [...parents, inode];
+  for (const entry of found) {
+    yield* walk(session, path === '/' ? `/${entry.name}` : `${path}/${entry.name}`, inode.childOf(entry), below);
   }
 }
 

@@ -1,6 +1,6 @@
 /** mkdir, rmdir, rm, mv, ln, symlink, mknod, mkfifo, touch: the names of the image. Paths need no open file. */
 import { FsError } from '../core/errors.ts';
-import type { DeviceNumber, Inode } from '../core/vfs/inode.ts';
+import { type DeviceNumber, type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
 import type { Session } from './session.ts';
@@ -37,7 +37,7 @@ export const rmdir = command({
     for (const path of operands) {
       session.changing(path, ({ parent, name, inode }) => {
         if (inode === null) throw new FsError('ENOENT');
-        if (inode.ino === inode.fs.root().ino) throw new FsError('EBUSY');
+        if (sameInode(inode, inode.fs.root())) throw new FsError('EBUSY');
         parent.rmdir(name);
       });
     }
@@ -62,7 +62,7 @@ export const rm = command({
       session.changing(path, ({ parent, name, inode }) => {
         if (inode === null && options.f) return;
         if (inode === null) throw new FsError('ENOENT');
-        if (inode.ino === inode.fs.root().ino) throw new FsError('EBUSY');
+        if (sameInode(inode, inode.fs.root())) throw new FsError('EBUSY');
         if (inode.kind === 'dir' && !options.r) throw new FsError('EISDIR');
         remove(parent, name, inode);
       });
@@ -76,10 +76,8 @@ function remove(parent: Inode, name: string, inode: Inode): void {
     parent.unlink(name);
     return;
   }
-  const names: [string, number][] = [];
-  for (const entry of inode.entries())
-    if (entry.name !== '.' && entry.name !== '..') names.push([entry.name, entry.ino]);
-  for (const [below, ino] of names) remove(inode, below, inode.fs.iget(ino));
+  const entries = [...inode.entries()].filter((entry) => entry.name !== '.' && entry.name !== '..');
+  for (const entry of entries) remove(inode, entry.name, inode.childOf(entry));
   parent.rmdir(name);
 }
 

@@ -154,6 +154,8 @@ export interface InodeSpace {
 export interface Inode extends InodeNames, InodeSpace {
   readonly fs: Filesystem;
   readonly ino: number;
+  /** Which of the image's inode number spaces `ino` belongs to (btrfs: the tree of the subvolume); absent: there is one. */
+  readonly subvolume?: number;
   readonly kind: FileKind;
   /** In-memory file size in bytes (what reads see; the on-disk size may lag until writeback). */
   readonly size: number;
@@ -168,6 +170,10 @@ export interface Inode extends InodeNames, InodeSpace {
   lookup(name: string): number | null;
   /** Entries in directory order, `.` and `..` first, from an offset cookie on. @throws FsError ENOTDIR, EUCLEAN */
   entries(from?: number): IterableIterator<DirEntry>;
+  /** The inode behind `name`, or null; unlike a number it may lie in another subvolume. @throws FsError as lookup() */
+  child(name: string): Inode | null;
+  /** The inode of an entry that entries() gave. @throws FsError EUCLEAN, ENOENT if it is gone */
+  childOf(entry: DirEntry): Inode;
   listXattrs(): Xattr[];
   getXattr(namespace: XattrNamespace, name: string): Uint8Array | null;
 
@@ -194,4 +200,9 @@ export interface Inode extends InodeNames, InodeSpace {
    * would, and a file without a name is freed.
    */
   release(): void;
+}
+
+/** True if both are the same file: inode numbers alone repeat from subvolume to subvolume. */
+export function sameInode(a: Inode, b: Inode): boolean {
+  return a.ino === b.ino && a.subvolume === b.subvolume;
 }

@@ -4,7 +4,7 @@
  */
 import { FsError } from '../errors.ts';
 import type { Filesystem } from './filesystem.ts';
-import type { Inode } from './inode.ts';
+import { type Inode, sameInode } from './inode.ts';
 import { encodeName } from './names.ts';
 
 const MAX_LINKS = 40;
@@ -59,7 +59,7 @@ function walk(fs: Filesystem, cwd: Inode, path: string, follow: boolean): PathEn
       if (name === '..') here = parentOf(fs, here);
       continue;
     }
-    const inode = step(fs, here, name);
+    const inode = step(here, name);
     if (inode === null) {
       if (!last) throw new FsError('ENOENT');
       return { parent: here, name, inode: null, slash };
@@ -89,15 +89,14 @@ function push(todo: string[], path: string): boolean {
   return path.startsWith('/');
 }
 
-function step(fs: Filesystem, dir: Inode, name: string): Inode | null {
+function step(dir: Inode, name: string): Inode | null {
   if (name.length * 3 > NAME_MAX && encodeName(name).length > NAME_MAX) throw new FsError('ENAMETOOLONG');
-  const ino = dir.lookup(name);
-  return ino === null ? null : fs.iget(ino);
+  return dir.child(name);
 }
 
 function parentOf(fs: Filesystem, dir: Inode): Inode {
-  if (dir.ino === fs.root().ino) return dir;
-  const ino = dir.lookup('..');
-  if (ino === null) throw new FsError('ENOENT');
-  return fs.iget(ino);
+  if (sameInode(dir, fs.root())) return dir;
+  const parent = dir.child('..');
+  if (parent === null) throw new FsError('ENOENT');
+  return parent;
 }

@@ -229,6 +229,15 @@ export class XfsInode implements Inode {
     return dirLookup(this, name)?.ino ?? null;
   }
 
+  child(name: string): Inode | null {
+    const ino = this.lookup(name);
+    return ino === null ? null : this.fs.iget(ino);
+  }
+
+  childOf(entry: DirEntry): Inode {
+    return this.fs.iget(entry.ino);
+  }
+
   entries(from = 0): IterableIterator<DirEntry> {
     return dirEntries(this, from);
   }
