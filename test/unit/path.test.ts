@@ -31,7 +31,7 @@ function add(node: Tree | string, parent: number | null): number {
     ino,
     kind,
     readlink: () => text.slice(3),
-    lookup: (name: string) => names.get(name) ?? null,
+    child: (name: string) => inodes[names.get(name) ?? -1] ?? null,
     create: (name: string) => {
       created = `${ino}/${name}`;
       return inodes[3];
