@@ -81,7 +81,7 @@ function subject(session: Session, path: string | undefined, change: boolean): r
   return [named, path === undefined ? session.file().inode : session.lookup(path, { follow: false })];
 }
 
-const NAMESPACES: readonly XattrNamespace[] = ['user', 'trusted', 'security', 'system'];
+const NAMESPACES: readonly XattrNamespace[] = ['user', 'trusted', 'security', 'system', 'btrfs'];
 
 function splitName(full: string): readonly [XattrNamespace, string] {
   const namespace = NAMESPACES.find((known) => full.startsWith(`${known}.`));

@@ -35,6 +35,8 @@ export interface Stat {
   readonly generation: number;
   /** FS_XFLAG_* bits, as FS_IOC_FSGETXATTR gives them. */
   readonly xflags: number;
+  /** FS_*_FL bits, as FS_IOC_GETFLAGS gives them, where a format has some that xflags cannot say. */
+  readonly fsflags?: number;
   readonly extsize: number;
   readonly cowextsize: number;
   readonly projid: number;
@@ -54,7 +56,8 @@ export interface DirEntry {
   readonly offset: number;
 }
 
-export type XattrNamespace = 'user' | 'trusted' | 'security' | 'system';
+/** `btrfs` is the namespace of btrfs's properties. */
+export type XattrNamespace = 'user' | 'trusted' | 'security' | 'system' | 'btrfs';
 
 export interface Xattr {
   readonly namespace: XattrNamespace;
@@ -75,6 +78,8 @@ export interface AttrChange {
 /** What FS_IOC_FSSETXATTR changes; absent fields stay. Sizes in bytes, `xflags` are FS_XFLAG_* bits. */
 export interface FlagsChange {
   readonly xflags?: number;
+  /** All FS_*_FL bits, as FS_IOC_SETFLAGS takes them; only for inodes whose stat() gives them. */
+  readonly fsflags?: number;
   readonly extsize?: number;
   readonly cowextsize?: number;
   readonly projid?: number;

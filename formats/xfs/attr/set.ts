@@ -74,6 +74,7 @@ function place(ip: XfsInode, namespace: XattrNamespace, name: string): { bytes: 
     case 'security':
       return { bytes, flags: AttrFlag.SECURE };
     case 'system':
+    case 'btrfs':
       throw new FsError('EOPNOTSUPP');
   }
 }
