@@ -1,0 +1,47 @@
+/** Field types of btrfs structures beside core's. */
+import { type FieldType, le32, struct } from '../../../core/struct.ts';
+import { highHalf, joinHalves, KEY_SIZE, Key, lowHalf, unsignedText } from './key.ts';
+
+/** Little-endian 64 bits as a number, negative for the top of the range. @throws FsError EUCLEAN beyond 2^53 - 1 */
+export function readU64(view: DataView, at: number): number {
+  return joinHalves(view.getUint32(at + 4, true), view.getUint32(at, true));
+}
+
+/** The inverse of readU64(). */
+export function writeU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, lowHalf(value), true);
+  view.setUint32(at + 4, highHalf(value), true);
+}
+
+/** A 64-bit number; the top of the range (-1 for "none", tree ids) reads negative, and prints unsigned. */
+export const u64: FieldType<number> = {
+  size: 8,
+  getter: (offset) => (view, base) => readU64(view, base + offset),
+  setter: (offset) => (view, base, value) => writeU64(view, base + offset, value),
+  format: (value) => unsignedText(highHalf(value), lowHalf(value)),
+};
+
+/** A signed 64-bit number, as seconds are. */
+export const s64: FieldType<number> = { ...u64, format: String };
+
+/** A key on disk. Reading makes a new Key; where speed counts, use `key.read(view, base + S.at.field)`. */
+export const diskKey: FieldType<Key> = {
+  size: KEY_SIZE,
+  getter: (offset) => (view, base) => new Key().read(view, base + offset),
+  setter: (offset) => (view, base, value) => value.write(view, base + offset),
+  format: String,
+};
+
+/** A point in time (kernel: struct btrfs_timespec). */
+export const Timespec = struct('btrfs_timespec', 12, {
+  sec: s64,
+  nsec: le32,
+});
+
+/** A Timespec inside another structure. */
+export const timespec: FieldType<{ sec: number; nsec: number }> = {
+  size: Timespec.size,
+  getter: (offset) => (view, base) => Timespec.decode(view, base + offset),
+  setter: (offset) => (view, base, value) => Timespec.encode(view, base + offset, value),
+  format: (value) => `${value.sec}.${value.nsec}`,
+};
