@@ -10,13 +10,19 @@ import { BrokenStream } from './lzo1x.ts';
 /** The part of the library's compiled module that is used here. Addresses and sizes are bytes of its memory. */
 interface ZstdModule {
   HEAPU8: Uint8Array;
-  instantiateWasm: (imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance) => unknown) => unknown;
+  instantiateWasm: (imports: object, receive: (instance: object) => unknown) => unknown;
   init(wasm: Uint8Array): void;
   _malloc(size: number): number;
   _ZSTD_compressBound(size: number): number;
   _ZSTD_compress(into: number, room: number, from: number, length: number, level: number): number;
   _ZSTD_decompress(into: number, room: number, from: number, length: number): number;
   _ZSTD_isError(code: number): number;
+}
+
+/** What Node has of WebAssembly without waiting; its types come with a browser's, which are not wanted here. */
+interface SynchronousWasm {
+  readonly Module: new (code: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => object;
 }
 
 /** No compressed extent of btrfs is larger, compressed or not. */
@@ -37,8 +43,8 @@ function load(): Zstd {
   // Its own init() waits for the compiler; the module underneath takes an instance that is ready.
   const { Module: module } = require(join(folder, 'module.js')) as { Module: ZstdModule };
   const wasm = readFileSync(join(folder, 'zstd.wasm'));
-  module.instantiateWasm = (imports, receive) =>
-    receive(new WebAssembly.Instance(new WebAssembly.Module(wasm), imports));
+  const { Module, Instance } = (globalThis as unknown as { WebAssembly: SynchronousWasm }).WebAssembly;
+  module.instantiateWasm = (imports, receive) => receive(new Instance(new Module(wasm), imports));
   module.init(wasm);
   const room = module._ZSTD_compressBound(MAX_EXTENT);
   loaded = { module, room, from: module._malloc(room), into: module._malloc(room) };
