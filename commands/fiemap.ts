@@ -4,6 +4,7 @@ import { type FiemapVisitor, fiemap as walkExtents } from '../core/iomap/fiemap.
 import { command } from './command.ts';
 import { perror } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
+import { putBlanks, putNumber, putRight, putSpan, putText, Rows } from './rows.ts';
 import type { Session } from './session.ts';
 import { left, right, type TextSink } from './text.ts';
 import { parseDecimal } from './words.ts';
@@ -24,6 +25,10 @@ interface Map {
 /** Extents that one call of the ioctl returns in xfs_io; the first batch decides the column widths. */
 const BATCH = 32;
 const SECTOR = 512;
+/** The block of what has none. */
+const HOLE = -1;
+const TAB = 0x09;
+const BLANK = 0x20;
 
 export const fiemap = command({
   name: 'fiemap',
@@ -94,7 +99,8 @@ interface Widths {
 function writeMap(map: Map, out: TextSink): void {
   const widths: Widths = { file: 16, block: 16, total: 5, flags: 5 };
   const first: (readonly [number, number, number, number])[] = [];
-  const lines = new Lines(map, widths, out);
+  const rows = new Rows(out);
+  const lines = new Lines(map, widths, rows);
   let more = true;
   const release = () => {
     for (const [logical, physical, length, flags] of first) {
@@ -114,6 +120,7 @@ function writeMap(map: Map, out: TextSink): void {
   });
   release();
   lines.lastHole();
+  rows.flush();
 }
 
 function widen(widths: Widths, logical: number, physical: number, length: number, flags: number): void {
@@ -129,59 +136,98 @@ function widen(widths: Widths, logical: number, physical: number, length: number
 class Lines {
   private readonly map: Map;
   private readonly widths: Widths;
-  private readonly out: TextSink;
+  private readonly rows: Rows;
   private count = 0;
   private last: number;
+  private readonly flagsColumns = new Map<number, string>();
 
-  constructor(map: Map, widths: Widths, out: TextSink) {
+  constructor(map: Map, widths: Widths, rows: Rows) {
     this.map = map;
     this.widths = widths;
-    this.out = out;
+    this.rows = rows;
     this.last = map.start;
   }
 
   /** Prints the hole before an extent, then the extent; false when enough was printed. */
   extent(logical: number, physical: number, length: number, flags: number): boolean {
-    const { verbose, most } = this.map;
+    const { verbose, most, end } = this.map;
     if (verbose && this.count === 0) this.header();
     const start = Math.floor(logical / SECTOR);
     const before = Math.floor(this.last / SECTOR);
-    if (start > before) this.hole(before, start);
-    if (this.count !== most) {
-      const sectors = Math.floor(length / SECTOR);
-      const block = Math.floor(physical / SECTOR);
-      if (verbose) this.row(`[${start}..${start + sectors - 1}]:`, `${block}..${block + sectors - 1}`, sectors, flags);
-      else this.plain(`[${start}..${start + sectors - 1}]: ${block}..${block + sectors - 1}`, sectors);
-    }
+    if (start > before) this.row(before, start - before, HOLE, 0);
+    if (this.count !== most) this.row(start, Math.floor(length / SECTOR), Math.floor(physical / SECTOR), flags);
     this.last = logical + length;
-    return this.last < this.map.end && this.count !== most && !this.out.closed;
+    return this.last < end && this.count !== most && !this.rows.closed;
   }
 
   /** The hole up to the end of the file or of the range, unless there was no extent at all. */
   lastHole(): void {
     if (this.count === this.map.most || this.count === 0) return;
     const end = Math.min(this.map.end, this.map.size);
-    if (this.last < end) this.hole(Math.floor(this.last / SECTOR), Math.floor(end / SECTOR));
-  }
-
-  private hole(start: number, end: number): void {
-    if (this.map.verbose) this.row(`[${start}..${end - 1}]:`, 'hole', end - start, null);
-    else this.plain(`[${start}..${end - 1}]: hole`, end - start);
+    const from = Math.floor(this.last / SECTOR);
+    if (this.last < end) this.row(from, Math.floor(end / SECTOR) - from, HOLE, 0);
   }
 
   private header(): void {
+    const { rows } = this;
     const { file, block, total, flags } = this.widths;
     const columns = `${left('FILE-OFFSET', file)} ${left('BLOCK-RANGE', block)}`;
-    this.out.write(` EXT: ${columns} ${right('TOTAL', total)} ${right('FLAGS', flags)}\n`);
+    const text = ` EXT: ${columns} ${right('TOTAL', total)} ${right('FLAGS', flags)}`;
+    rows.end(putText(rows.buffer, rows.at, text));
   }
 
-  private row(range: string, blocks: string, sectors: number, flags: number | null): void {
-    const { file, block, total, flags: width } = this.widths;
-    const columns = `${right(this.count++, 4)}: ${left(range, file)} ${left(blocks, block)} ${right(sectors, total)}`;
-    this.out.write(flags === null ? `${columns}\n` : `${columns} ${right(`0x${flags.toString(16)}`, width)}\n`);
+  private row(start: number, sectors: number, block: number, flags: number): void {
+    if (this.map.verbose) this.tableRow(start, sectors, block, flags);
+    else this.plainRow(start, sectors, block);
   }
 
-  private plain(line: string, sectors: number): void {
-    this.out.write(`\t${this.count++}: ${line}${this.map.lengths ? ` ${sectors} blocks` : ''}\n`);
+  private tableRow(start: number, sectors: number, block: number, flags: number): void {
+    const { rows, widths } = this;
+    const { buffer } = rows;
+    let at = putText(buffer, putRight(buffer, rows.at, this.count++, 4), ': ');
+    at = putBlanks(buffer, putRange(buffer, at, start, sectors), at + widths.file);
+    buffer[at++] = BLANK;
+    at = putBlanks(buffer, putPlace(buffer, at, block, sectors), at + widths.block);
+    buffer[at++] = BLANK;
+    at = putRight(buffer, at, sectors, widths.total);
+    if (block !== HOLE) at = putText(buffer, at, this.flagsText(flags));
+    rows.end(at);
   }
+
+  private plainRow(start: number, sectors: number, block: number): void {
+    const { rows } = this;
+    const { buffer } = rows;
+    let at = rows.at;
+    buffer[at++] = TAB;
+    at = putText(buffer, putNumber(buffer, at, this.count++), ': ');
+    at = putRange(buffer, at, start, sectors);
+    buffer[at++] = BLANK;
+    at = putPlace(buffer, at, block, sectors);
+    if (this.map.lengths) {
+      buffer[at++] = BLANK;
+      at = putText(buffer, putNumber(buffer, at, sectors), ' blocks');
+    }
+    rows.end(at);
+  }
+
+  private flagsText(flags: number): string {
+    const known = this.flagsColumns.get(flags);
+    if (known !== undefined) return known;
+    const text = ` ${right(`0x${flags.toString(16)}`, this.widths.flags)}`;
+    this.flagsColumns.set(flags, text);
+    return text;
+  }
+}
+
+/** `[FROM..TO]:` */
+function putRange(buffer: Uint8Array, at: number, start: number, sectors: number): number {
+  buffer[at++] = 0x5b;
+  at = putSpan(buffer, at, start, sectors);
+  buffer[at++] = 0x5d;
+  buffer[at++] = 0x3a;
+  return at;
+}
+
+function putPlace(buffer: Uint8Array, at: number, block: number, sectors: number): number {
+  return block === HOLE ? putText(buffer, at, 'hole') : putSpan(buffer, at, block, sectors);
 }

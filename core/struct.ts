@@ -98,91 +98,90 @@ export function struct<const F extends Fields>(name: string, size: number, field
   };
 }
 
+/**
+ * `getter` and `setter` are function literals of each type's own: through a shared one V8 would see every type at one
+ * call and inline none.
+ */
 function integer(
   size: number,
-  read: (view: DataView, at: number) => number,
-  write: (view: DataView, at: number, value: number) => void,
+  getter: (offset: number) => (view: DataView, base: number) => number,
+  setter: (offset: number) => (view: DataView, base: number, value: number) => void,
   format: (value: number) => string = String,
 ): FieldType<number> {
-  return {
-    size,
-    getter: (offset) => (view, base) => read(view, base + offset),
-    setter: (offset) => (view, base, value) => write(view, base + offset, value),
-    format,
-  };
+  return { size, getter, setter, format };
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 export const u8: FieldType<number> = integer(
   1,
-  (v, a) => v.getUint8(a),
-  (v, a, x) => v.setUint8(a, x),
+  (o) => (v, b) => v.getUint8(b + o),
+  (o) => (v, b, x) => v.setUint8(b + o, x),
 );
 export const i8: FieldType<number> = integer(
   1,
-  (v, a) => v.getInt8(a),
-  (v, a, x) => v.setInt8(a, x),
+  (o) => (v, b) => v.getInt8(b + o),
+  (o) => (v, b, x) => v.setInt8(b + o, x),
 );
 export const be16: FieldType<number> = integer(
   2,
-  (v, a) => v.getUint16(a),
-  (v, a, x) => v.setUint16(a, x),
+  (o) => (v, b) => v.getUint16(b + o),
+  (o) => (v, b, x) => v.setUint16(b + o, x),
 );
 export const be16s: FieldType<number> = integer(
   2,
-  (v, a) => v.getInt16(a),
-  (v, a, x) => v.setInt16(a, x),
+  (o) => (v, b) => v.getInt16(b + o),
+  (o) => (v, b, x) => v.setInt16(b + o, x),
 );
 export const be16x: FieldType<number> = integer(
   2,
-  (v, a) => v.getUint16(a),
-  (v, a, x) => v.setUint16(a, x),
+  (o) => (v, b) => v.getUint16(b + o),
+  (o) => (v, b, x) => v.setUint16(b + o, x),
   hex,
 );
 export const be32: FieldType<number> = integer(
   4,
-  (v, a) => v.getUint32(a),
-  (v, a, x) => v.setUint32(a, x),
+  (o) => (v, b) => v.getUint32(b + o),
+  (o) => (v, b, x) => v.setUint32(b + o, x),
 );
 export const be32s: FieldType<number> = integer(
   4,
-  (v, a) => v.getInt32(a),
-  (v, a, x) => v.setInt32(a, x),
+  (o) => (v, b) => v.getInt32(b + o),
+  (o) => (v, b, x) => v.setInt32(b + o, x),
 );
 export const be32x: FieldType<number> = integer(
   4,
-  (v, a) => v.getUint32(a),
-  (v, a, x) => v.setUint32(a, x),
+  (o) => (v, b) => v.getUint32(b + o),
+  (o) => (v, b, x) => v.setUint32(b + o, x),
   hex,
 );
 export const le16: FieldType<number> = integer(
   2,
-  (v, a) => v.getUint16(a, true),
-  (v, a, x) => v.setUint16(a, x, true),
+  (o) => (v, b) => v.getUint16(b + o, true),
+  (o) => (v, b, x) => v.setUint16(b + o, x, true),
 );
 export const le32: FieldType<number> = integer(
   4,
-  (v, a) => v.getUint32(a, true),
-  (v, a, x) => v.setUint32(a, x, true),
+  (o) => (v, b) => v.getUint32(b + o, true),
+  (o) => (v, b, x) => v.setUint32(b + o, x, true),
 );
 export const le32s: FieldType<number> = integer(
   4,
-  (v, a) => v.getInt32(a, true),
-  (v, a, x) => v.setInt32(a, x, true),
+  (o) => (v, b) => v.getInt32(b + o, true),
+  (o) => (v, b, x) => v.setInt32(b + o, x, true),
 );
 export const le32x: FieldType<number> = integer(
   4,
-  (v, a) => v.getUint32(a, true),
-  (v, a, x) => v.setUint32(a, x, true),
+  (o) => (v, b) => v.getUint32(b + o, true),
+  (o) => (v, b, x) => v.setUint32(b + o, x, true),
   hex,
 );
 
 /** 32-bit block or inode number with all ones (NULLAGBLOCK, NULLAGINO, NULLAGNUMBER) kept as 0xffffffff. */
 export const be32null: FieldType<number> = integer(
   4,
-  (v, a) => v.getUint32(a),
-  (v, a, x) => v.setUint32(a, x),
+  (o) => (v, b) => v.getUint32(b + o),
+  (o) => (v, b, x) => v.setUint32(b + o, x),
   (value) => (value === 0xffffffff ? 'null' : String(value)),
 );
 
@@ -216,17 +215,26 @@ function tooLarge(value: bigint): FsError {
   return new FsError('EFBIG', { detail: `64-bit value ${value} is beyond 2^53 - 1` });
 }
 
-export const be64: FieldType<number> = integer(8, readBe64, writeBe64);
-export const le64: FieldType<number> = integer(8, readLe64, writeLe64);
+export const be64: FieldType<number> = integer(
+  8,
+  (o) => (v, b) => readBe64(v, b + o),
+  (o) => (v, b, x) => writeBe64(v, b + o, x),
+);
+export const le64: FieldType<number> = integer(
+  8,
+  (o) => (v, b) => readLe64(v, b + o),
+  (o) => (v, b, x) => writeLe64(v, b + o, x),
+);
 
 /** 64-bit number where all ones means "none" (NULLFSBLOCK, NULLFSINO): read and written as -1. */
 export const be64null: FieldType<number> = integer(
   8,
-  (v, a) => (v.getUint32(a) === 0xffffffff && v.getUint32(a + 4) === 0xffffffff ? -1 : readBe64(v, a)),
-  (v, a, x) => {
-    if (x !== -1) return writeBe64(v, a, x);
-    v.setUint32(a, 0xffffffff);
-    v.setUint32(a + 4, 0xffffffff);
+  (o) => (v, b) =>
+    v.getUint32(b + o) === 0xffffffff && v.getUint32(b + o + 4) === 0xffffffff ? -1 : readBe64(v, b + o),
+  (o) => (v, b, x) => {
+    if (x !== -1) return writeBe64(v, b + o, x);
+    v.setUint32(b + o, 0xffffffff);
+    v.setUint32(b + o + 4, 0xffffffff);
   },
   (value) => (value === -1 ? 'null' : String(value)),
 );

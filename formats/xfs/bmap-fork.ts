@@ -9,6 +9,7 @@
  *
  * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_extents_to_btree, xfs_bmap_btree_to_extents, xfs_iext_count_extend).
  */
+import type { Buf } from '../../core/buffer-cache.ts';
 import { corrupt, FsError } from '../../core/errors.ts';
 import { readBe64, writeBe64 } from '../../core/struct.ts';
 import { allocForkBlock, freeForkBlock } from './alloc/btree-blocks.ts';
@@ -16,6 +17,7 @@ import { initBlock } from './btree/block.ts';
 import { type BmbtExtent, bmbtCursor } from './btree/bmbt.ts';
 import type { BtreeFork } from './btree/cursor.ts';
 import { Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
+import { ExtentRun } from './extent-run.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
@@ -47,10 +49,12 @@ export function forkLookup(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
     readExtent(view, info.start + index * RECORD_SIZE, out);
     return true;
   }
+  if (fork === 'data' && run.lookup(ip, off, out)) return true;
   const cursor = btreeReader(ip, fork);
   // A walk through the file finds most answers beside the last one.
   const near = readerSequence === ip.sequence && cursor.lookupNear(off);
   readerSequence = ip.sequence;
+  if (near && fork === 'data') loadRun(cursor, ip);
   if (near || cursor.lookup(off, 'le')) {
     fromRecord(cursor.get(), out);
     if (out.end > off) return true;
@@ -121,6 +125,13 @@ let readerSequence = -1;
 let otherReader: BmbtCursor | null = null;
 let otherSequence = -1;
 let writer: BmbtCursor | null = null;
+/** The leaf that a walk is in. */
+const run = new ExtentRun();
+
+function loadRun(cursor: BmbtCursor, ip: XfsInode): void {
+  const leaf = cursor.bufs[0] as Buf;
+  run.load(ip, leaf.view, cursor.recordAt(0), cursor.count(0));
+}
 
 function btreeReader(ip: XfsInode, fork: BtreeFork): BmbtCursor {
   if (forkOf(ip, fork).format !== 'btree') {
@@ -139,6 +150,7 @@ function btreeReader(ip: XfsInode, fork: BtreeFork): BmbtCursor {
 
 /** A cancelled transaction put old bytes back: where the readers stand says nothing any more. */
 function forgetReaders(): void {
+  run.forget();
   readerSequence = -1;
   otherSequence = -1;
 }

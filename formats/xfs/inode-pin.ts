@@ -18,7 +18,8 @@ export function notePinnedTimes(ip: XfsInode, before: object | null): void {
 
 /** What the log holds of this inode, or null. Another object after each checkpoint. */
 export function pinned(ip: XfsInode): object | null {
-  return ip.mp.log?.cil.inodes.get(ip.ino) ?? null;
+  const inodes = ip.mp.log?.cil.inodes;
+  return inodes === undefined || inodes.size === 0 ? null : (inodes.get(ip.ino) ?? null);
 }
 
 /** The inode has changes, other than times, that are not in the log on disk. */
