@@ -6,7 +6,7 @@
 
 import { BufferCache } from '../../core/buffer-cache.ts';
 import type { Device } from '../../core/device/device.ts';
-import { FsError } from '../../core/errors.ts';
+import { describeDamage, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
@@ -21,8 +21,9 @@ import { freeOrphans } from './names/inactive.ts';
 import { inactivateInode } from './release.ts';
 import { xfsStatfs } from './statfs.ts';
 import { Incompat, LogIncompat, RoCompat, unknownBits, VersionBit } from './structure/features.ts';
-import { SBF_READONLY } from './structure/sb.ts';
+import { SBF_READONLY, Superblock } from './structure/sb.ts';
 import { readSuperblock, type SuperblockValues } from './superblock.ts';
+import { checkLsn } from './verify/header.ts';
 import { xfsWords } from './words/words.ts';
 
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -177,6 +178,11 @@ function checkSizes(sb: SuperblockValues, devices: MountDevices): void {
 /** A dirty log is replayed in memory before anything is shown, or the user is told that it was not. */
 function openLog(mp: XfsMount, mount: (data: Device) => XfsMount, notes: string[]): XfsMount {
   const state = mp.log.found();
+  // The superblock was read before the log was known.
+  if (mp.features.v5) {
+    const fault = checkLsn(mp.sbBuf, 'superblock', Superblock.at.lsn, mp);
+    if (fault !== null) throw new FsError('EINVAL', { detail: describeDamage(fault) });
+  }
   if (state.clean) return mp;
   if (!mp.options.norecovery) return recoverMount(mp, mount);
   notes.push(`log not replayed: ${state.why}; shown is the state without it`);

@@ -64,5 +64,6 @@ export function fsyncInode(ip: XfsInode, dataOnly: boolean): void {
   writeback(ip);
   if (ip.mp.readOnly) return;
   if (dataOnly ? isPinnedDirty(ip) : pinned(ip) !== null) ip.mp.log.force();
-  else if (ip.mp.log.active) ip.mp.device.flush();
+  // Its changes are in a checkpoint that was written before, perhaps to a log on another device.
+  else if (ip.mp.log.active) ip.mp.log.flushDevices();
 }

@@ -3,10 +3,14 @@
  * shows it. Blocks that a running session changed are shown as they are in memory.
  */
 import { FsError } from '../../../core/errors.ts';
+import type { FileKind } from '../../../core/vfs/inode.ts';
 import { forkLookup } from '../bmap-fork.ts';
 import { Extent } from '../extent.ts';
 import type { XfsMount } from '../mount.ts';
+import { kindOfMode } from '../stat.ts';
+import { Dinode } from '../structure/dinode.ts';
 import { type Printed, printAll, printPath } from './field.ts';
+import { type Lead, leadOf } from './leads.ts';
 import { asBlock, type BlockType, blockType } from './types.ts';
 
 interface Place {
@@ -24,6 +28,7 @@ export class Inspector {
   private place: Place | null = null;
   private group: number | null = null;
   private ino: number | null = null;
+  private dirIno: number | null = null;
 
   constructor(mp: XfsMount) {
     this.mp = mp;
@@ -68,6 +73,12 @@ export class Inspector {
     this.group = agno;
     this.ino = ino;
     this.go('inode', mp.agbToAddr(agno, agbno) + mp.inoToOffset(ino) * mp.inodeSize, mp.inodeSize);
+    if (this.currentKind() === 'dir') this.dirIno = ino;
+  }
+
+  /** Kind of the current inode, from its bytes: it may be damaged or free. */
+  private currentKind(): FileKind {
+    return kindOfMode(this.place === null ? 0 : new DataView(this.place.bytes.buffer).getUint16(Dinode.at.mode));
   }
 
   /** A block by its file-system number. @throws InspectError */
@@ -135,6 +146,58 @@ export class Inspector {
     const fsb = mp.addrToFsb(addr);
     const agino = mp.fsbToAgbno(fsb) * mp.inodesPerBlock + Math.floor((addr % mp.blockSize) / mp.inodeSize);
     return mp.agInoToIno(mp.fsbToAgno(fsb), agino);
+  }
+
+  /** Looks at what a field of the current place points to. @throws InspectError, PathError */
+  follow(path: string): void {
+    const { mp, place } = this;
+    if (place === null) throw new InspectError('no current type');
+    if (place.type.fields === null) throw new InspectError(`no fields for type ${place.type.name}`);
+    const [printed] = printPath(asBlock(mp, place.type, place.bytes), place.type.fields, path);
+    const names = path.replace(/\[[^\]]*\]/g, '');
+    const last = names.split('.').at(-1);
+    if (/\[\w+-/.test(path)) throw new InspectError('array not allowed for addr command');
+    const lead = leadOf(place.type.name, names);
+    if (lead === null) throw new InspectError(`no next type for field ${last}`);
+    const value = Array.isArray(printed?.value) ? printed.value[0] : printed?.value;
+    this.goTo(lead, typeof value === 'number' ? value : null);
+  }
+
+  private goTo({ unit, type }: Lead, number: number | null): void {
+    const { mp } = this;
+    const inode = unit === 'ino' || unit === 'agino';
+    const wanting = unit === 'attrBlock' ? 'null attribute block' : inode ? 'null inode' : 'null block';
+    if (number === null || (number === 0 && (unit === 'attrBlock' || unit === 'dirBlock')))
+      throw new InspectError(`${unit === 'dirBlock' ? 'null directory block' : wanting} number, cannot set new addr`);
+    if (unit === 'ino') this.inode(String(number));
+    else if (unit === 'agino') this.inode(String(mp.agInoToIno(this.group ?? 0, number)));
+    else if (unit === 'attrBlock') this.forkBlock(String(number), 'attr');
+    else if (unit === 'dirBlock' || unit === 'fileBlock') this.forkBlock(String(number), 'data');
+    else {
+      const fsb = unit === 'agblock' ? mp.agbToFsb(this.group ?? 0, number) : number;
+      const known = type === 'fork' ? this.forkType() : type === 'attr' && mp.features.v5 ? 'attr3' : type;
+      if (!mp.validFsb(fsb) && mp.fsbToAgno(fsb) >= mp.agCount) throw new InspectError(`bad fsblock ${fsb}`);
+      this.go(known, mp.fsbToAddr(fsb), known.startsWith('dir') ? mp.dirBlockSize : mp.blockSize);
+    }
+  }
+
+  /** What the current inode's data blocks are. */
+  private forkType(): string {
+    return (this.ino === null ? null : this.dataType(this.mp.iget(this.ino).kind)) ?? 'data';
+  }
+
+  /** Where the session looks, as xfs_db's `addr` tells it. */
+  describe(): string {
+    const { mp, place } = this;
+    const addr = place?.addr ?? 0;
+    const length = place?.bytes.length ?? 0;
+    const sectors = Math.ceil(length / 512);
+    return [
+      'current',
+      `\tbyte offset ${addr}, length ${length}`,
+      `\tbuffer block ${Math.floor(addr / 512)} (fsbno ${mp.addrToFsb(addr)}), ${sectors} bb${sectors === 1 ? '' : 's'}`,
+      `\tinode ${this.ino ?? -1}, dir inode ${this.dirIno ?? -1}, type ${place?.type.name ?? 'none'}`,
+    ].join('\n');
   }
 
   /** The fields of what is looked at: all, or those that paths name; bytes for types without fields. */

@@ -81,6 +81,21 @@ export class XfsLog {
     return this.state;
   }
 
+  /** Has the log come to this cycle and block? Raw states (--norecovery) are not judged, nor is what is read before the log. */
+  reached(cycle: number, block: number): boolean {
+    if (this.mp.options.norecovery) return true;
+    const { writer, state } = this;
+    const atCycle = writer?.cycle ?? state?.cycle;
+    if (atCycle === undefined) return true;
+    return cycle < atCycle || (cycle === atCycle && block <= (writer?.block ?? state?.head ?? 0));
+  }
+
+  /** Cycle and block of the next record, for messages. */
+  get position(): string {
+    const { writer, state } = this;
+    return `${writer?.cycle ?? state?.cycle}:${writer?.block ?? state?.head}`;
+  }
+
   /** A transaction starts. @throws FsError EIO after a failed write, EROFS, EUCLEAN if the log needs recovery first */
   begin(tp: Trans): void {
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
@@ -201,6 +216,14 @@ export class XfsLog {
       this.busy.clear();
     });
     this.pushIfFull();
+  }
+
+  /** What was written so far, data and log records, is durable when it returns. @throws FsError EIO */
+  flushDevices(): void {
+    this.guarded(() => {
+      this.mp.device.flush();
+      if (this.mp.logDevice !== this.mp.device) this.writer?.flush();
+    });
   }
 
   /** As force(), and every block is in its own place: the log needs nothing of what came before. @throws FsError EIO */

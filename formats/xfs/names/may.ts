@@ -1,7 +1,9 @@
 /** Who may change a directory: the questions that Linux asks before any file system is (kernel: fs/namei.c). */
 import { FsError } from '../../../core/errors.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
+import { sameName, sameNameCi } from '../dir/hash.ts';
 import { findEntry } from '../dir/lookup.ts';
+import { rawEntries } from '../dir/read.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags } from '../inode-core.ts';
 import { linkCount } from '../stat.ts';
@@ -43,6 +45,21 @@ export function mayRemove(dp: XfsInode, name: string): XfsInode {
 export function refuseFixed(ip: XfsInode): void {
   if ((inodeFlags(ip) & (DiFlag.IMMUTABLE | DiFlag.APPEND)) !== 0)
     throw new FsError('EPERM', { detail: 'immutable or append-only' });
+}
+
+/**
+ * The bytes of an entry's name as the directory has them: with ascii-ci another case may have been asked for, and
+ * parent pointers are found by the exact bytes only.
+ */
+export function storedName(dp: XfsInode, name: Uint8Array): Uint8Array {
+  const { asciiCi, parent } = dp.mp.features;
+  if (!asciiCi || !parent) return name;
+  let other: Uint8Array | null = null;
+  for (const entry of rawEntries(dp)) {
+    if (sameName(name, entry.name, 0, entry.name.length)) return name;
+    if (other === null && sameNameCi(name, entry.name, 0, entry.name.length)) other = entry.name.slice();
+  }
+  return other ?? name;
 }
 
 /** The quota project of an inode. */

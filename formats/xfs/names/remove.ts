@@ -10,7 +10,7 @@ import { linkCount } from '../stat.ts';
 import { DirFtype } from '../structure/dir.ts';
 import { dropLinks, freeIfOrphan } from './inactive.ts';
 import { addLinks, stamp } from './inode-init.ts';
-import { mayRemove, nameBytes } from './may.ts';
+import { mayRemove, nameBytes, storedName } from './may.ts';
 
 const DOTDOT = Uint8Array.of(0x2e, 0x2e);
 
@@ -19,7 +19,7 @@ export function unlinkName(dp: XfsInode, name: string): void {
   if (name === '.' || name === '..') throw new FsError('EISDIR');
   const ip = mayRemove(dp, name);
   if (ip.kind === 'dir') throw new FsError('EISDIR');
-  const bytes = nameBytes(name);
+  const bytes = storedName(dp, nameBytes(name));
   const room = hasRoom(dp.mp, unlinkBlocks(dp.mp, bytes.length));
   dp.mp.transact('unlink', (tp) => {
     if (!room) beFrugal(tp);
@@ -38,7 +38,7 @@ export function removeDirectory(dp: XfsInode, name: string): void {
   const ip = mayRemove(dp, name);
   if (ip.kind !== 'dir') throw new FsError('ENOTDIR');
   if (linkCount(ip) !== 2 || !dirIsEmpty(ip)) throw new FsError('ENOTEMPTY');
-  const bytes = nameBytes(name);
+  const bytes = storedName(dp, nameBytes(name));
   const room = hasRoom(dp.mp, unlinkBlocks(dp.mp, bytes.length));
   dp.mp.transact('rmdir', (tp) => {
     if (!room) beFrugal(tp);

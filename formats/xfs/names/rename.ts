@@ -15,7 +15,7 @@ import { DirFtype } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
 import { dropLinks, freeIfOrphan } from './inactive.ts';
 import { addLinks, ftypeOfMode, stamp } from './inode-init.ts';
-import { checkProject, mayCreate, mayRemove, nameBytes, refuseFixed } from './may.ts';
+import { checkProject, mayCreate, mayRemove, nameBytes, refuseFixed, storedName } from './may.ts';
 
 const DOTDOT = Uint8Array.of(0x2e, 0x2e);
 
@@ -29,14 +29,15 @@ interface Side {
 export function renameName(dp: XfsInode, name: string, target: XfsInode, newName: string, mode: RenameMode): void {
   if (dp.kind !== 'dir' || target.kind !== 'dir') throw new FsError('ENOTDIR');
   if (isDots(name) || isDots(newName)) throw new FsError(mode === 'noreplace' && isDots(newName) ? 'EEXIST' : 'EBUSY');
-  const from: Side = { dp, name: nameBytes(name) };
-  const to: Side = { dp: target, name: nameBytes(newName) };
+  const from: Side = { dp, name: storedName(dp, nameBytes(name)) };
+  const to: Side = { dp: target, name: storedName(target, nameBytes(newName)) };
   const ino = dp.lookup(name);
   if (ino === null) throw new FsError('ENOENT');
   const otherIno = target.lookup(newName);
   if (otherIno !== null && mode === 'noreplace') throw new FsError('EEXIST');
   if (otherIno === null && mode === 'exchange') throw new FsError('ENOENT');
   checkAncestors(dp, ino, target, otherIno, mode);
+  // Also a name in another case, with ascii-ci: Linux finds the entry itself and leaves it.
   if (ino === otherIno) return;
   const ip = mayRemove(dp, name);
   const other = otherIno === null ? null : mayRemove(target, newName);

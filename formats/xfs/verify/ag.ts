@@ -63,7 +63,7 @@ function verifyAgf(mp: XfsMount, buf: Buf): Damage | null {
   const bad = (field: keyof typeof Agf.at, value: number, rule: string): Damage =>
     fault(buf, name, field, Agf.at[field], value, rule);
   if (mp.features.v5) {
-    const identity = checkIdentity(buf, name, AGF_AT, mp.uuid);
+    const identity = checkIdentity(buf, name, AGF_AT, mp);
     if (identity !== null) return identity;
   }
   if (get.magicnum(view, 0) !== AGF_MAGIC) return fault(buf, name, 'magicnum', 0, hex(get.magicnum(view, 0)), 'magic');
@@ -135,7 +135,7 @@ function verifyAgi(mp: XfsMount, buf: Buf): Damage | null {
   const bad = (field: keyof typeof Agi.at, value: number, rule: string): Damage =>
     fault(buf, name, field, Agi.at[field], value, rule);
   if (mp.features.v5) {
-    const identity = checkIdentity(buf, name, AGI_AT, mp.uuid);
+    const identity = checkIdentity(buf, name, AGI_AT, mp);
     if (identity !== null) return identity;
   }
   if (get.magicnum(view, 0) !== AGI_MAGIC) return fault(buf, name, 'magicnum', 0, hex(get.magicnum(view, 0)), 'magic');
@@ -178,7 +178,7 @@ export function agflOps(mp: XfsMount): BufOps {
 function verifyAgfl(mp: XfsMount, buf: Buf): Damage | null {
   const agno = groupOf(mp, buf);
   const name = `agfl ${agno}`;
-  const identity = checkIdentity(buf, name, AGFL_AT, mp.uuid);
+  const identity = checkIdentity(buf, name, AGFL_AT, mp);
   if (identity !== null) return identity;
   const magic = Agfl.get.magicnum(buf.view, 0);
   if (magic !== AGFL_MAGIC) return fault(buf, name, 'magicnum', 0, hex(magic), 'magic');

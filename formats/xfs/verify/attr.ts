@@ -37,7 +37,7 @@ export function daNodeOps(mp: XfsMount, attrLeaf: BufOps, dirLeafn: BufOps): Buf
       if (magic !== DaMagic.node[version])
         return fault(buf, structure, 'magic', DaBlkinfo.at.magic, hex(magic), 'magic');
       if (mp.features.v5) {
-        const identity = checkIdentity(buf, structure, DA_AT, mp.uuid);
+        const identity = checkIdentity(buf, structure, DA_AT, mp);
         if (identity !== null) return identity;
       }
       return checkNode(mp, buf, structure);
@@ -74,7 +74,7 @@ export function attrLeafOps(mp: XfsMount): BufOps {
       const found = DaBlkinfo.get.magic(buf.view, 0);
       if (found !== magic) return fault(buf, structure, 'magic', DaBlkinfo.at.magic, hex(found), 'magic');
       if (mp.features.v5) {
-        const identity = checkIdentity(buf, structure, DA_AT, mp.uuid);
+        const identity = checkIdentity(buf, structure, DA_AT, mp);
         if (identity !== null) return identity;
       }
       return checkLeaf(mp, buf, structure);

@@ -147,7 +147,7 @@ function verifyCommon(
   const found = buf.view.getUint32(0);
   if (found !== magic) return fault(buf, structure, 'magic', 0, hex(found), 'magic');
   if (mp.features.v5) {
-    const identity = checkIdentity(buf, structure, at, mp.uuid);
+    const identity = checkIdentity(buf, structure, at, mp);
     if (identity !== null) return identity;
   }
   const level = buf.view.getUint16(4);

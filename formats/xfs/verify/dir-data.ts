@@ -44,7 +44,7 @@ function dataOps(mp: XfsMount, name: string, logType: number, form: 'block' | 'd
       const found = buf.view.getUint32(0);
       if (found !== magic) return fault(buf, structure, 'magic', 0, hex(found), 'magic');
       if (mp.features.v5) {
-        const identity = checkIdentity(buf, structure, AT, mp.uuid);
+        const identity = checkIdentity(buf, structure, AT, mp);
         if (identity !== null) return identity;
       }
       return guarded(buf, structure, () => new DataCheck(mp, buf, structure, form === 'block').run());

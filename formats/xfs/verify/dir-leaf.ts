@@ -21,7 +21,7 @@ export function dirLeafOps(mp: XfsMount, name: 'dirLeaf1' | 'dirLeafn'): BufOps 
       const found = DaBlkinfo.get.magic(buf.view, 0);
       if (found !== magic) return fault(buf, structure, 'magic', DaBlkinfo.at.magic, hex(found), 'magic');
       if (mp.features.v5) {
-        const identity = checkIdentity(buf, structure, DA_AT, mp.uuid);
+        const identity = checkIdentity(buf, structure, DA_AT, mp);
         if (identity !== null) return identity;
       }
       return checkLeaf(mp, buf, structure, single);
@@ -77,7 +77,7 @@ export function dirFreeOps(mp: XfsMount): BufOps {
       const found = buf.view.getUint32(0);
       if (found !== magic) return fault(buf, structure, 'magic', 0, hex(found), 'magic');
       if (mp.features.v5) {
-        const identity = checkIdentity(buf, structure, FREE_AT, mp.uuid);
+        const identity = checkIdentity(buf, structure, FREE_AT, mp);
         if (identity !== null) return identity;
       }
       const geo = dirGeometry(mp);

@@ -2,6 +2,7 @@
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { crc32cSkipping } from '../../../core/checksum.ts';
 import { type Damage, FsError } from '../../../core/errors.ts';
+import type { XfsMount } from '../mount.ts';
 
 /** A damage of `buf`: the field at `offset` has `value` and breaks `rule`. */
 export function fault(
@@ -23,8 +24,9 @@ export interface IdentityAt {
   readonly lsn?: number;
 }
 
-/** Checksum, then file-system uuid, then own address. Null if all agree. */
-export function checkIdentity(buf: Buf, structure: string, at: IdentityAt, uuid: Uint8Array): Damage | null {
+/** Checksum, then file-system uuid, own address, and the log position it was last changed at. Null if all agree. */
+export function checkIdentity(buf: Buf, structure: string, at: IdentityAt, mp: XfsMount): Damage | null {
+  const { uuid } = mp;
   const stored = buf.view.getUint32(at.crc, true);
   const computed = crc32cSkipping(buf.bytes, at.crc);
   if (stored !== computed) return fault(buf, structure, 'crc', at.crc, hex(stored), `crc, computed ${hex(computed)}`);
@@ -39,7 +41,18 @@ export function checkIdentity(buf: Buf, structure: string, at: IdentityAt, uuid:
     if (sector * 512 !== buf.addr)
       return fault(buf, structure, 'blkno', at.blkno, sector, `own address is ${buf.addr / 512}`);
   }
-  return null;
+  return at.lsn === undefined ? null : checkLsn(buf, structure, at.lsn, mp);
+}
+
+/** NULLCOMMITLSN: what no transaction has stamped yet. */
+const NO_LSN = 0xffffffff;
+
+/** The field at `at` must be a position that the log has reached; else recovery would pass the block over as newer. */
+export function checkLsn(buf: Buf, structure: string, at: number, mp: XfsMount): Damage | null {
+  const cycle = buf.view.getUint32(at);
+  const block = buf.view.getUint32(at + 4);
+  if ((cycle === NO_LSN && block === NO_LSN) || mp.log.reached(cycle, block)) return null;
+  return fault(buf, structure, 'lsn', at, `${cycle}:${block}`, `ahead of the log, which is at ${mp.log.position}`);
 }
 
 /** Stamps the log position where the structure has one, then the checksum of the whole block. */

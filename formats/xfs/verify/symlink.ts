@@ -22,7 +22,7 @@ export function symlinkOps(mp: XfsMount): BufOps {
       if (!mp.features.v5) return null;
       const magic = SymlinkHeader.get.magic(buf.view, 0);
       if (magic !== SYMLINK_MAGIC) return fault(buf, name, 'magic', 0, hex(magic), 'magic');
-      const identity = checkIdentity(buf, name, AT, mp.uuid);
+      const identity = checkIdentity(buf, name, AT, mp);
       if (identity !== null) return identity;
       const bytes = SymlinkHeader.get.bytes(buf.view, 0);
       const end = SymlinkHeader.get.offset(buf.view, 0) + bytes;

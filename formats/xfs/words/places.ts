@@ -1,4 +1,4 @@
-/** sb, agf, agi, agfl, inode, fsblock, daddr, dblock, ablock, type, print: looking at structures, as in xfs_db. */
+/** sb, agf, agi, agfl, inode, fsblock, daddr, dblock, ablock, addr, type, print: looking at structures, as in xfs_db. */
 import type { Filesystem } from '../../../core/vfs/filesystem.ts';
 import { type Word, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import { PathError } from '../inspect/field.ts';
@@ -118,6 +118,19 @@ export const placeWords: readonly Word[] = [
     about: "look at a block of the inode's attributes",
     run(context, { operands }) {
       asked(() => inspectorOf(context).forkBlock(operands[0] as string, 'attr'));
+      return undefined;
+    },
+  }),
+  word({
+    name: 'addr',
+    alias: 'a',
+    count: [0, 1],
+    operands: '[field]',
+    about: 'look at what a field of the structure points to, or tell where the session looks',
+    run(context, { operands: [field] }) {
+      const inspector = inspectorOf(context);
+      if (field === undefined) return says(inspector.describe(), { addr: inspector.currentAddr });
+      asked(() => inspector.follow(field));
       return undefined;
     },
   }),
