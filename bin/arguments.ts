@@ -1,6 +1,7 @@
 /** fsio's own command line: the options that there are, and what a target names. */
 import { existsSync } from 'node:fs';
-import { getopt, parseInteger } from '../commands/words.ts';
+import { getopt, parseInteger, parseSize } from '../commands/words.ts';
+import type { Part } from '../core/device/part.ts';
 
 interface Option {
   /** A letter or a long name. */
@@ -33,6 +34,10 @@ const OPTIONS: readonly Option[] = [
   { name: 'strict', about: 'exit 1 on any failed command' },
   { name: 'device', value: 'IMAGE', about: 'a further device of the file system (realtime, log); may be repeated' },
   { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image' },
+  { name: 'partition', value: 'N', about: 'the file system is in this partition of the image' },
+  { name: 'offset', value: 'BYTES', about: 'the file system begins here in the image (512, 1m, 2048s)' },
+  { name: 'length', value: 'BYTES', about: 'and has this many bytes' },
+  { name: 'partitions', about: "list the image's partitions, and what is in them" },
   { name: 'help', about: 'this text' },
 ];
 
@@ -50,6 +55,8 @@ export interface CommandLine {
   readonly program: string | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
+  /** The part of the image that is meant, or null for all of it. */
+  readonly part: Part | null;
   /** What is wrong with it, or null. */
   readonly complaint: string | null;
 }
@@ -63,6 +70,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   const flags = new Set<string>();
   const devices: string[] = [];
   const places: Place[] = [];
+  const numbers: Record<string, number> = {};
   let complaint = parsed.complaint;
   let mode = 0o600;
   let program: string | null = null;
@@ -75,13 +83,31 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
       const number = parseInteger(value);
       if (number === null) complaint ??= `non-numeric mode -- ${value}`;
       else mode = number;
+    } else if (name === 'partition' || name === 'offset' || name === 'length') {
+      const number = name === 'partition' ? Number(parseInteger(value) ?? Number.NaN) : bytesOf(value);
+      if (Number.isNaN(number) || (name !== 'offset' && number === 0)) complaint ??= `bad ${name} -- ${value}`;
+      numbers[name] = number;
     } else if (name === 'at') {
       const [dir, image] = value.split(/=(.*)/s);
       if (!dir?.startsWith('/') || !image) complaint ??= `--at wants DIR=IMAGE, not ${value}`;
       else places.push({ dir: dir.replace(/\/+$/, ''), image });
     }
   }
-  return { commands, targets: parsed.operands, flags, mode, program, devices, places, complaint };
+  if (numbers.partition !== undefined && (numbers.offset ?? numbers.length) !== undefined)
+    complaint ??= '--partition says where the file system is: --offset and --length do not go with it';
+  const part = partOf(numbers);
+  return { commands, targets: parsed.operands, flags, mode, program, devices, places, part, complaint };
+}
+
+function partOf({ partition, offset, length }: Record<string, number>): Part | null {
+  if (partition !== undefined) return { partition };
+  return (offset ?? length) === undefined ? null : { offset: offset ?? 0, length: length ?? null };
+}
+
+/** Bytes of the host's image, with a suffix or not (a sector is 512 bytes); NaN for no such number. */
+function bytesOf(word: string): number {
+  const value = parseSize(word, 4096, 512);
+  return value === null || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.NaN : Number(value);
 }
 
 /** What a target names: an image, and a path in it or null. */

@@ -28,6 +28,7 @@ async function main(line: CommandLine): Promise<number> {
   if (line.complaint !== null) return refuse(line.complaint);
   if (line.targets.length === 0 && line.places.length === 0)
     return refuse('which image? fsio IMAGE[:/PATH], or fsio --help');
+  if (line.flags.has('partitions')) return (await import('./partitions.ts')).listPartitions(line, streams);
   const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line);
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;
@@ -54,6 +55,7 @@ function newSession(line: CommandLine): Session {
   const mounts = new Mounts({
     readOnly,
     norecovery: line.flags.has('norecovery'),
+    part: line.part,
     devices: line.devices,
     tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,
     now: wallClock,

@@ -1,10 +1,12 @@
 /** The images of a session: each is opened and mounted once, on first use, and given back in the end. */
 import type { Device } from '../core/device/device.ts';
 import { openDevice } from '../core/device/open.ts';
+import { choosePart, describePartitions, type Part } from '../core/device/part.ts';
+import { readPartitions } from '../core/device/partition.ts';
 import { FsError } from '../core/errors.ts';
 import type { Tracer } from '../core/iomap/trace.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
-import { mount } from '../formats/probe.ts';
+import { formatName, mount } from '../formats/probe.ts';
 
 /** An image in use. */
 export interface Mount {
@@ -19,6 +21,8 @@ export interface Mount {
 export interface MountSettings {
   readonly readOnly: boolean;
   readonly norecovery: boolean;
+  /** Which part of an image holds the file system (--partition, --offset); null: all of it. */
+  readonly part: Part | null;
   /** Further devices of the file system (--device). */
   readonly devices: readonly string[];
   readonly tracer: Tracer | null;
@@ -60,7 +64,9 @@ export class Mounts {
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
     const { readOnly, norecovery, now, owner, random, tracer } = this.settings;
-    const fs = mount(device, { readOnly, norecovery, devices: others, now, owner, random });
+    const chosen = choosePart(device, this.settings.part);
+    if (formatName(chosen) === null) refuseWholeDisk(chosen);
+    const fs = mount(chosen, { readOnly, norecovery, devices: others, now, owner, random });
     fs.tracer = tracer;
     if (fs.status !== null) this.settings.notice(`${image}: ${fs.status}`);
     const mounted: Mount = { image, fs, cwd: '/' };
@@ -88,4 +94,10 @@ export class Mounts {
     this.entries.clear();
     return failures;
   }
+}
+
+/** @throws FsError EINVAL saying which partitions there are, if the device is a disk that has some */
+function refuseWholeDisk(device: Device): void {
+  const table = readPartitions(device);
+  if (table !== null) throw new FsError('EINVAL', { detail: describePartitions(device, table, formatName) });
 }

@@ -1,13 +1,21 @@
 /** Checksums, from a kept library; loaded on first use so that start-up does not pay for it. */
 import { createRequire } from 'node:module';
 
-type Crc32c = (data: Uint8Array, initial?: number) => number;
-let native: Crc32c | undefined;
+type Crc = (data: Uint8Array, initial?: number) => number;
+let native: Crc | undefined;
 
-function load(): Crc32c {
-  const require = createRequire(import.meta.url);
-  native = (require('@node-rs/crc32') as { crc32c: Crc32c }).crc32c;
+function library(): { readonly crc32c: Crc; readonly crc32: Crc } {
+  return createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: Crc; crc32: Crc };
+}
+
+function load(): Crc {
+  native = library().crc32c;
   return native;
+}
+
+/** CRC-32 (IEEE 802.3, as zlib and GPT have it) of `data`, as unsigned 32 bits. */
+export function crc32(data: Uint8Array): number {
+  return library().crc32(data) >>> 0;
 }
 
 /** CRC-32C (Castagnoli) of `data`, continuing from `seed` (the result for the bytes before), as unsigned 32 bits. */

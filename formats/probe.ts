@@ -13,6 +13,11 @@ interface Format {
 
 const FORMATS: readonly Format[] = [{ name: 'xfs', probe: hasXfsMagic, mount: mountXfs }];
 
+/** The name of the format of what is on a device, or null if it is none that we know. @throws FsError EIO */
+export function formatName(device: Device): string | null {
+  return FORMATS.find((format) => format.probe(device))?.name ?? null;
+}
+
 /** Opens the file system on a device. @throws FsError EINVAL if it is none that we know, and what the format refuses */
 export function mount(device: Device, options: MountOptions): Filesystem {
   for (const format of FORMATS) if (format.probe(device)) return format.mount(device, options);
