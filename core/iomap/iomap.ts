@@ -118,8 +118,16 @@ export interface IoEnd {
 
 /** What writeback asks a file system (kernel: struct iomap_writeback_ops). */
 export interface WritebackOps {
-  /** Fills `iomap` with a real (MAPPED or UNWRITTEN) mapping for dirty bytes at `pos`, allocating delayed blocks. */
+  /**
+   * Fills `iomap` with a real (MAPPED or UNWRITTEN) mapping for dirty bytes at `pos`, allocating delayed blocks. The
+   * `length` bytes from there on are dirty and will be written: those at hand, or all of the run with `wholeRuns`.
+   */
   mapBlocks(inode: Inode, pos: number, length: number, iomap: Mapping): void;
+  /**
+   * mapBlocks() wants to know how far the run of dirty blocks goes that this pass writes, because it allocates for it.
+   * Every byte of a mapping within that run then comes back in endIo() or discard().
+   */
+  readonly wholeRuns?: boolean;
   /** False if `iomap`, answered earlier in this pass, no longer holds. Absent: it does. */
   valid?(inode: Inode, iomap: Mapping): boolean;
   /** The data of the ioend is on the device: unwritten → written, CoW fork → data fork, on-disk size. */
@@ -145,8 +153,12 @@ export interface InodeIomapOps {
   readonly writeback: WritebackOps;
   /** Direct writes must start and end at multiples of this many bytes: the sector of the file's device. */
   readonly directAlignment?: number;
-  /** True if this direct write has to go through the page cache after all. Absent: never. */
-  bounceDirect?(inode: Inode, pos: number, length: number): boolean;
+  /** True if this direct read or write has to go through the page cache after all. Absent: never. */
+  bounceDirect?(inode: Inode, pos: number, length: number, write: boolean): boolean;
+  /** A direct write that went through the page cache is written back at once and leaves it. */
+  readonly flushBounced?: boolean;
+  /** A write of [pos, end), with `pos` beyond the end of the file, follows. Absent: the gap is zeroed in the cache. */
+  fillGap?(inode: Inode, pos: number, end: number): void;
   /** Direct write finished: convert, remap, grow the size. */
   endDirectWrite(inode: Inode, pos: number, written: number, type: IomapType, flags: number): void;
 }

@@ -256,9 +256,11 @@ const mkwriteActor: Actor<Progress> = (_, inode, pos, length, iomap) => {
 };
 
 /**
- * A write at `pos` beyond the end leaves a gap: what memory or blocks hold there must read as zeros. To be called
- * before any write. @throws FsError
+ * A write of [pos, end) from beyond the end on leaves a gap: what memory or blocks hold there must read as zeros. To
+ * be called before any write. @throws FsError
  */
-export function zeroGap(inode: Inode, pos: number): void {
-  if (pos > inode.size) zeroRange(inode, inode.size, pos - inode.size);
+export function zeroGap(inode: Inode, pos: number, end: number): void {
+  if (pos <= inode.size) return;
+  if (inode.iomap.fillGap !== undefined) inode.iomap.fillGap(inode, pos, end);
+  else zeroRange(inode, inode.size, pos - inode.size);
 }

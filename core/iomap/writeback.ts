@@ -27,7 +27,7 @@ const IOEND_BATCH = 4096;
 export function writeback(inode: Inode, start = 0, end: number = MAX_POS): void {
   const pages = inode.pages;
   if (pages.dirtyBlocks > 0) {
-    const pass = new Pass(inode);
+    const pass = new Pass(inode, end);
     for (const folio of pages.takeDirty(start, end)) {
       pass.folio(folio, start, end);
       pages.requeue(folio);
@@ -65,6 +65,8 @@ export function quietWriteback(inode: Inode, start = 0, end: number = MAX_POS): 
 class Pass {
   error: unknown = null;
   private readonly inode: Inode;
+  /** Dirty bytes from here on stay. */
+  private readonly end: number;
   private readonly map = new Mapping();
   private readonly buffers: Uint8Array[] = [];
   private device: Device | null = null;
@@ -75,8 +77,9 @@ class Pass {
   private pending = 0;
   private pendingFrom = 0;
 
-  constructor(inode: Inode) {
+  constructor(inode: Inode, end: number) {
     this.inode = inode;
+    this.end = end;
   }
 
   folio(folio: Folio, start: number, end: number): void {
@@ -134,7 +137,7 @@ class Pass {
     const covers = map.type !== IomapType.UNSET && map.offset <= pos && pos < map.offset + map.length;
     if (!covers || ops.valid?.(inode, map) === false) {
       map.reset();
-      ops.mapBlocks(inode, pos, length, map);
+      ops.mapBlocks(inode, pos, ops.wholeRuns === true ? this.runLength(pos) : length, map);
     }
     inode.fs.tracer?.addToIoend(inode, pos, length, map);
     const n = Math.min(length, map.offset + map.length - pos);
@@ -144,6 +147,13 @@ class Pass {
       throw new FsError('EIO', { detail: `no place to write back ${pos}+${length}` });
     }
     return n;
+  }
+
+  /** How many bytes from `pos` on are dirty and are written in this pass. */
+  private runLength(pos: number): number {
+    const { pages, size } = this.inode;
+    const limit = Math.ceil(Math.min(this.end, size) / pages.blockSize) * pages.blockSize;
+    return pages.dirtyRunEnd(pos, limit) - pos;
   }
 
   private add(folio: Folio, at: number, length: number): void {

@@ -4,6 +4,7 @@ import { directRead, directWrite } from '../iomap/direct.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { Readahead } from '../iomap/readahead.ts';
 import { bufferedWrite, zeroGap } from '../iomap/write.ts';
+import { writeback } from '../iomap/writeback.ts';
 import { MAX_POS } from '../units.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -78,8 +79,11 @@ export class File {
   /** Fills `into` from `pos` on; returns how many bytes, 0 at EOF. @throws FsError EINVAL, EISDIR, EIO, … */
   read(pos: number, into: Uint8Array): number {
     this.check(pos);
-    if (this.flags.direct === true) return directRead(this.inode, pos, into);
-    return bufferedRead(this.inode, pos, into, this.readahead);
+    const { inode } = this;
+    if (this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, into.length, false) !== true) {
+      return directRead(inode, pos, into);
+    }
+    return bufferedRead(inode, pos, into, this.readahead);
   }
 
   /**
@@ -95,10 +99,14 @@ export class File {
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
     if (this.flags.direct === true) checkAlignment(inode, pos, from.length);
-    const direct = this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, from.length) !== true;
-    if (pos > inode.size) zeroGap(inode, pos);
+    const direct = this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, from.length, true) !== true;
+    if (pos > inode.size) zeroGap(inode, pos, pos + from.length);
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
+    if (this.flags.direct === true && !direct && inode.iomap.flushBounced === true) {
+      writeback(inode, pos, pos + written);
+      inode.pages.invalidate(pos, pos + written);
+    }
     if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
     return written;
   }

@@ -157,6 +157,17 @@ export class PageCache {
     return this.runEnd(pos, end, UPTODATE);
   }
 
+  /** The end of the run of bytes from `pos`, at most `end`, all of which are (or all are not) dirty. */
+  dirtyRunEnd(pos: number, end: number): number {
+    return this.runEnd(pos, end, DIRTY);
+  }
+
+  /** True if the block of `pos` is dirty. */
+  isDirty(pos: number): boolean {
+    const folio = this.find(pos);
+    return folio?.has(pos - folio.start, DIRTY) ?? false;
+  }
+
   /** True if a block in [start, end) is dirty. */
   hasDirty(start: number, end: number): boolean {
     if (this.dirtyBlocks === 0 || start >= end) return false;

@@ -159,8 +159,9 @@ export function endDirectWrite(inode: Inode, pos: number, written: number, type:
 }
 
 /** A direct write that covers a block in part cannot unshare it: Linux writes it through the page cache. */
-export function bounceDirect(inode: Inode, pos: number, length: number): boolean {
+export function bounceDirect(inode: Inode, pos: number, length: number, write: boolean): boolean {
   const ip = inode as XfsInode;
+  if (!write) return false;
   const { blockSize } = ip.mp;
   return (pos % blockSize !== 0 || length % blockSize !== 0) && isReflinked(ip);
 }

@@ -106,7 +106,7 @@ class Run {
     }
     if (op === 'write' || op === 'dwrite') {
       const bytes = new Uint8Array(length).fill(this.value++ % 255 || 7);
-      if (pos > inode.size) zeroGap(inode, pos);
+      if (pos > inode.size) zeroGap(inode, pos, pos + length);
       assert.is(op === 'write' ? bufferedWrite(inode, pos, bytes) : directWrite(inode, pos, bytes), length);
       this.model.set(bytes, pos);
     } else if (op === 'read' || op === 'dread') this.compare(pos, length, op);
