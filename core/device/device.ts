@@ -2,6 +2,8 @@
  * Bytes at addresses: what every layer above reads from and writes to. Synchronous. A device knows nothing of
  * file systems. Addresses and lengths are bytes.
  */
+import type { Neighbour } from './neighbours.ts';
+
 export interface Device {
   /** What a person calls it: the path or URL as given. */
   readonly name: string;
@@ -25,4 +27,11 @@ export interface Device {
   /** Returns when all that was written is durable. */
   flush(): void;
   close(): void;
+  /**
+   * What lies beside it on the host, nearest names first, with `length` bytes from `addr` of each: where a file
+   * system of several devices looks for its others. Absent: nothing is known.
+   */
+  neighbours?(addr: number, length: number): Iterable<Neighbour>;
+  /** Opens a neighbour as this device was opened. @throws FsError as openDevice() */
+  openNeighbour?(name: string): Device;
 }

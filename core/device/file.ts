@@ -7,6 +7,7 @@ import { FsError } from '../errors.ts';
 import type { Device } from './device.ts';
 import { hostError } from './host-error.ts';
 import { assertUnused } from './in-use.ts';
+import { type Neighbour, neighboursOf } from './neighbours.ts';
 
 /** Linux takes at most this many buffers in one writev. */
 const IOV_MAX = 1024;
@@ -122,6 +123,14 @@ export class FileDevice implements Device {
       throw hostError(error, this.name);
     }
     this.#unflushed = false;
+  }
+
+  neighbours(addr: number, length: number): Iterable<Neighbour> {
+    return neighboursOf(this.name, addr, length);
+  }
+
+  openNeighbour(name: string): Device {
+    return new (this.constructor as typeof FileDevice)(name, { readOnly: this.#readOnly });
   }
 
   close(): void {

@@ -1,0 +1,89 @@
+/** One device of a file system: what its own superblock says of it, and whether it is there. */
+import type { Device } from '../../../core/device/device.ts';
+import { FsError } from '../../../core/errors.ts';
+import { DevItem } from '../structure/chunk.ts';
+import { SUPER_MAGIC, SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
+
+const PRIMARY = SUPER_OFFSETS[0] as number;
+
+/** What a superblock says about the device it lies on. */
+export interface Identity {
+  /** Hexadecimal, without dashes. `fsid` is the one users see; blocks carry `devFsid`, the metadata uuid. */
+  readonly fsid: string;
+  readonly devFsid: string;
+  readonly devid: number;
+  readonly uuid: string;
+  readonly generation: number;
+  readonly numDevices: number;
+}
+
+/** Reads who a device is from its primary superblock; null if there is none. */
+export function identify(device: Device): Identity | null {
+  if (device.size < PRIMARY + SUPER_SIZE) return null;
+  const bytes = new Uint8Array(SUPER_SIZE);
+  device.read(PRIMARY, bytes);
+  return identityOf(bytes);
+}
+
+/** The identity in the bytes of a superblock; null if they are none. */
+export function identityOf(bytes: Uint8Array): Identity | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (SuperBlock.get.magic(view, 0) !== SUPER_MAGIC) return null;
+  const item = SuperBlock.at.dev_item;
+  return {
+    fsid: hex(bytes, SuperBlock.at.fsid),
+    devFsid: hex(bytes, item + DevItem.at.fsid),
+    devid: DevItem.get.devid(view, item),
+    uuid: hex(bytes, item + DevItem.at.uuid),
+    generation: SuperBlock.get.generation(view, 0),
+    numDevices: SuperBlock.get.num_devices(view, 0),
+  };
+}
+
+/** A 16-byte UUID as 32 hexadecimal digits. */
+export function hex(bytes: Uint8Array, at: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, 16).toString('hex');
+}
+
+/** A device that the chunk tree names. */
+export class Member {
+  readonly devid: number;
+  /** Hexadecimal device uuid. */
+  readonly uuid: string;
+  /** Null while the device is missing. */
+  device: Device | null;
+  /** The generation in its own superblock; older than the others': it was away while the others were written. */
+  generation: number;
+  /** Belongs to a seed file system that this one sprouted from: never written. */
+  seed = false;
+  /** Behind the others: its copies are the last to be believed. */
+  stale = false;
+  /** Bytes that the file system may use, from the device item; 0 until that was read. */
+  totalBytes = 0;
+  /** Bytes taken by device extents, from the device item. */
+  bytesUsed = 0;
+
+  constructor(devid: number, uuid: string, device: Device | null, generation: number) {
+    this.devid = devid;
+    this.uuid = uuid;
+    this.device = device;
+    this.generation = generation;
+  }
+
+  /** @throws FsError EIO if the device is missing, cannot be read, or ends before */
+  read(addr: number, into: Uint8Array): void {
+    if (this.device === null) throw this.missing();
+    this.device.read(addr, into);
+  }
+
+  /** @throws FsError EIO missing, EROFS of a seed */
+  write(addr: number, from: Uint8Array): void {
+    if (this.device === null) throw this.missing();
+    if (this.seed) throw new FsError('EROFS', { detail: `device ${this.devid} is a seed` });
+    this.device.write(addr, from);
+  }
+
+  private missing(): FsError {
+    return new FsError('EIO', { detail: `device ${this.devid} is missing` });
+  }
+}
