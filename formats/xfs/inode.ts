@@ -6,6 +6,7 @@
 import type { Buf } from '../../core/buffer-cache.ts';
 import { FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
+import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type {
   AttrChange,
@@ -41,7 +42,7 @@ import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
 import type { Reservations } from './reservations.ts';
 import { fallocateInode } from './space.ts';
-import { inodeStat, kindOfMode } from './stat.ts';
+import { inodeStat } from './stat.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
 import { truncateInode } from './truncate.ts';

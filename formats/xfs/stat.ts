@@ -1,37 +1,9 @@
 /** What stat(2), statx(2) and FS_IOC_FSGETXATTR say of an inode (kernel: xfs_vn_getattr, xfs_fill_fsxattr). */
-import type { FileKind, Stat } from '../../core/vfs/inode.ts';
+import { kindOfMode } from '../../core/vfs/file-kind.ts';
+import type { Stat } from '../../core/vfs/inode.ts';
 import type { ForkWindow, XfsInode } from './inode.ts';
 import { isReflinked } from './inode-core.ts';
 import { DiFlag, DiFlag2, Dinode, dinodeFlags2, readTimestamp } from './structure/dinode.ts';
-
-const S_IFMT = 0o170000;
-/** By S_IFMT bits (0o010000, 0o020000, …); biome reads octal keys wrongly, so they are decimal. */
-// By the four type bits: Biome's fix of octal property keys gets their value wrong.
-const KINDS: readonly (FileKind | undefined)[] = [
-  undefined,
-  'fifo',
-  'char',
-  undefined,
-  'dir',
-  undefined,
-  'block',
-  undefined,
-  'file',
-  undefined,
-  'symlink',
-  undefined,
-  'socket',
-];
-
-/** The kind of file in a mode; regular for a type that no file has (iget refuses those). */
-export function kindOfMode(mode: number): FileKind {
-  return KINDS[(mode & S_IFMT) >> 12] ?? 'file';
-}
-
-/** True if the mode's type is one that files have. */
-export function isKnownMode(mode: number): boolean {
-  return KINDS[(mode & S_IFMT) >> 12] !== undefined;
-}
 
 /** FS_XFLAG_* by DIFLAG, in order of the bits of `flags`. */
 const XFLAGS: readonly (readonly [number, number])[] = [

@@ -3,11 +3,11 @@
  * shows it. Blocks that a running session changed are shown as they are in memory.
  */
 import { FsError } from '../../../core/errors.ts';
+import { kindOfMode } from '../../../core/vfs/file-kind.ts';
 import type { FileKind } from '../../../core/vfs/inode.ts';
 import { forkLookup } from '../bmap-fork.ts';
 import { Extent } from '../extent.ts';
 import type { XfsMount } from '../mount.ts';
-import { kindOfMode } from '../stat.ts';
 import { Dinode } from '../structure/dinode.ts';
 import { type Printed, printAll, printPath } from './field.ts';
 import { type Lead, leadOf } from './leads.ts';

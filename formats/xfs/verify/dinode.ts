@@ -4,8 +4,8 @@
  * that lie in the inode.
  */
 import { corrupt } from '../../../core/errors.ts';
+import { isKnownMode } from '../../../core/vfs/file-kind.ts';
 import type { ForkWindow, XfsInode } from '../inode.ts';
-import { isKnownMode } from '../stat.ts';
 import { bmbtBlockcount, bmbtStartblock, bmbtStartoff, bmbtUnwritten } from '../structure/bmbt-record.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, MAXLINK } from '../structure/dinode.ts';
 import { hadBadChecksum } from './inode.ts';

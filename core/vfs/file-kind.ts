@@ -1,0 +1,35 @@
+/** The kind of a file in the type bits of its mode (S_IFMT), which Unix file systems share. */
+import type { FileKind } from './inode.ts';
+
+const S_IFMT = 0o170000;
+/** By the four type bits: Biome's fix of octal property keys gets their value wrong. */
+const KINDS: readonly (FileKind | undefined)[] = [
+  undefined,
+  'fifo',
+  'char',
+  undefined,
+  'dir',
+  undefined,
+  'block',
+  undefined,
+  'file',
+  undefined,
+  'symlink',
+  undefined,
+  'socket',
+];
+
+/** The kind of file in a mode; regular for a type that no file has. */
+export function kindOfMode(mode: number): FileKind {
+  return KINDS[(mode & S_IFMT) >> 12] ?? 'file';
+}
+
+/** True if the mode's type is one that files have. */
+export function isKnownMode(mode: number): boolean {
+  return KINDS[(mode & S_IFMT) >> 12] !== undefined;
+}
+
+/** The type bits of a mode for a kind of file. */
+export function modeOfKind(kind: FileKind): number {
+  return KINDS.indexOf(kind) << 12;
+}
