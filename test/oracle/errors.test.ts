@@ -131,6 +131,20 @@ files('free space that lies: no change gets through', () => {
   }
 });
 
+files('blocks from ahead of the log: of another time, and recovery would pass them over', () => {
+  const agf = withDamage('agf', (_, view) => view.setUint32(208, 1000), true);
+  refuses(
+    agf,
+    () => fsioOn(agf, '/new', ['pwrite 0 1m', 'fsync'], ['-f']),
+    /Structure needs cleaning: .*agf.*lsn 1000:/,
+  );
+  const bmbt = withDamage('bmbt', (_, view) => view.setUint32(32, 1000), true);
+  refuses(bmbt, () => fsioOn(bmbt, '/frag', ['fiemap'], ['-r']), /Structure needs cleaning: .*bmbt.*ahead of the log/);
+  assert.is(fsioOn(bmbt, '/frag', ['fiemap'], ['-r', '--norecovery']).status, 0);
+  const sb = withDamage('sb', (_, view) => view.setUint32(240, 1000), true);
+  refuses(sb, () => fsioOn(sb, '/', ['stat'], ['-r']), /Invalid argument: .*superblock.*ahead of the log/);
+});
+
 files('an unknown incompat feature is named, an unknown ro-compat feature only reads', () => {
   const incompat = withDamage('sb', (_, view) => view.setUint32(216, view.getUint32(216) | 0x4000_0000), true);
   refuses(incompat, () => fsioOn(incompat, '/tiny', ['stat']), /0x40000000/);

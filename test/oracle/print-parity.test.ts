@@ -149,4 +149,44 @@ test('paths name fields, ranges and columns; what they cannot name is said', () 
   }
 });
 
+test('addr goes where xfs_db goes', () => {
+  for (const name of ['xfs-default', 'xfs-rmap-1k'] as const) {
+    const image = unpackImage(name, join(dir, `addr-${name}.img`));
+    const fs = mountDevice(openDevice(image), { readOnly: true }) as XfsFilesystem;
+    const inspector = new Inspector(fs.mp);
+    const frag = fs.root().lookup('frag');
+    const node = fs.root().child('dir')?.lookup('node');
+    for (const [place, ...fields] of [
+      ['agf 1', 'bnoroot', 'recs[1].startblock'],
+      ['agf 0', 'cntroot', 'leftsib'],
+      ['agi 0', 'root', 'recs[1].startino'],
+      ['agi 0', 'free_root', 'recs[1].startino', 'next_unlinked'],
+      ['agi 0', 'newino', 'nosuch'],
+      ['agfl 0', 'bno[1]', 'bno'],
+      ['sb 0', 'rootino', 'core.size'],
+      [`inode ${frag}`, 'u3.bmbt.ptrs[1]', 'recs[2].startoff'],
+      [`inode ${frag}`, 'u3.bmbt.ptrs[1]', 'recs[2].startblock'],
+      [`inode ${node}`, 'u3.bmx[0].startblock', 'du[2].inumber'],
+      [`inode ${node}`, 'u3.bmx[0].startoff', 'du[0-2].inumber'],
+    ] as [string, ...string[]][]) {
+      const words = [place, ...fields.flatMap((field) => [`addr ${field}`, 'addr'])];
+      const db = run('xfs_db', ['-r', ...words.flatMap((line) => ['-c', line]), image], { env: { TZ: ZONE } });
+      printedByUs(inspector, [place]);
+      const said = fields.map((field) => `${followed(inspector, field)}${inspector.describe()}\n`);
+      // What was looked at before another place: xfs_db starts without an inode.
+      const plain = (text: string) => text.replace(/^\tinode .*, type/gm, '\ttype');
+      assert.is(plain(said.join('')), plain(db.stdout), words.join('; '));
+    }
+  }
+});
+
+function followed(inspector: Inspector, field: string): string {
+  try {
+    inspector.follow(field);
+    return '';
+  } catch (error) {
+    return `${(error as Error).message}\n`;
+  }
+}
+
 test.run();

@@ -181,6 +181,15 @@ export class Inspector {
     }
   }
 
+  /** The buffer that an inode is read with. */
+  private clusterOf(addr: number): { addr: number; length: number } {
+    const { mp } = this;
+    const fsb = mp.addrToFsb(addr);
+    const agbno = mp.fsbToAgbno(fsb);
+    const first = agbno - (agbno % mp.blocksPerCluster);
+    return { addr: mp.agbToAddr(mp.fsbToAgno(fsb), first), length: mp.inodeClusterSize };
+  }
+
   /** What the current inode's data blocks are. */
   private forkType(): string {
     return (this.ino === null ? null : this.dataType(this.mp.iget(this.ino).kind)) ?? 'data';
@@ -191,11 +200,12 @@ export class Inspector {
     const { mp, place } = this;
     const addr = place?.addr ?? 0;
     const length = place?.bytes.length ?? 0;
-    const sectors = Math.ceil(length / 512);
+    const buffer = place?.type.name === 'inode' ? this.clusterOf(addr) : { addr, length };
+    const sectors = Math.ceil(buffer.length / 512);
     return [
       'current',
       `\tbyte offset ${addr}, length ${length}`,
-      `\tbuffer block ${Math.floor(addr / 512)} (fsbno ${mp.addrToFsb(addr)}), ${sectors} bb${sectors === 1 ? '' : 's'}`,
+      `\tbuffer block ${Math.floor(buffer.addr / 512)} (fsbno ${mp.addrToFsb(buffer.addr)}), ${sectors} bb${sectors === 1 ? '' : 's'}`,
       `\tinode ${this.ino ?? -1}, dir inode ${this.dirIno ?? -1}, type ${place?.type.name ?? 'none'}`,
     ].join('\n');
   }
