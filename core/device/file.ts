@@ -5,6 +5,7 @@
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
 import { FsError } from '../errors.ts';
 import type { Device } from './device.ts';
+import { EarlyFlush } from './early-flush.ts';
 import { hostError } from './host-error.ts';
 import { assertUnused } from './in-use.ts';
 import { type Neighbour, neighboursOf } from './neighbours.ts';
@@ -20,6 +21,7 @@ export class FileDevice implements Device {
   #writable = false;
   #unflushed = false;
   readonly #readOnly: boolean;
+  #earlyFlush: EarlyFlush | null = null;
 
   /** @throws FsError ENOENT, EACCES, EBUSY (mounted, or open for writing elsewhere), … */
   constructor(name: string, options: { readOnly?: boolean } = {}) {
@@ -138,6 +140,8 @@ export class FileDevice implements Device {
     closeSync(this.#fd);
     this.#fd = -1;
     this.#writable = false;
+    this.#earlyFlush?.close();
+    this.#earlyFlush = null;
   }
 
   /** One writev; what it left over is written buffer by buffer. Returns the address after the batch. */
@@ -176,5 +180,7 @@ export class FileDevice implements Device {
     if (!this.#writable) throw new FsError('EROFS', { path: this.name });
     this.#check(addr, length);
     this.#unflushed = true;
+    this.#earlyFlush ??= new EarlyFlush(this.name);
+    this.#earlyFlush.wrote(length);
   }
 }

@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -117,6 +127,28 @@ test('our own descriptors do not count', () => {
   openDevice(path).close();
   closeSync(fd);
 });
+
+test('a long write that is flushed ahead leaves no descriptor behind', async () => {
+  const path = image('long', '');
+  truncateSync(path, 80 * 2 ** 20);
+  const open = () => readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === path).length;
+  const device = openDevice(path);
+  device.enableWrites?.();
+  const piece = new Uint8Array(2 ** 20).fill(0x61);
+  for (let at = 0; at < device.size; at += piece.length) device.write(at, piece);
+  assert.is(open(), 2, 'one to write, one to flush ahead');
+  device.close();
+  for (let wait = 0; wait < 200 && open() > 0; wait++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.is(open(), 0);
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
 
 test('device numbers as sysfs writes them', () => {
   assert.is(deviceNumber(0x0700), '7:0');
