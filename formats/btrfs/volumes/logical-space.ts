@@ -11,6 +11,7 @@ import { ItemType, KEY_SIZE, Key } from '../structure/key.ts';
 import { type Chunk, Place } from './chunk.ts';
 import { readChunkItem } from './chunk-item.ts';
 import { ChunkMap } from './chunk-map.ts';
+import { type CsumLookup, type DataChecksum, DataFace } from './data-face.ts';
 import { hex, type Member } from './member.ts';
 import type { Members } from './members.ts';
 import { rebuildCell, writeRows } from './parity.ts';
@@ -35,6 +36,10 @@ export interface SpaceGeometry {
 export class LogicalSpace {
   readonly members: Members;
   readonly chunks = new ChunkMap();
+  /** File data with checksums: the device that mappings carry. Set by attachData(). */
+  data!: DataFace;
+  /** File data without: for files that have none (NODATASUM). */
+  raw!: DataFace;
   private readonly geometry: SpaceGeometry;
   private readonly place = new Place();
 
@@ -114,6 +119,18 @@ export class LogicalSpace {
     return notes;
   }
 
+  /** Makes the faces for file data. `lookup` is null when checksums are to be ignored (--no-data-csum). */
+  attachData(name: string, checksum: DataChecksum, lookup: CsumLookup | null): void {
+    const { sectorSize } = this.geometry;
+    this.data = new DataFace(this, { name, sectorSize, checksum, lookup });
+    this.raw = new DataFace(this, { name, sectorSize, checksum, lookup: null });
+  }
+
+  /** The checksums of data written through `data`, each buffer following the one before; forgotten here. */
+  takeCsums(bytenr: number, length: number): Uint8Array[] {
+    return this.data.takeCsums(bytenr, length);
+  }
+
   /** How many copies of a logical address can be read one by one, those rebuilt from parity included. */
   mirrors(bytenr: number): number {
     return this.chunks.get(bytenr, 1).mirrors;
@@ -182,6 +199,15 @@ export class LogicalSpace {
       }
       done += run;
     }
+  }
+
+  /** Writes the buffers one after the other from `bytenr` on. @throws FsError EIO, EROFS */
+  writev(bytenr: number, from: readonly Uint8Array[]): void {
+    let length = 0;
+    for (const part of from) length += part.length;
+    const chunk = this.chunks.get(bytenr, length);
+    if (chunk.parity || chunk.dataStripes > 1) return this.write(bytenr, Buffer.concat(from));
+    for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
   }
 
   /** All that was written is durable on every device. */

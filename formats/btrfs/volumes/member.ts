@@ -78,9 +78,18 @@ export class Member {
 
   /** @throws FsError EIO missing, EROFS of a seed */
   write(addr: number, from: Uint8Array): void {
+    this.forWriting().write(addr, from);
+  }
+
+  /** Several buffers, one after the other. @throws FsError as write() */
+  writev(addr: number, from: readonly Uint8Array[]): void {
+    this.forWriting().writev(addr, from);
+  }
+
+  private forWriting(): Device {
     if (this.device === null) throw this.missing();
     if (this.seed) throw new FsError('EROFS', { detail: `device ${this.devid} is a seed` });
-    this.device.write(addr, from);
+    return this.device;
   }
 
   private missing(): FsError {
