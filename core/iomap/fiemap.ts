@@ -15,6 +15,7 @@ export const FiemapExtent = {
   UNKNOWN: 0x2,
   DELALLOC: 0x4,
   ENCODED: 0x8,
+  NOT_ALIGNED: 0x100,
   DATA_INLINE: 0x200,
   DATA_TAIL: 0x400,
   UNWRITTEN: 0x800,
@@ -72,7 +73,9 @@ function walk(inode: Inode, start: number, length: number, ops: IomapOps, visit:
     // An inode without (attribute) mappings answers so.
     if (!(error instanceof FsError) || error.code !== 'ENOENT') throw error;
   }
-  if (!context.full) tell(context, FiemapExtent.LAST);
+  if (context.full) return;
+  const { offset, length: bytes } = context.previous;
+  tell(context, ops.isLast?.(inode, offset + bytes) === false ? 0 : FiemapExtent.LAST);
 }
 
 interface FiemapContext extends Progress {
@@ -96,6 +99,8 @@ function tell(context: FiemapContext, flags: number): void {
   else if (previous.type === IomapType.INLINE) flags |= FiemapExtent.DATA_INLINE;
   if ((previous.flags & IomapFlag.MERGED) !== 0) flags |= FiemapExtent.MERGED;
   if ((previous.flags & IomapFlag.SHARED) !== 0) flags |= FiemapExtent.SHARED;
+  if ((previous.flags & IomapFlag.ENCODED) !== 0) flags |= FiemapExtent.ENCODED;
+  if ((previous.flags & IomapFlag.UNALIGNED) !== 0) flags |= FiemapExtent.NOT_ALIGNED;
   const physical = previous.addr === NULL_ADDR ? 0 : previous.addr;
   if (!context.visit(previous.offset, physical, previous.length, flags)) context.full = true;
 }

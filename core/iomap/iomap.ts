@@ -31,6 +31,9 @@ export const IomapFlag = {
   BOUNDARY: 1 << 6,
   ANON_WRITE: 1 << 7,
   ATOMIC_BIO: 1 << 8,
+  /** For FIEMAP, where a format can say so: the bytes on the device are compressed; they lie at no block's start. */
+  ENCODED: 1 << 9,
+  UNALIGNED: 1 << 10,
   SIZE_CHANGED: 1 << 14,
   STALE: 1 << 15,
 } as const;
@@ -102,6 +105,8 @@ export interface IomapOps {
   end?(inode: Inode, pos: number, length: number, written: number, flags: number, iomap: Mapping): void;
   /** False if the file's mappings changed since begin() (by the cookie): the engine asks again. Absent: always true. */
   valid?(inode: Inode, iomap: Mapping): boolean;
+  /** For FIEMAP: false if an extent lies beyond `end`. Absent: what a walk found last is the last. */
+  isLast?(inode: Inode, end: number): boolean;
 }
 
 /** A run of written pages whose mapping must be made permanent when the data is on the device. */

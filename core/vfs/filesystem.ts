@@ -33,6 +33,10 @@ export interface MountOptions {
   readonly now: () => import('./inode.ts').Timestamp;
   /** uid, gid and umask for created files. */
   readonly owner: { readonly uid: number; readonly gid: number; readonly umask: number };
+  /** The subvolume that paths start from, by path or id; absent: the image's default. Formats without any refuse it. */
+  readonly subvol?: string;
+  /** Do not verify checksums of file data. */
+  readonly noDataCsum?: boolean;
   /** Seed of everything chosen at random (inode generations, uuids of logs). */
   readonly random: () => number;
 }
