@@ -31,8 +31,10 @@ const OPTIONS: readonly Option[] = [
   { name: 'json', about: 'one JSON object for each result' },
   { name: 'trace', about: "the engine's steps on stderr, as Linux's iomap tracepoints print them" },
   { name: 'norecovery', about: 'do not replay a dirty log: show the image as it is' },
+  { name: 'subvol', value: 'PATH|ID', about: 'paths start in this subvolume (default: what the image says)' },
+  { name: 'no-data-csum', about: 'read file data without verifying checksums' },
   { name: 'strict', about: 'exit 1 on any failed command' },
-  { name: 'device', value: 'IMAGE', about: 'a further device of the file system (realtime, log); may be repeated' },
+  { name: 'device', value: 'IMAGE', about: 'a further device of the file system (XFS: realtime, log); may be repeated' },
   { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image' },
   { name: 'partition', value: 'N', about: 'the file system is in this partition of the image' },
   { name: 'offset', value: 'BYTES', about: 'the file system begins here in the image (512, 1m, 2048s)' },
@@ -53,6 +55,8 @@ export interface CommandLine {
   readonly flags: ReadonlySet<string>;
   readonly mode: number;
   readonly program: string | null;
+  /** The subvolume that paths start in, or null. */
+  readonly subvol: string | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
   /** The part of the image that is meant, or null for all of it. */
@@ -74,11 +78,13 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   let complaint = parsed.complaint;
   let mode = 0o600;
   let program: string | null = null;
+  let subvol: string | null = null;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
     else if (name === 'p') program = value;
     else if (name === 'device') devices.push(value);
+    else if (name === 'subvol') subvol = value;
     else if (name === 'm') {
       const number = parseInteger(value);
       if (number === null) complaint ??= `non-numeric mode -- ${value}`;
@@ -96,7 +102,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   if (numbers.partition !== undefined && (numbers.offset ?? numbers.length) !== undefined)
     complaint ??= '--partition says where the file system is: --offset and --length do not go with it';
   const part = partOf(numbers);
-  return { commands, targets: parsed.operands, flags, mode, program, devices, places, part, complaint };
+  return { commands, targets: parsed.operands, flags, mode, program, subvol, devices, places, part, complaint };
 }
 
 function partOf({ partition, offset, length }: Record<string, number>): Part | null {

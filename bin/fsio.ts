@@ -55,6 +55,8 @@ function newSession(line: CommandLine): Session {
   const mounts = new Mounts({
     readOnly,
     norecovery: line.flags.has('norecovery'),
+    subvol: line.subvol,
+    noDataCsum: line.flags.has('no-data-csum'),
     part: line.part,
     devices: line.devices,
     tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,

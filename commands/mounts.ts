@@ -21,6 +21,9 @@ export interface Mount {
 export interface MountSettings {
   readonly readOnly: boolean;
   readonly norecovery: boolean;
+  /** The subvolume that paths start in, or null for the image's own choice. */
+  readonly subvol: string | null;
+  readonly noDataCsum: boolean;
   /** Which part of an image holds the file system (--partition, --offset); null: all of it. */
   readonly part: Part | null;
   /** Further devices of the file system (--device). */
@@ -63,10 +66,11 @@ export class Mounts {
 
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
-    const { readOnly, norecovery, now, owner, random, tracer } = this.settings;
+    const { readOnly, norecovery, subvol, noDataCsum, now, owner, random, tracer } = this.settings;
+    const choice = subvol === null ? {} : { subvol };
     const chosen = choosePart(device, this.settings.part);
     if (formatName(chosen) === null) refuseWholeDisk(chosen);
-    const fs = mount(chosen, { readOnly, norecovery, devices: others, now, owner, random });
+    const fs = mount(chosen, { readOnly, norecovery, noDataCsum, ...choice, devices: others, now, owner, random });
     fs.tracer = tracer;
     if (fs.status !== null) this.settings.notice(`${image}: ${fs.status}`);
     const mounted: Mount = { image, fs, cwd: '/' };
