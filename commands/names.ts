@@ -2,16 +2,23 @@
 import { FsError } from '../core/errors.ts';
 import { type DeviceNumber, type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
-import { perror } from './failure.ts';
+import { CommandFailure, perror } from './failure.ts';
 import type { Session } from './session.ts';
 import { parseInteger } from './words.ts';
+
+/** Permissions as chmod and mkdir take them. @throws CommandFailure */
+function octalMode(word: string | undefined, otherwise: number): number {
+  if (word === undefined) return otherwise;
+  if (!/^[0-7]{1,5}$/.test(word)) throw new CommandFailure(`invalid mode -- ${word}`, { code: 'EINVAL' });
+  return Number.parseInt(word, 8) & 0o7777;
+}
 
 export const mkdir = command({
   name: 'mkdir',
   count: [1, Number.POSITIVE_INFINITY],
   operands: 'path...',
   about: 'make directories',
-  options: { m: { value: 'mode', kind: 'integer', noun: 'mode', about: 'permissions (default 0777)' } },
+  options: { m: { value: 'mode', kind: 'text', about: 'octal permissions (default 0777)' } },
   needs: 'image',
   once: true,
   completes: 'path',
@@ -19,7 +26,7 @@ export const mkdir = command({
     for (const path of operands) {
       session.changing(path, ({ parent, name, inode }) => {
         if (inode !== null) throw new FsError('EEXIST');
-        parent.mkdir(name, options.m ?? 0o777);
+        parent.mkdir(name, octalMode(options.m, 0o777));
       });
     }
   },
@@ -183,7 +190,7 @@ export const mknod = command({
   count: [2, 6],
   operands: 'path p|c|b|s [major minor]',
   about: 'make a fifo (p), device (c, b) or socket (s)',
-  options: { m: { value: 'mode', kind: 'integer', noun: 'mode', about: 'permissions (default 0666)' } },
+  options: { m: { value: 'mode', kind: 'text', about: 'octal permissions (default 0666)' } },
   needs: 'image',
   once: true,
   completes: 'path',
@@ -195,7 +202,7 @@ export const mknod = command({
     if (kind === undefined || numbers.length !== (isDevice ? 2 : 0) || major === null || minor === null)
       throw usage(mknod);
     const device = major === undefined || minor === undefined ? null : { major, minor };
-    makeNode(session, path, kind, options.m ?? 0o666, device);
+    makeNode(session, path, kind, octalMode(options.m, 0o666), device);
   },
 });
 
@@ -204,13 +211,13 @@ export const mkfifo = command({
   count: [1, 3],
   operands: 'path',
   about: 'make a fifo',
-  options: { m: { value: 'mode', kind: 'integer', noun: 'mode', about: 'permissions (default 0666)' } },
+  options: { m: { value: 'mode', kind: 'text', about: 'octal permissions (default 0666)' } },
   needs: 'image',
   once: true,
   completes: 'path',
   run(session, { options, operands }): undefined {
     if (operands.length !== 1) throw usage(mkfifo);
-    makeNode(session, operands[0] as string, 'fifo', options.m ?? 0o666, null);
+    makeNode(session, operands[0] as string, 'fifo', octalMode(options.m, 0o666), null);
   },
 });
 

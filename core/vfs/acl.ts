@@ -174,11 +174,11 @@ export interface AclPlan {
  * nothing is to be done. @throws FsError EINVAL, EOPNOTSUPP, EACCES for a default list on what is no directory
  */
 export function planAcl(type: AclType, value: Uint8Array | null, kind: FileKind, mode: number): AclPlan | null {
-  if (kind === 'symlink') throw new FsError('EOPNOTSUPP');
   const acl = value === null ? null : decodeAcl(value);
   // Linux refuses ids that mean nobody and unknown tags before it looks at the kind of file.
   if (acl?.some(({ tag, id }) => !(tag in FOLLOWERS) || tag === 0 || (namesSomebody(tag) && id === ACL_NO_ID)))
     throw new FsError('EINVAL');
+  if (kind === 'symlink') throw new FsError('EOPNOTSUPP');
   if (type === 'default' && kind !== 'dir') {
     if (acl !== null) throw new FsError('EACCES');
     return null;

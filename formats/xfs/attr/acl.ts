@@ -5,6 +5,7 @@
  *     disk   count:u32 | tag:u32 id:u32 perm:u16 pad:u16 …        user   version:u32 = 2 | tag:u16 perm:u16 id:u32 …
  */
 import { corrupt } from '../../../core/errors.ts';
+import type { Acl } from '../../../core/vfs/acl.ts';
 
 const VERSION = 2;
 const DISK_ENTRY = 12;
@@ -31,6 +32,24 @@ export function aclUserName(name: string): string | null {
 /** Bytes that users see of an ACL that takes `size` on disk. */
 export function aclUserSize(size: number): number {
   return 4 + Math.floor((size - 4) / DISK_ENTRY) * USER_ENTRY;
+}
+
+/** Bytes on disk of a list with so many entries; 0 for none. */
+export function aclDiskSize(entries: number): number {
+  return entries === 0 ? 0 : 4 + entries * DISK_ENTRY;
+}
+
+/** The form on disk. */
+export function aclToDisk(acl: Acl): Uint8Array {
+  const view = new DataView(new ArrayBuffer(aclDiskSize(acl.length)));
+  view.setUint32(0, acl.length);
+  for (const [i, { tag, perm, id }] of acl.entries()) {
+    const at = 4 + i * DISK_ENTRY;
+    view.setUint32(at, tag);
+    view.setUint32(at + 4, id);
+    view.setUint16(at + 8, perm);
+  }
+  return new Uint8Array(view.buffer);
 }
 
 /** The form that users see. @throws FsError EUCLEAN if the length does not fit the count */

@@ -1,20 +1,21 @@
 /**
  * Extended attributes as users change them: namespaces, limits and errors of Linux (kernel: fs/xattr.c, xfs_xattr.c).
- * Access control lists are attributes of the trusted namespace in a form of their own (acl.ts).
+ * Access control lists are more than attributes: they go with the mode (set-acl.ts).
  */
 import { FsError } from '../../../core/errors.ts';
+import { aclTypeOf } from '../../../core/vfs/acl.ts';
 import type { XattrMode, XattrNamespace } from '../../../core/vfs/inode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
-import { attrForkBlocks, attrRemoveBlocks, attrSetBlocks } from '../alloc/space-needs.ts';
+import { attrRemoveBlocks } from '../alloc/space-needs.ts';
 import type { XfsInode } from '../inode.ts';
 import { setTimes } from '../inode-core.ts';
 import { needRoom } from '../make-room.ts';
 import { refuseFixed } from '../names/may.ts';
 import { AttrFlag, XATTR_SIZE_MAX } from '../structure/attr.ts';
 import { attrRemove, attrSet } from './edit.ts';
-import { attrGeometry, localSize } from './leaf-edit.ts';
 import { findAttr } from './read.ts';
-import { remoteBlocks } from './remote.ts';
+import { needRoomToSet } from './room.ts';
+import { setAcl } from './set-acl.ts';
 
 const MAX_ATTR_NAME = 255;
 const EMPTY = new Uint8Array(0);
@@ -27,8 +28,9 @@ export function setXattr(
   value: Uint8Array,
   mode: XattrMode,
 ): void {
-  const { bytes, flags } = place(ip, namespace, name);
   if (value.length > XATTR_SIZE_MAX) throw new FsError('E2BIG');
+  if (changedAcl(ip, namespace, name, value)) return;
+  const { bytes, flags } = place(ip, namespace, name);
   const present = findAttr(ip, bytes, flags) !== null;
   if (present && mode === 'create') throw new FsError('EEXIST');
   if (!present && mode === 'replace') throw new FsError('ENODATA');
@@ -41,6 +43,7 @@ export function setXattr(
 
 /** Removes an attribute. @throws FsError ENODATA */
 export function removeXattr(ip: XfsInode, namespace: XattrNamespace, name: string): void {
+  if (changedAcl(ip, namespace, name, null)) return;
   const { bytes, flags } = place(ip, namespace, name);
   if (findAttr(ip, bytes, flags) === null) throw new FsError('ENODATA');
   needRoom(ip.mp, attrRemoveBlocks(ip.mp), flags === AttrFlag.ROOT);
@@ -51,13 +54,13 @@ export function removeXattr(ip: XfsInode, namespace: XattrNamespace, name: strin
   });
 }
 
-/** @throws FsError ENOSPC as Linux, where the worst case would not fit; the root's attributes may use the last blocks */
-function needRoomToSet(ip: XfsInode, nameLength: number, length: number, flags: number): void {
-  const { mp } = ip;
-  const size = localSize(nameLength, length);
-  const remote = size < attrGeometry(mp).localMax ? 0 : remoteBlocks(mp, length);
-  if (!ip.hasAttrFork) needRoom(mp, attrForkBlocks(mp), flags === AttrFlag.ROOT);
-  needRoom(mp, attrSetBlocks(mp, size, remote), flags === AttrFlag.ROOT);
+/** Sets or removes (null) the list that a name of the system namespace means; false for any other name. */
+function changedAcl(ip: XfsInode, namespace: XattrNamespace, name: string, value: Uint8Array | null): boolean {
+  const type = namespace === 'system' ? aclTypeOf(name) : null;
+  if (type === null) return false;
+  refuseFixed(ip);
+  setAcl(ip, type, value);
+  return true;
 }
 
 function place(ip: XfsInode, namespace: XattrNamespace, name: string): { bytes: Uint8Array; flags: number } {

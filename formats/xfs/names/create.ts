@@ -3,12 +3,15 @@
  * pointer, all in one transaction (kernel: xfs_create, xfs_symlink, xfs_create_tmpfile, xfs_link).
  */
 import { FsError } from '../../../core/errors.ts';
+import type { InheritedAcls } from '../../../core/vfs/acl.ts';
 import type { DeviceNumber } from '../../../core/vfs/inode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { beFrugal } from '../alloc/frugal.ts';
 import { allocInode } from '../alloc/inode-alloc.ts';
 import { createBlocks, inodeBlocks, linkBlocks } from '../alloc/space-needs.ts';
 import { addParent, initParentFork } from '../attr/parent.ts';
+import { blocksToSet } from '../attr/room.ts';
+import { inheritedAcls, inheritedSize, keepInherited } from '../attr/set-acl.ts';
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
 import { hasRoom, needRoom } from '../make-room.ts';
@@ -33,6 +36,9 @@ import {
 import { checkProject, mayCreate, refuseFixed } from './may.ts';
 import { targetBlocks, writeTarget } from './symlink-blocks.ts';
 
+/** Bytes of the longer name of a list on disk, SGI_ACL_DEFAULT. */
+const ACL_NAME_LENGTH = 15;
+
 /** A new inode of the kind that `wanted` says, not in any directory yet. */
 function newInode(tp: Trans, dp: XfsInode, wanted: NewInode): XfsInode {
   const { mp } = dp;
@@ -52,18 +58,21 @@ function enter(tp: Trans, dp: XfsInode, name: Uint8Array, ip: XfsInode): void {
   if (dp.mp.features.parent) addParent(tp, ip, dp, name);
 }
 
-/** Permission bits that the umask leaves. */
-function allowed(dp: XfsInode, mode: number): number {
-  return mode & 0o7777 & ~dp.mp.options.owner.umask;
+/** Blocks that the lists of a new inode may take. */
+function aclBlocks(dp: XfsInode, inherited: InheritedAcls): number {
+  const size = inheritedSize(inherited);
+  return size === 0 ? 0 : 2 * blocksToSet(dp.mp, ACL_NAME_LENGTH, size);
 }
 
 /** Creates a regular file with permission bits `mode` less the umask. */
 export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
+  const acls = inheritedAcls(dp, 'file', S_IFREG | (mode & 0o7777));
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('create', (tp) => {
-    const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 1 });
+    const ip = newInode(tp, dp, { mode: acls.mode, nlink: 1 });
     enter(tp, dp, bytes, ip);
+    keepInherited(tp, ip, acls);
     return ip;
   });
 }
@@ -72,11 +81,13 @@ export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
 export function makeDirectory(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
   if (linkCount(dp) >= MAXLINK) throw new FsError('EMLINK');
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
+  const acls = inheritedAcls(dp, 'dir', S_IFDIR | (mode & 0o1777));
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('mkdir', (tp) => {
-    const ip = newInode(tp, dp, { mode: S_IFDIR | (allowed(dp, mode) & 0o1777), nlink: 2 });
+    const ip = newInode(tp, dp, { mode: acls.mode, nlink: 2 });
     dirMake(tp, ip, dp.ino);
     enter(tp, dp, bytes, ip);
+    keepInherited(tp, ip, acls);
     addLinks(tp, dp, 1);
     return ip;
   });
@@ -96,10 +107,12 @@ export function makeNode(
   const { major, minor } = device ?? { major: 0, minor: 0 };
   if (major >= 2 ** 14 || minor >= 2 ** 18 || major < 0 || minor < 0) throw new FsError('EINVAL');
   const rdev = kind === 'char' || kind === 'block' ? major * 2 ** 18 + minor : 0;
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length));
+  const acls = inheritedAcls(dp, kind, NODE_TYPES[kind] | (mode & 0o7777));
+  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('mknod', (tp) => {
-    const ip = newInode(tp, dp, { mode: NODE_TYPES[kind] | allowed(dp, mode), nlink: 1, rdev });
+    const ip = newInode(tp, dp, { mode: acls.mode, nlink: 1, rdev });
     enter(tp, dp, bytes, ip);
+    keepInherited(tp, ip, acls);
     return ip;
   });
 }
@@ -122,10 +135,12 @@ export function makeSymlink(dp: XfsInode, name: string, target: string): XfsInod
 /** Creates a regular file without a name. */
 export function makeUnnamed(dp: XfsInode, mode: number): XfsInode {
   if (dp.kind !== 'dir') throw new FsError('ENOTDIR');
-  needRoom(dp.mp, inodeBlocks(dp.mp));
+  const acls = inheritedAcls(dp, 'file', S_IFREG | (mode & 0o7777));
+  needRoom(dp.mp, inodeBlocks(dp.mp) + aclBlocks(dp, acls));
   return dp.mp.transact('tmpfile', (tp) => {
-    const ip = newInode(tp, dp, { mode: S_IFREG | allowed(dp, mode), nlink: 0 });
+    const ip = newInode(tp, dp, { mode: acls.mode, nlink: 0 });
     addOrphan(tp, ip);
+    keepInherited(tp, ip, acls);
     return ip;
   });
 }

@@ -4,6 +4,7 @@
  */
 import { FsError } from '../../../core/errors.ts';
 import type { AttrChange, FlagsChange } from '../../../core/vfs/inode.ts';
+import { aclForMode, keepAccessAcl } from '../attr/set-acl.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags, inodeFlags2, setFlags2, setTimes } from '../inode-core.ts';
 import { xflags as xflagsOf } from '../stat.ts';
@@ -17,6 +18,7 @@ const S_IXGRP = 0o010;
 /** Changes permission bits, owners and times. @throws FsError EPERM for immutable and append-only files */
 export function setAttributes(ip: XfsInode, change: AttrChange): void {
   refuseFixed(ip);
+  const acl = change.mode === undefined ? null : aclForMode(ip, change.mode);
   ip.mp.transact('setattr', (tp) => {
     tp.modifyInode(ip, 'core');
     const { view } = ip.buf;
@@ -31,6 +33,7 @@ export function setAttributes(ip: XfsInode, change: AttrChange): void {
     if (change.atime !== undefined) setTimes(ip, change.atime, 'atime');
     if (change.mtime !== undefined) setTimes(ip, change.mtime, 'mtime');
     setTimes(ip, ip.mp.options.now(), 'ctime');
+    if (acl !== null) keepAccessAcl(tp, ip, acl);
   });
 }
 
