@@ -2,27 +2,27 @@
  * Sharing blocks between files: the target's range is unmapped and the source's extents are mapped there too, one
  * extent a step, each step with its reference counts in one transaction.
  *
- * Both files are clean on the device first; what may be shared with what is in remap-checks.ts.
+ * Both files are clean on the device first; what may be shared with what is in core/vfs/remap.ts.
  *
  * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_remap_prep, xfs_reflink_remap_extent), fs/remap_range.c.
  */
 import { corrupt, FsError } from '../../core/errors.ts';
-import { bufferedRead } from '../../core/iomap/read.ts';
 import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { checkRemapRange, type RemapKind, type RemapLimits, sameBytes } from '../../core/vfs/remap.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
 import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { DELAY, Extent, HOLE } from './extent.ts';
+import { DELAY, Extent, HOLE, MAX_FILE_BYTES } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { touchInode } from './inode-write.ts';
 import type { XfsMount } from './mount.ts';
-import { checkRemapFiles, checkRemapRange, type RemapKind } from './remap-checks.ts';
+import { checkRemapFiles } from './remap-checks.ts';
 import { Agf } from './structure/ag.ts';
 import { DiFlag2, Dinode } from './structure/dinode.ts';
 import type { Trans } from './trans.ts';
@@ -43,7 +43,7 @@ export function reflinkInode(
   kind: RemapKind = 'clone',
 ): number {
   checkRemapFiles(target, source);
-  const count = checkRemapRange(target, source, sourcePos, pos, length, kind);
+  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind }, limits(target));
   if (count === 0) return 0;
   prepare(target, source, sourcePos, pos, count, kind !== 'dedupe');
   const { blockSize } = target.mp;
@@ -55,7 +55,9 @@ export function reflinkInode(
   return count;
 }
 
-const COMPARE = 1024 * 1024;
+function limits({ mp }: XfsInode): RemapLimits {
+  return { blockSize: mp.blockSize, maxBytes: MAX_FILE_BYTES };
+}
 
 /**
  * Shares a range if both files hold the same bytes there; null if they do not. Returns the bytes shared.
@@ -69,15 +71,8 @@ export function dedupeInode(
   length: number,
 ): number | null {
   checkRemapFiles(target, source);
-  const count = checkRemapRange(target, source, sourcePos, pos, length, 'dedupe');
-  const one = new Uint8Array(Math.min(COMPARE, count));
-  const two = new Uint8Array(one.length);
-  for (let done = 0; done < count; done += one.length) {
-    const n = Math.min(one.length, count - done);
-    bufferedRead(source, sourcePos + done, one.subarray(0, n));
-    bufferedRead(target, pos + done, two.subarray(0, n));
-    if (Buffer.compare(one.subarray(0, n), two.subarray(0, n)) !== 0) return null;
-  }
+  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind: 'dedupe' }, limits(target));
+  if (!sameBytes(source, sourcePos, target, pos, count)) return null;
   return count === 0 ? 0 : reflinkInode(target, source, sourcePos, pos, count, 'dedupe');
 }
 

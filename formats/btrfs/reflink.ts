@@ -1,0 +1,251 @@
+/**
+ * Sharing extents between files: the target's range is dropped and gets items for the same extents on disk, one item a
+ * step, each with its reference in one transaction. Inline data are copied, into the target's leaf where all of the
+ * target is inline too, else into its pages.
+ *
+ * Both files are clean on the device first; what may be shared with what is in core/vfs/remap.ts.
+ *
+ * Mirrors: fs/btrfs/reflink.c (btrfs_remap_file_range, btrfs_clone, clone_copy_inline_extent).
+ */
+import { FsError } from '../../core/errors.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
+import { checkRemapRange, type RemapKind, sameBytes } from '../../core/vfs/remap.ts';
+import { FileExtent } from './file-extent.ts';
+import { dropExtents, insertExtent, insertHole, seekExtent } from './file-extents.ts';
+import { holeOnce } from './holes.ts';
+import { copyInline } from './inline-copy.ts';
+import type { BtrfsInode } from './inode.ts';
+import { checkWritable, recordData, setTimes, touchInode } from './inode-write.ts';
+import { flushRange } from './space.ts';
+import { InodeItem } from './structure/inode.ts';
+import { TreeCursor } from './tree/cursor.ts';
+import { expand } from './truncate.ts';
+import { settle, withRoom } from './write-state.ts';
+
+/** Linux dedupes pieces of this size: extents are cut there. */
+const DEDUPE_PIECE = 16 * 1024 * 1024;
+/** Extents shared, and items of the target dropped, in one transaction. */
+const BATCH = 32;
+const DROPS = 64;
+
+const { get, set } = InodeItem;
+
+/**
+ * Shares `length` bytes (0: to the end of the source) of `source` at `sourcePos` with `target` at `pos`; less where
+ * `kind` allows. Returns the bytes shared. @throws FsError EISDIR, EINVAL, EPERM, EROFS, EFBIG, ENOSPC
+ */
+export function reflinkInode(
+  target: BtrfsInode,
+  source: BtrfsInode,
+  sourcePos: number,
+  pos: number,
+  length: number,
+  kind: RemapKind = 'clone',
+): number {
+  const count = prepare(target, source, sourcePos, pos, length, kind);
+  if (count === 0) return 0;
+  const { sectorSize } = target.mp;
+  touchInode(target);
+  if (pos > target.size) {
+    const start = roundDown(target.size, sectorSize);
+    expand(target, target.size, pos);
+    writeback(target, start, pos);
+  }
+  cloneRange(target, source, sourcePos, pos, count, true);
+  flushRange(target, pos, pos + count);
+  forgetPages(target, pos, count);
+  return count;
+}
+
+/**
+ * Shares a range if both files hold the same bytes there; null if they do not. Returns the bytes shared.
+ * @throws FsError as reflinkInode()
+ */
+export function dedupeInode(
+  target: BtrfsInode,
+  source: BtrfsInode,
+  sourcePos: number,
+  pos: number,
+  length: number,
+): number | null {
+  const count = prepare(target, source, sourcePos, pos, length, 'dedupe');
+  if (!sameBytes(source, sourcePos, target, pos, count)) return null;
+  for (let done = 0; done < count; done += DEDUPE_PIECE) {
+    cloneRange(target, source, sourcePos + done, pos + done, Math.min(DEDUPE_PIECE, count - done), false);
+  }
+  return count;
+}
+
+/** Who may share what, and both files clean; answers how many bytes. */
+function prepare(
+  target: BtrfsInode,
+  source: BtrfsInode,
+  sourcePos: number,
+  pos: number,
+  length: number,
+  kind: RemapKind,
+): number {
+  if (source.mp !== target.mp) throw new FsError('EXDEV');
+  if (source.kind === 'dir' || target.kind === 'dir') throw new FsError('EISDIR');
+  if (source.kind !== 'file' || target.kind !== 'file') throw new FsError('EINVAL');
+  checkWritable(target);
+  if (source.noDataSum !== target.noDataSum) {
+    throw new FsError('EINVAL', { detail: 'one of the files has no checksums' });
+  }
+  const { sectorSize } = target.mp;
+  writeback(source);
+  settle(source);
+  const all = length === 0 && kind !== 'dedupe' ? source.size - sourcePos : length;
+  flushRange(target, roundDown(pos, sectorSize), roundUp(pos + all, sectorSize));
+  const request = { target, source, sourcePos, pos, length, kind };
+  return checkRemapRange(request, { blockSize: sectorSize, maxBytes: MAX_POS });
+}
+
+function forgetPages(target: BtrfsInode, pos: number, count: number): void {
+  const { pageSize } = target.pages;
+  target.pages.invalidate(roundDown(pos, pageSize), roundUp(pos + count, pageSize));
+  settle(target);
+}
+
+const sourceExtent = new FileExtent();
+const shared = new FileExtent();
+
+/** One call of Linux's btrfs_clone(). */
+interface Clone {
+  readonly target: BtrfsInode;
+  readonly source: BtrfsInode;
+  readonly from: number;
+  readonly to: number;
+  /** Bytes asked for, and the same in whole blocks where the source ends. */
+  readonly count: number;
+  readonly length: number;
+  readonly stamp: boolean;
+  /** Everything of the target before this is done. */
+  reached: number;
+  /** Position in the source of the next extent to look at. */
+  next: number;
+}
+
+function cloneRange(
+  target: BtrfsInode,
+  source: BtrfsInode,
+  from: number,
+  to: number,
+  count: number,
+  stamp: boolean,
+): void {
+  const { sectorSize } = target.mp;
+  const length = from + count === source.size || count % sectorSize !== 0 ? roundUp(count, sectorSize) : count;
+  const clone: Clone = { target, source, from, to, count, length, stamp, reached: to, next: from };
+  while (cloneSome(clone)) {
+    // Extent after extent: between two, the file is what it is.
+  }
+  while (clone.reached < to + length) {
+    const start = clone.reached;
+    clone.reached = withRoom(target.mp, () =>
+      target.mp.change('reflink', DROPS + 4, () => {
+        const reached = holeOnce(target, start, to + length);
+        finish(clone, reached, 0);
+        return reached;
+      }),
+    );
+  }
+  target.pages.invalidate(to, to + length);
+  target.mappingsChanged();
+}
+
+/** Shares up to BATCH extents in one transaction; false if none is left. */
+function cloneSome(clone: Clone): boolean {
+  const { target } = clone;
+  const { reached, next } = clone;
+  const size = target.size;
+  let inline = false;
+  let more: boolean;
+  try {
+    more = withRoom(target.mp, () =>
+      target.mp.change('reflink', BATCH * 4 + DROPS, () => {
+        clone.reached = reached;
+        clone.next = next;
+        let added = 0;
+        for (let i = 0; i < BATCH; i++) {
+          if (!findSource(clone)) return finish(clone, clone.reached, added) && false;
+          if (sourceExtent.inline) {
+            inline = true;
+            break;
+          }
+          added += cloneOne(clone);
+        }
+        finish(clone, clone.reached, added);
+        return true;
+      }),
+    );
+  } catch (error) {
+    if (target.size > size) target.setMemorySize(size);
+    throw error;
+  }
+  if (inline) cloneInline(clone);
+  return more;
+}
+
+/** Finds the next extent of the source in the range. */
+function findSource({ source, from, length, next }: Clone): boolean {
+  if (next >= from + length) return false;
+  const cursor = new TreeCursor(source.root);
+  try {
+    return seekExtent(cursor, source.ino, next, sourceExtent) && sourceExtent.pos < from + length;
+  } finally {
+    cursor.close();
+  }
+}
+
+/** Gives the target the part of `sourceExtent` that lies in the range; returns by how much its nbytes grows. */
+function cloneOne(clone: Clone): number {
+  const { target, from, to, length } = clone;
+  const start = Math.max(sourceExtent.pos, from);
+  const end = Math.min(sourceExtent.end, from + length);
+  const pos = start - from + to;
+  const stop = end - from + to;
+  const { bytes } = dropExtents(target, clone.reached, stop);
+  insertHole(target, clone.reached, pos);
+  clone.reached = stop;
+  clone.next = sourceExtent.end;
+  if (sourceExtent.hole) {
+    insertHole(target, pos, stop);
+    return -bytes;
+  }
+  shared.copyFrom(sourceExtent);
+  shared.offset += start - sourceExtent.pos;
+  shared.pos = pos;
+  shared.length = end - start;
+  insertExtent(target, shared, true);
+  const owner = { root: target.root.id, ino: target.ino, offset: shared.refOffset };
+  target.mp.refs.addData(shared.bytenr, shared.diskLength, owner, false);
+  return end - start - bytes;
+}
+
+/** Records how far the target got. */
+function finish({ target, to, count, stamp }: Clone, reached: number, added: number): boolean {
+  const size = Math.min(reached, to + count);
+  if (size > target.size) target.setMemorySize(size);
+  recordData(target, added, (view) => {
+    set.sequence(view, 0, get.sequence(view, 0) + 1);
+    if (stamp) setTimes(view, target.mp.now(), 'mtime', 'ctime');
+  });
+  return true;
+}
+
+/** The source is inline: its data begin the range. */
+function cloneInline(clone: Clone): void {
+  const { target, source, from, to } = clone;
+  const { sectorSize } = target.mp;
+  const pos = sourceExtent.pos - from + to;
+  const end = pos + sourceExtent.length;
+  const aligned = roundUp(end, sectorSize);
+  clone.next = sourceExtent.pos + sectorSize;
+  copyInline(target, source, pos, clone.reached, aligned);
+  clone.reached = aligned;
+  const size = Math.min(end, to + clone.count);
+  if (size > target.size) target.growSize(size);
+  target.mp.change('reflink', 2, () => finish(clone, aligned, 0));
+}

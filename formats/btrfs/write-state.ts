@@ -1,0 +1,159 @@
+/**
+ * What memory alone knows of a file's data on their way to the disk.
+ *
+ *     dirty pages ──reserved──▶ mapBlocks: an ordered extent has its place ──written──▶ endIo: items, references, sums
+ *
+ * Reserved are data bytes that dirty pages will take; nothing is allocated before write-back. An ordered extent is
+ * complete when each of its bytes was written or lost; only then does the file's tree hear of it, in one transaction.
+ *
+ * Mirrors: fs/btrfs/ordered-data.c, fs/btrfs/delalloc-space.c.
+ */
+import { FsError } from '../../core/errors.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import { roundUp } from '../../core/units.ts';
+import { FileExtent } from './file-extent.ts';
+import { readAt, seekExtent } from './file-extents.ts';
+import type { BtrfsInode } from './inode.ts';
+import type { BtrfsMount } from './mount.ts';
+import { TreeCursor } from './tree/cursor.ts';
+
+/** How the bytes go to the disk: to a new place, into preallocated space, over the old bytes, into the leaf. */
+export type OrderedKind = 'cow' | 'prealloc' | 'inplace' | 'inline';
+
+/** A range of a file that is being written to its place. */
+export interface Ordered {
+  readonly kind: OrderedKind;
+  readonly pos: number;
+  readonly length: number;
+  /** New place on disk, of `cow` only. */
+  readonly bytenr: number;
+  readonly diskLength: number;
+  readonly compression: number;
+  /** What goes into the leaf, of `inline` only. */
+  readonly data: Uint8Array | null;
+  /** Bytes that are neither written nor lost yet. */
+  left: number;
+  /** Ranges that were lost: pairs of file positions. */
+  readonly lost: number[];
+}
+
+/** What writing compressed has decided about the run of dirty bytes that it is in. */
+export interface CompressionPlan {
+  readonly start: number;
+  readonly end: number;
+  readonly compress: boolean;
+  /** The piece of 512 KiB that is being dealt with ends here. */
+  chunkEnd: number;
+  /** The rest of the piece goes uncompressed. */
+  plain: boolean;
+}
+
+export class WriteState {
+  ordered: Ordered[] = [];
+  /** Data bytes reserved for dirty pages; never more than these are. */
+  reserved = 0;
+  plan: CompressionPlan | null = null;
+  /** Cut to nothing: what replaces it goes to the disk when the file is closed. */
+  truncated = false;
+}
+
+/** Reserves data space for the blocks of [start, end) that are not dirty yet. @throws FsError ENOSPC */
+export function reserveDirty(ip: BtrfsInode, start: number, end: number): void {
+  settle(ip);
+  let bytes = 0;
+  const { pages } = ip;
+  if (pages.dirtyBlocks === 0) bytes = end - start;
+  else {
+    for (let at = start; at < end; ) {
+      const stop = pages.dirtyRunEnd(at, end);
+      if (!pages.isDirty(at)) bytes += stop - at;
+      at = stop;
+    }
+  }
+  if (bytes === 0) return;
+  ip.mp.groups.reserveData(bytes);
+  ip.writing.reserved += bytes;
+}
+
+/** Gives back what is reserved beyond what dirty pages need. */
+export function settle(ip: BtrfsInode): void {
+  const state = ip.writing;
+  const over = state.reserved - ip.pages.dirtyBytes;
+  if (over <= 0) return;
+  ip.mp.groups.releaseData(over);
+  state.reserved -= over;
+}
+
+/** Bytes got their place: the reservation has done its work. */
+export function useReservation(ip: BtrfsInode, bytes: number): void {
+  const used = Math.min(bytes, ip.writing.reserved);
+  if (used > 0) ip.mp.groups.releaseData(used);
+  ip.writing.reserved -= used;
+}
+
+/** Runs `act`; where it finds no space, writes everything back and commits, which frees what was replaced, and tries again. */
+export function withRoom<T>(mp: BtrfsMount, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'ENOSPC' || !giveRoom(mp)) throw error;
+    return act();
+  }
+}
+
+let givingRoom = false;
+
+/** Writes back what is dirty and commits. False: that is what is going on already. */
+function giveRoom(mp: BtrfsMount): boolean {
+  if (givingRoom || mp.trans.busy) return false;
+  givingRoom = true;
+  try {
+    for (const ip of mp.inodes.changed()) {
+      try {
+        writeback(ip);
+      } catch (error) {
+        ip.pages.writeError ??= error;
+      }
+      settle(ip);
+    }
+    if (mp.trans.running) mp.trans.commit();
+    return true;
+  } finally {
+    givingRoom = false;
+  }
+}
+
+const found = new FileExtent();
+
+/** Bytes of dirty blocks that lie in holes: they count in a file's blocks before they have a place. */
+export function delayedBytes(ip: BtrfsInode): number {
+  const { pages } = ip;
+  if (pages.dirtyBlocks === 0) return 0;
+  const end = roundUp(ip.size, pages.blockSize);
+  const cursor = new TreeCursor(ip.root);
+  let bytes = 0;
+  try {
+    for (let at = 0; at < end; ) {
+      const stop = pages.dirtyRunEnd(at, end);
+      if (pages.isDirty(at)) bytes += bytesInHoles(ip, cursor, at, stop);
+      at = stop;
+    }
+  } finally {
+    cursor.close();
+  }
+  return bytes;
+}
+
+function bytesInHoles(ip: BtrfsInode, cursor: TreeCursor, start: number, end: number): number {
+  let bytes = 0;
+  let pos = start;
+  let more = seekExtent(cursor, ip.ino, start, found);
+  while (more && found.pos < end) {
+    if (found.pos > pos) bytes += found.pos - pos;
+    const stop = found.inline ? roundUp(found.end, ip.mp.sectorSize) : found.end;
+    if (found.hole) bytes += Math.min(stop, end) - Math.max(found.pos, pos);
+    pos = Math.max(pos, stop);
+    more = cursor.next() && readAt(cursor, ip.ino, found);
+  }
+  return bytes + Math.max(0, end - pos);
+}
