@@ -28,12 +28,16 @@ import { dirChild, dirChildOf, dirEntries, dirLookup } from './dir.ts';
 import { FileData } from './file-data.ts';
 import { btrfsIomapOps } from './iomap.ts';
 import type { BtrfsMount } from './mount.ts';
+import { fsyncInode, touchInode } from './inode-write.ts';
+import { dedupeInode, reflinkInode } from './reflink.ts';
+import { fallocateInode } from './space.ts';
 import { inodeStat } from './stat.ts';
 import { INODE_FLAG_MASK, InodeFlag, InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
 import { readSymlink } from './symlink.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import type { TreeRoot } from './tree/root.ts';
+import { truncateInode } from './truncate.ts';
 import { WriteState } from './write-state.ts';
 import { getXattr, listXattrs } from './xattr.ts';
 
@@ -262,27 +266,27 @@ export class BtrfsInode implements Inode {
   }
 
   touch(): void {
-    throw notYet();
+    touchInode(this);
   }
 
-  truncate(_size: number): void {
-    throw notYet();
+  truncate(size: number): void {
+    truncateInode(this, size);
   }
 
-  reflink(_source: Inode, _sourcePos: number, _pos: number, _length: number): void {
-    throw notYet();
+  reflink(source: Inode, sourcePos: number, pos: number, length: number): void {
+    reflinkInode(this, this.sibling(source), sourcePos, pos, length);
   }
 
-  reflinkSome(_source: Inode, _sourcePos: number, _pos: number, _length: number): number {
-    throw notYet();
+  reflinkSome(source: Inode, sourcePos: number, pos: number, length: number): number {
+    return reflinkInode(this, this.sibling(source), sourcePos, pos, length, 'shorten');
   }
 
-  dedupe(_source: Inode, _sourcePos: number, _pos: number, _length: number): number | null {
-    throw notYet();
+  dedupe(source: Inode, sourcePos: number, pos: number, length: number): number | null {
+    return dedupeInode(this, this.sibling(source), sourcePos, pos, length);
   }
 
-  fallocate(_mode: FallocMode, _pos: number, _length: number, _keepSize: boolean): void {
-    throw notYet();
+  fallocate(mode: FallocMode, pos: number, length: number, keepSize: boolean): void {
+    fallocateInode(this, mode, pos, length, keepSize);
   }
 
   /** btrfs does not exchange ranges. */
@@ -295,8 +299,14 @@ export class BtrfsInode implements Inode {
     throw new FsError('ENOTTY');
   }
 
+  /** Another inode of this image. @throws FsError EXDEV */
+  private sibling(other: Inode): BtrfsInode {
+    if (!(other instanceof BtrfsInode) || other.mp !== this.mp) throw new FsError('EXDEV');
+    return other;
+  }
+
   fsync(_dataOnly: boolean): void {
-    if (this.changed) throw notYet();
+    fsyncInode(this);
   }
 
   create(_name: string, _mode: number): Inode {
