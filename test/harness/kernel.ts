@@ -26,15 +26,19 @@ const TOOLS = ['mkfs.xfs', 'xfs_io', 'xfs_repair', 'xfs_db', 'mount', 'umount', 
 
 /** Why the judges cannot be asked here, or null. */
 export function missingJudges(): string | null {
+  return missingTools(TOOLS, 'xfs');
+}
+
+/** Why these programs and a kernel with this file system cannot be had here, or null. */
+export function missingTools(tools: readonly string[], fstype: string): string | null {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root to mount';
   if (!existsSync('/dev/loop-control')) return 'needs loop devices';
   const folders = `${process.env.PATH ?? ''}:/sbin:/usr/sbin`.split(':');
-  const absent = TOOLS.filter((tool) => !folders.some((dir) => executable(join(dir, tool))));
+  const absent = tools.filter((tool) => !folders.some((dir) => executable(join(dir, tool))));
   if (absent.length > 0) return `needs ${absent.join(', ')}`;
-  if (!/\bxfs$/m.test(readFileSync('/proc/filesystems', 'utf8')) && run('modprobe', ['xfs']).status !== 0) {
-    return 'needs a kernel with XFS';
-  }
+  const known = readFileSync('/proc/filesystems', 'utf8').split('\n').some((line) => line.endsWith(`\t${fstype}`));
+  if (!known && run('modprobe', [fstype]).status !== 0) return `needs a kernel with ${fstype}`;
   return null;
 }
 

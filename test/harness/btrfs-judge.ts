@@ -1,0 +1,117 @@
+/** Outside judges of btrfs: mkfs.btrfs, btrfs check, and the kernel through loop mounts (one device or several). */
+import { mkdtempSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { missingTools, must, type Outcome, run } from './kernel.ts';
+import { scratch } from './scratch.ts';
+
+const MIB = 2 ** 20;
+
+/** A kind of btrfs that mkfs makes. */
+export interface BtrfsVariant {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Devices, all of the same size. */
+  readonly devices?: number;
+  readonly bytes?: number;
+  /** Words for the freshly made, mounted file system, `{}` standing for the mount point. */
+  readonly setup?: readonly (readonly string[])[];
+}
+
+/** Why btrfs cannot be judged here, or null. */
+export function missingBtrfsJudges(): string | null {
+  return missingTools(['mkfs.btrfs', 'btrfs', 'mount', 'umount', 'losetup'], 'btrfs');
+}
+
+/** Makes the images of a fresh file system in `dir`; returns their paths. */
+export function makeBtrfs(dir: string, variant: BtrfsVariant): string[] {
+  const paths = Array.from({ length: variant.devices ?? 1 }, (_, i) => join(dir, `${i}.img`));
+  for (const path of paths) {
+    writeFileSync(path, '');
+    truncateSync(path, variant.bytes ?? 320 * MIB);
+  }
+  must('mkfs.btrfs', '-q', '-f', ...variant.args, ...paths);
+  if (variant.setup !== undefined) {
+    withBtrfs(paths, (mount) => {
+      for (const words of variant.setup ?? []) {
+        const [program, ...rest] = words.map((word) => word.replace('{}', mount));
+        must(program as string, ...rest);
+      }
+    });
+  }
+  return paths;
+}
+
+const ROUTINE = [
+  /^Opening filesystem to check/,
+  /^Checking filesystem on /,
+  /^UUID: /,
+  /^\[\d+\/\d+\] (checking|skipped)/,
+  /^found \d+ bytes used, no error found/,
+  /^total (csum|tree|fs tree|extent tree) bytes: /,
+  /^btree space waste bytes: /,
+  /^file data blocks allocated: /,
+  /^ referenced /,
+  /^$/,
+];
+
+/** What `btrfs check` says beyond its routine; with `data`, it also reads all data. Nothing for a sound image. */
+export function checkComplaints(paths: readonly string[], data = false): string[] {
+  return withLoops(paths, (devices) => {
+    const args = ['check', ...(data ? ['--check-data-csum'] : []), devices[0] as string];
+    const outcome = run('btrfs', args, { seconds: 300 });
+    const lines = `${outcome.stdout}${outcome.stderr}`.split('\n');
+    const odd = lines.filter((line) => !ROUTINE.some((routine) => routine.test(line)));
+    if (outcome.status !== 0 && odd.length === 0) odd.push(`btrfs check: exit status ${outcome.status}`);
+    return odd;
+  });
+}
+
+/** Attaches the images to loop devices while `use` runs; one image needs none. */
+function withLoops<T>(paths: readonly string[], use: (devices: readonly string[]) => T): T {
+  if (paths.length === 1) return use(paths);
+  const loops = paths.map((path) => must('losetup', '--find', '--show', path).trim());
+  try {
+    must('btrfs', 'device', 'scan', ...loops);
+    return use(loops);
+  } finally {
+    run('btrfs', ['device', 'scan', '--forget', ...loops]);
+    for (const loop of loops) run('losetup', ['-d', loop]);
+  }
+}
+
+/** Mounts the images with Linux, calls `use` with the mount point, and unmounts. @throws Error if Linux refuses */
+export function withBtrfs<T>(paths: readonly string[], use: (dir: string) => T, options = ''): T {
+  const loops = paths.map((path) => must('losetup', '--find', '--show', path).trim());
+  const dir = mkdtempSync(join(scratch(), 'mnt-'));
+  try {
+    if (loops.length > 1) must('btrfs', 'device', 'scan', ...loops);
+    const outcome = run('mount', ['-t', 'btrfs', ...(options === '' ? [] : ['-o', options]), loops[0] as string, dir]);
+    if (outcome.status !== 0) throw new Error(`Linux does not mount ${paths[0]}: ${outcome.stderr}${kernelWords()}`);
+    try {
+      return use(dir);
+    } finally {
+      unmount(dir);
+    }
+  } finally {
+    rmdirSync(dir);
+    if (loops.length > 1) run('btrfs', ['device', 'scan', '--forget', ...loops]);
+    for (const loop of loops) run('losetup', ['-d', loop]);
+  }
+}
+
+function unmount(dir: string): void {
+  let outcome: Outcome = run('umount', [dir]);
+  for (let i = 0; i < 50 && outcome.status !== 0 && /busy/.test(outcome.stderr); i++) {
+    run('sleep', ['0.1']);
+    outcome = run('umount', [dir]);
+  }
+  if (outcome.status !== 0) run('umount', ['-l', dir]);
+}
+
+function kernelWords(): string {
+  const lines = run('dmesg', []).stdout.split('\n');
+  return lines
+    .filter((line) => /BTRFS/.test(line))
+    .slice(-6)
+    .join('; ');
+}
