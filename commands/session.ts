@@ -102,7 +102,7 @@ export class Session {
     // On an image that was opened read-only, what can be opened at all is opened for reading.
     const reading = mount.fs.readOnly && !flags.create && !flags.truncate;
     const allowed = reading ? { ...flags, readOnly: true } : flags;
-    const file = OpenFile.open(mount, path, name, allowed, mode & ~this.umask);
+    const file = OpenFile.open(mount, path, name, allowed, mode);
     this.files.push(file);
     this.current = file;
     return file;

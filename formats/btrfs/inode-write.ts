@@ -16,6 +16,7 @@ import { readAt, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
 import { InodeFlag, InodeItem } from './structure/inode.ts';
 import { TreeCursor } from './tree/cursor.ts';
+import type { TreeRoot } from './tree/root.ts';
 import { settle } from './write-state.ts';
 
 const S_ISUID = 0o4000;
@@ -45,6 +46,16 @@ export function updateInode(ip: BtrfsInode, change: (view: DataView) => void): v
     set.transid(view, 0, ip.mp.trans.id);
     change(view);
   });
+  touchRoot(ip.root);
+}
+
+/** The tree changes now: its ROOT_ITEM, which is written at commit, says when. Inside mp.change(). */
+export function touchRoot(root: TreeRoot): void {
+  const { item, mp } = root;
+  if (item === null) return;
+  const { seconds, nanoseconds } = mp.now();
+  item.ctransid = mp.trans.id;
+  item.ctime = { sec: seconds, nsec: nanoseconds };
 }
 
 /** Content is about to change: mtime and ctime become now, set-id bits go. */

@@ -117,6 +117,12 @@ export class BtrfsInode implements Inode {
     }
   }
 
+  /** The item was deleted. */
+  markGone(): void {
+    this.found = false;
+    this.memorySize = -1;
+  }
+
   /** @throws FsError EUCLEAN for an item that no inode can have */
   check(): void {
     const { mode } = this;
