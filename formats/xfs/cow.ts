@@ -15,6 +15,7 @@
 
 import { freeExtent } from './alloc/free.ts';
 import { cowFree, refcountDecrease } from './alloc/refcount.ts';
+import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
 import { mapExtent, replaceExtent } from './bmap-edit.ts';
 import { punchDelalloc } from './delalloc.ts';
 import { Extent } from './extent.ts';
@@ -50,6 +51,7 @@ export function endCow(ip: XfsInode, pos: number, length: number, marked = false
         remap(tp, ip, piece);
         next = piece.end;
         count++;
+        if (mayHaveBeenCut(piece.count)) break;
       }
       return next;
     });
@@ -73,8 +75,8 @@ function nextStaged(ip: XfsInode, off: number, end: number, out: Extent, marked 
 /** Replaces what the data fork has at the start of `piece` by it; cuts `piece` to what one step can replace. */
 function remap(tp: Trans, ip: XfsInode, piece: Extent): void {
   readMapping(ip, piece.off, piece.count, old);
-  piece.count = old.count;
   const { block, real } = old;
+  piece.count = real ? refcountReach(ip.mp, block, old.count, 'start') : old.count;
   cowFree(tp, piece.block, piece.count);
   piece.unwritten = false;
   if (!real) {

@@ -11,6 +11,7 @@ import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { checkRemapRange, type RemapKind, type RemapLimits, sameBytes } from '../../core/vfs/remap.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
+import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
 import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
@@ -134,7 +135,9 @@ export function remapRange(
       done = mp.transact('reflink', (tp) => {
         let next = start;
         for (let i = 0; i < BATCH && next < count; i++) {
-          next += remapOne(tp, target, source, from + next, to + next, count - next, newSize);
+          const n = remapOne(tp, target, source, from + next, to + next, count - next, newSize);
+          next += n;
+          if (mayHaveBeenCut(n)) break;
         }
         return next;
       });
@@ -162,7 +165,9 @@ function remapOne(
     throw corrupt({ structure: `inode ${source.ino}`, rule: `delayed extent at file block ${from} after writeback` });
   }
   readMapping(target, to, sourceMap.count, targetMap);
-  const n = targetMap.count;
+  let n = targetMap.count;
+  if (targetMap.real) n = refcountReach(target.mp, targetMap.block, n, 'start');
+  if (sourceMap.written) n = refcountReach(target.mp, sourceMap.block, n, 'start');
   if (sourceMap.block === targetMap.block) {
     if (sourceMap.block !== HOLE && sourceMap.unwritten !== targetMap.unwritten) {
       throw corrupt({

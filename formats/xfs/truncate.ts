@@ -11,6 +11,7 @@ import { truncatePage, zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { freeExtent } from './alloc/free.ts';
 import { refcountDecrease } from './alloc/refcount.ts';
+import { refcountReach } from './alloc/refcount-reach.ts';
 import { unmapExtent } from './bmap-edit.ts';
 import { forkBefore } from './bmap-fork.ts';
 import { cancelCow } from './cow.ts';
@@ -95,17 +96,24 @@ export function unmapSome(tp: Trans, ip: XfsInode, first: number, end: number): 
   let to = end;
   for (let i = 0; i < BATCH; i++) {
     if (!forkBefore(ip, 'data', to, found) || found.end <= first) return first;
-    const off = Math.max(found.off, first);
-    const count = Math.min(found.end, to) - off;
+    let off = Math.max(found.off, first);
+    let count = Math.min(found.end, to) - off;
+    let cut = false;
     if (count > 0) {
+      const shared = isReflinked(ip);
+      const whole = count;
+      if (shared) count = refcountReach(tp.mp, found.block + (off - found.off), count, 'end');
+      cut = count < whole;
+      off += whole - count;
       const block = found.block + (off - found.off);
       logInode(tp, ip);
       unmapExtent(tp, ip, 'data', off, count);
-      if (isReflinked(ip)) refcountDecrease(tp, block, count);
+      if (shared) refcountDecrease(tp, block, count);
       else freeExtent(tp, block, count, 'skip');
     }
     to = off;
     if (to <= first) return first;
+    if (cut) return to;
   }
   return to;
 }

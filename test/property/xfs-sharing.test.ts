@@ -4,6 +4,7 @@
  * which is what Linux keeps.
  */
 import * as assert from 'uvu/assert';
+import { bufferedWrite } from '../../core/iomap/write.ts';
 import { allocExtent } from '../../formats/xfs/alloc/alloc.ts';
 import { hasCowLeftovers, recoverCowLeftovers } from '../../formats/xfs/alloc/cow-leftovers.ts';
 import { freeExtent } from '../../formats/xfs/alloc/free.ts';
@@ -11,6 +12,7 @@ import { cowAlloc, cowFree, findShared, refcountDecrease, refcountIncrease } fro
 import { rmapConvert, rmapMap, rmapUnmap } from '../../formats/xfs/alloc/rmap.ts';
 import { refcountbtCursor } from '../../formats/xfs/btree/refcount.ts';
 import { rmapbtCursor } from '../../formats/xfs/btree/rmap.ts';
+import type { XfsInode } from '../../formats/xfs/inode.ts';
 import type { XfsMount } from '../../formats/xfs/mount.ts';
 import type { Trans } from '../../formats/xfs/trans.ts';
 import { missingJudges, repairComplaints } from '../harness/kernel.ts';
@@ -291,5 +293,41 @@ function play(args: string, steps: number, span: number): void {
 sharing('4 KiB blocks', () => play('', rounds(2500), 3000));
 sharing('1 KiB blocks with rmap, crowded', () => play('-b size=1024 -m rmapbt=1', rounds(3000), 1200));
 sharing('1 KiB blocks with rmap, spread', () => play('-b size=1024 -m rmapbt=1', rounds(5000), 20_000));
+
+sharing('an extent of many counts is counted down, up and replaced in a chain of transactions', () => {
+  const path = freshImage('-b size=1024 -m rmapbt=1');
+  const fs = openImage(path, new Random(1));
+  const root = fs.root();
+  const blocks = 4096;
+  const [whole, pieces, copy] = ['whole', 'pieces', 'copy'].map((name) => root.create(name, 0o644)) as XfsInode[];
+  bufferedWrite(whole as XfsInode, 0, new Uint8Array(blocks * 1024).fill(0x61));
+  whole?.fsync(false);
+  assert.is(whole?.dataFork.nextents, 1);
+  for (let at = 0; at < blocks; at += 2) pieces?.reflink(whole as XfsInode, at * 1024, at * 1024, 1024);
+  const count = (name: string, act: () => void): void => {
+    const { transact } = fs.mp;
+    let steps = 0;
+    fs.mp.transact = (what, fn) => {
+      steps++;
+      return transact(what, fn);
+    };
+    act();
+    fs.mp.transact = transact;
+    assert.ok(steps >= blocks / 512, `${name}: ${steps} transactions`);
+    checkSpace(fs.mp);
+  };
+  count('reflink', () => copy?.reflink(whole as XfsInode, 0, 0, blocks * 1024));
+  count('reflink over it', () => copy?.reflink(pieces as XfsInode, 0, 0, (blocks - 1) * 1024));
+  count('copy on write', () => {
+    bufferedWrite(whole as XfsInode, 0, new Uint8Array(blocks * 1024).fill(0x62));
+    whole?.fsync(false);
+  });
+  copy?.reflink(whole as XfsInode, 0, 0, blocks * 1024);
+  for (let at = 0; at < blocks; at += 2) pieces?.reflink(whole as XfsInode, at * 1024, at * 1024, 1024);
+  copy?.truncate(0);
+  count('truncate', () => whole?.truncate(0));
+  fs.unmount();
+  assert.equal(repairComplaints(path), []);
+});
 
 sharing.run();

@@ -10,6 +10,7 @@ import { visitOverlap } from '../btree/overlap.ts';
 import { rmapbtCursor } from '../btree/rmap.ts';
 import type { XfsMount } from '../mount.ts';
 import { RmapOwner } from '../structure/btree-format.ts';
+import { freeRealtime } from './rt-bitmap.ts';
 
 /** Owners that are no inode; the code is the low half of the kernel's FMR_OWNER number, with its type ('X' or 0). */
 export type FsmapSpecial = 'free' | 'unknown' | 'fs' | 'log' | 'ag' | 'inobt' | 'inodes' | 'refc' | 'cow';
@@ -73,6 +74,7 @@ export function fsmap(
 ): void {
   if (device === 'data') mapData(mp, range, visit);
   else if (device === 'log') mapLog(mp, range, visit);
+  else mapRealtime(mp, range, visit);
 }
 
 class Reporter {
@@ -182,4 +184,24 @@ function mapLog(mp: XfsMount, range: FsmapRange, visit: (entry: FsmapEntry) => b
   const length = mp.logBlocks * mp.blockSize;
   if (mp.logDevice === mp.device || range.start >= mp.blockSize) return;
   visit({ ...emptyEntry('log'), length, owner: 'log' });
+}
+
+/** The realtime section: what its bitmap calls free, and gaps of unknown owner. */
+function mapRealtime(mp: XfsMount, range: FsmapRange, visit: (entry: FsmapEntry) => boolean): void {
+  const unit = mp.rtExtSize * mp.blockSize;
+  const end = mp.sb.rextents * unit;
+  const start = range.start - (range.start % SECTOR);
+  if (start >= end) return;
+  const lastByte = Math.min(end, range.end - (range.end % SECTOR) + SECTOR) - 1;
+  const reporter = new Reporter('realtime', start, 'unknown', visit);
+  for (const free of freeRealtime(mp, Math.floor(start / unit), Math.floor(lastByte / unit))) {
+    if (!reporter.gap(free.start * unit)) return;
+    const { entry } = reporter;
+    Object.assign(entry, emptyEntry('realtime'));
+    entry.physical = free.start * unit;
+    entry.length = free.count * unit;
+    entry.owner = 'free';
+    if (!reporter.show()) return;
+  }
+  reporter.gap(lastByte + 1);
 }
