@@ -28,6 +28,12 @@ import { dirChild, dirChildOf, dirEntries, dirLookup } from './dir.ts';
 import { FileData } from './file-data.ts';
 import { btrfsIomapOps } from './iomap.ts';
 import type { BtrfsMount } from './mount.ts';
+import { createFile, makeDirectory, makeNode, makeSymlink, makeUnnamed } from './names/create.ts';
+import { evictIfUnused } from './names/evict.ts';
+import { linkInode, removeDirectory, unlinkName } from './names/link.ts';
+import { renameName } from './names/rename.ts';
+import { setAttributes, setFileFlags } from './names/set-attr.ts';
+import { removeXattr, setXattr } from './names/set-xattr.ts';
 import { fsyncInode, touchInode } from './inode-write.ts';
 import { dedupeInode, reflinkInode } from './reflink.ts';
 import { fallocateInode } from './space.ts';
@@ -269,6 +275,7 @@ export class BtrfsInode implements Inode {
 
   release(): void {
     this.users = Math.max(0, this.users - 1);
+    evictIfUnused(this);
   }
 
   touch(): void {
@@ -315,66 +322,57 @@ export class BtrfsInode implements Inode {
     fsyncInode(this);
   }
 
-  create(_name: string, _mode: number): Inode {
-    throw notYet();
+  create(name: string, mode: number): Inode {
+    return createFile(this, name, mode);
   }
 
-  mkdir(_name: string, _mode: number): Inode {
-    throw notYet();
+  mkdir(name: string, mode: number): Inode {
+    return makeDirectory(this, name, mode);
   }
 
-  symlink(_name: string, _target: string): Inode {
-    throw notYet();
+  symlink(name: string, target: string): Inode {
+    return makeSymlink(this, name, target);
   }
 
-  mknod(
-    _name: string,
-    _kind: 'fifo' | 'socket' | 'char' | 'block',
-    _mode: number,
-    _device: DeviceNumber | null,
-  ): Inode {
-    throw notYet();
+  mknod(name: string, kind: 'fifo' | 'socket' | 'char' | 'block', mode: number, device: DeviceNumber | null): Inode {
+    return makeNode(this, name, kind, mode, device);
   }
 
-  tmpfile(_mode: number): Inode {
-    throw notYet();
+  tmpfile(mode: number): Inode {
+    return makeUnnamed(this, mode);
   }
 
-  link(_name: string, _inode: Inode): void {
-    throw notYet();
+  link(name: string, inode: Inode): void {
+    linkInode(this, name, this.sibling(inode));
   }
 
-  unlink(_name: string): void {
-    throw notYet();
+  unlink(name: string): void {
+    unlinkName(this, name);
   }
 
-  rmdir(_name: string): void {
-    throw notYet();
+  rmdir(name: string): void {
+    removeDirectory(this, name);
   }
 
-  rename(_name: string, _target: Inode, _newName: string, _mode: RenameMode = 'replace'): void {
-    throw notYet();
+  rename(name: string, target: Inode, newName: string, mode: RenameMode = 'replace'): void {
+    renameName(this, name, this.sibling(target), newName, mode);
   }
 
-  setAttr(_change: AttrChange): void {
-    throw notYet();
+  setAttr(change: AttrChange): void {
+    setAttributes(this, change);
   }
 
-  setFlags(_change: FlagsChange): void {
-    throw notYet();
+  setFlags(change: FlagsChange): void {
+    setFileFlags(this, change);
   }
 
-  setXattr(_namespace: XattrNamespace, _name: string, _value: Uint8Array, _mode: XattrMode = 'any'): void {
-    throw notYet();
+  setXattr(namespace: XattrNamespace, name: string, value: Uint8Array, mode: XattrMode = 'any'): void {
+    setXattr(this, namespace, name, value, mode);
   }
 
-  removeXattr(_namespace: XattrNamespace, _name: string): void {
-    throw notYet();
+  removeXattr(namespace: XattrNamespace, name: string): void {
+    removeXattr(this, namespace, name);
   }
-}
-
-function notYet(): FsError {
-  return new FsError('EOPNOTSUPP');
 }
 
 function bytesOf(view: DataView, at: number, size: number): Uint8Array {

@@ -5,6 +5,7 @@
 import { FsError } from '../../../core/errors.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { updateInode } from '../inode-write.ts';
+import type { BtrfsMount } from '../mount.ts';
 import { Incompat } from '../structure/features.ts';
 import { InodeFlag, InodeItem } from '../structure/inode.ts';
 import { getXattr } from '../xattr.ts';
@@ -44,8 +45,8 @@ export function putCompression(ip: BtrfsInode, value: string, change?: (view: Da
   if (value === '') dropXattr(ip, COMPRESSION);
   else putXattr(ip, COMPRESSION, Buffer.from(value, 'latin1'));
   const kind = kindOf(value);
-  if (kind === 'lzo') setIncompat(ip, Incompat.COMPRESS_LZO);
-  else if (kind === 'zstd') setIncompat(ip, Incompat.COMPRESS_ZSTD);
+  if (kind === 'lzo') setIncompat(ip.mp, Incompat.COMPRESS_LZO);
+  else if (kind === 'zstd') setIncompat(ip.mp, Incompat.COMPRESS_ZSTD);
   updateInode(ip, (view) => {
     InodeItem.set.flags(view, 0, compressionFlags(InodeItem.get.flags(view, 0), value) >>> 0);
     change?.(view);
@@ -53,8 +54,8 @@ export function putCompression(ip: BtrfsInode, value: string, change?: (view: Da
 }
 
 /** The image needs this feature from now on. */
-export function setIncompat(ip: BtrfsInode, bit: bigint): void {
-  const { sb, trans } = ip.mp;
+export function setIncompat(mp: BtrfsMount, bit: bigint): void {
+  const { sb, trans } = mp;
   const before = sb.incompat_flags;
   if ((before & bit) !== 0n) return;
   sb.incompat_flags |= bit;

@@ -1,0 +1,49 @@
+/** What can be set of subvolumes: which one is opened by default, and whether one is read-only (kernel: ioctl.c). */
+import { FsError } from '../../../core/errors.ts';
+import { encodeName } from '../../../core/vfs/names.ts';
+import { findEntry } from '../dir-items.ts';
+import type { BtrfsMount } from '../mount.ts';
+import { nameHash } from '../name-hash.ts';
+import { setIncompat } from '../names/properties.ts';
+import { findSubvolume } from '../subvolume.ts';
+import { DirItem } from '../structure/dir.ts';
+import { Incompat } from '../structure/features.ts';
+import { ItemType, Key } from '../structure/key.ts';
+import { ROOT_SUBVOL_RDONLY } from '../structure/root.ts';
+import { TreeCursor } from '../tree/cursor.ts';
+import type { TreeRoot } from '../tree/root.ts';
+
+/** Linux opens subvolume `id` from now on, unless told otherwise. @throws FsError ENOENT, EROFS, EUCLEAN */
+export function setDefaultSubvolume(mp: BtrfsMount, id: number): void {
+  const root = findSubvolume(mp, id);
+  if (root === null) throw new FsError('ENOENT', { detail: `no subvolume ${id}` });
+  const name = encodeName('default');
+  mp.change('set default', 2, () => {
+    const cursor = new TreeCursor(mp.treeRoot);
+    try {
+      const found = cursor.search(new Key(mp.sb.root_dir_objectid, ItemType.DIR_ITEM, nameHash(name)));
+      if (!found) throw new FsError('ENOENT', { detail: 'the root tree names no default subvolume' });
+      cursor.edit();
+      const entry = findEntry(cursor, name);
+      if (entry === null) throw new FsError('ENOENT', { detail: 'the root tree names no default subvolume' });
+      DirItem.set.location(cursor.view, entry.at, new Key(id, ItemType.ROOT_ITEM, root.keyOffset));
+    } finally {
+      cursor.close();
+    }
+    setIncompat(mp, Incompat.DEFAULT_SUBVOL);
+  });
+}
+
+/** Makes a subvolume read-only, or not. @throws FsError EROFS */
+export function setReadOnly(root: TreeRoot, readOnly: boolean): void {
+  const { item, mp } = root;
+  if (item === null || root.readOnly === readOnly) return;
+  mp.change('subvolume flags', 1, () => {
+    const before = item.flags;
+    item.flags = readOnly ? before | ROOT_SUBVOL_RDONLY : before & ~ROOT_SUBVOL_RDONLY;
+    mp.trans.markRoot(root);
+    mp.trans.onUndo(() => {
+      item.flags = before;
+    });
+  });
+}
