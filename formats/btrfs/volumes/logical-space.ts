@@ -42,6 +42,7 @@ export class LogicalSpace {
   raw!: DataFace;
   private readonly geometry: SpaceGeometry;
   private readonly place = new Place();
+  private writing = false;
 
   constructor(members: Members, geometry: SpaceGeometry) {
     this.members = members;
@@ -185,6 +186,7 @@ export class LogicalSpace {
 
   /** Writes to every copy, and keeps parity. Not durable before flush(). @throws FsError EIO, EROFS */
   write(bytenr: number, from: Uint8Array): void {
+    this.prepareWrite();
     const chunk = this.chunks.get(bytenr, from.length);
     const offset = bytenr - chunk.logical;
     if (chunk.parity) return writeRows(chunk, offset, from);
@@ -203,11 +205,18 @@ export class LogicalSpace {
 
   /** Writes the buffers one after the other from `bytenr` on. @throws FsError EIO, EROFS */
   writev(bytenr: number, from: readonly Uint8Array[]): void {
+    this.prepareWrite();
     let length = 0;
     for (const part of from) length += part.length;
     const chunk = this.chunks.get(bytenr, length);
     if (chunk.parity || chunk.dataStripes > 1) return this.write(bytenr, Buffer.concat(from));
     for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
+  }
+
+  private prepareWrite(): void {
+    if (this.writing) return;
+    this.members.enableWrites();
+    this.writing = true;
   }
 
   /** All that was written is durable on every device. */

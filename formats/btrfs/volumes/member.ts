@@ -2,9 +2,8 @@
 import type { Device } from '../../../core/device/device.ts';
 import { FsError } from '../../../core/errors.ts';
 import { DevItem } from '../structure/chunk.ts';
-import { SUPER_MAGIC, SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
-
-const PRIMARY = SUPER_OFFSETS[0] as number;
+import { SUPER_MAGIC, SuperBlock } from '../structure/superblock.ts';
+import { readSuperblock } from '../superblock.ts';
 
 /** What a superblock says about the device it lies on. */
 export interface Identity {
@@ -17,12 +16,9 @@ export interface Identity {
   readonly numDevices: number;
 }
 
-/** Reads who a device is from its primary superblock; null if there is none. */
-export function identify(device: Device): Identity | null {
-  if (device.size < PRIMARY + SUPER_SIZE) return null;
-  const bytes = new Uint8Array(SUPER_SIZE);
-  device.read(PRIMARY, bytes);
-  return identityOf(bytes);
+/** Who a device is, by the newest good copy of its superblock. @throws FsError EINVAL no btrfs, EUCLEAN */
+export function identify(device: Device): Identity {
+  return identityOf(readSuperblock(device).bytes) as Identity;
 }
 
 /** The identity in the bytes of a superblock; null if they are none. */

@@ -26,10 +26,9 @@ export class Members {
   private beside: Candidate[] | null = null;
   private readonly seeds = new Set<string>();
 
-  /** @throws FsError EINVAL when a named device is no btrfs or two claim the same id */
+  /** @throws FsError EINVAL when a named device is no btrfs or two claim the same id, EUCLEAN */
   constructor(first: Device, devices: readonly Device[]) {
     const identity = identify(first);
-    if (identity === null) throw new FsError('EINVAL', { path: first.name, detail: 'no btrfs superblock' });
     this.first = first;
     this.fsid = identity.devFsid;
     this.join(first, identity);
@@ -103,7 +102,6 @@ export class Members {
 
   private takeNamed(device: Device): void {
     const identity = identify(device);
-    if (identity === null) throw new FsError('EINVAL', { path: device.name, detail: 'no btrfs superblock' });
     if (identity.devFsid === this.fsid) this.join(device, identity);
     else this.strangers.set(identity.uuid, { device, identity });
   }
@@ -130,7 +128,8 @@ export class Members {
       if (this.found.length >= wanted) return;
       if (this.found.some((member) => member.devid === identity.devid)) continue;
       const best = choose(mine.filter((candidate) => candidate.identity.devid === identity.devid));
-      this.join(this.open(best), best.identity);
+      const device = this.open(best);
+      this.join(device, identify(device));
     }
   }
 
