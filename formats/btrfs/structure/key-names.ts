@@ -130,3 +130,8 @@ export function objectidName(objectid: number): string | null {
 export function treeText(id: number): string {
   return treeName(id) ?? `tree ${id}`;
 }
+
+/** True for ids of trees that hold files: the first tree and subvolumes. */
+export function isFsTree(id: number): boolean {
+  return id === Objectid.FS_TREE || id >= Objectid.FIRST_FREE;
+}

@@ -51,15 +51,17 @@ export const RootBackup = struct('btrfs_root_backup', 168, {
   unused_8: bytes(10),
 });
 
-/** A structure as a field of another, decoded with it. */
-function nested<V extends object>(inner: {
-  size: number;
+interface Nestable<V> {
+  readonly size: number;
   decode(view: DataView, base: number): V;
-  encode(view: DataView, base: number, v: V): void;
-}): FieldType<V> {
+  encode(view: DataView, base: number, values: Partial<V>): void;
+}
+
+/** A structure as a field of another, decoded with it. */
+function nested<S extends Nestable<object>>(inner: S): FieldType<ReturnType<S['decode']>> {
   return {
     size: inner.size,
-    getter: (offset) => (view, base) => inner.decode(view, base + offset),
+    getter: (offset) => (view, base) => inner.decode(view, base + offset) as ReturnType<S['decode']>,
     setter: (offset) => (view, base, value) => inner.encode(view, base + offset, value),
     format: (value) => JSON.stringify(value),
   };

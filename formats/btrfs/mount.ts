@@ -1,0 +1,257 @@
+/**
+ * One btrfs image in use: superblock, features, devices, trees. Opening reads the superblock, the system chunks, the
+ * chunk tree (from then on every logical address can be read), then the root tree; every other tree is opened when it
+ * is first asked for.
+ */
+import type { Device } from '../../core/device/device.ts';
+import { corrupt, FsError } from '../../core/errors.ts';
+import type { Tracer } from '../../core/iomap/trace.ts';
+import type { MountOptions } from '../../core/vfs/filesystem.ts';
+import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { ChecksumKind } from './checksum.ts';
+import { Header } from './structure/block.ts';
+import { CompatRo, Incompat, judgeFeatures } from './structure/features.ts';
+import { ItemType, Key, Objectid } from './structure/key.ts';
+import { treeText } from './structure/key-names.ts';
+import { ROOT_ITEM_LEGACY_SIZE, RootItem } from './structure/root.ts';
+import type { SuperValues } from './structure/superblock.ts';
+import { type FoundSuper, metadataUuid, readSuperblock } from './superblock.ts';
+import { TreeBlocks } from './tree/blocks.ts';
+import { TreeCursor } from './tree/cursor.ts';
+import { type RootItemValues, TreeRoot } from './tree/root.ts';
+import { LogicalSpace } from './volumes/logical-space.ts';
+import { Members } from './volumes/members.ts';
+
+/** Clean tree blocks kept in memory, bytes. */
+const BLOCK_CACHE = 64 * 1024 * 1024;
+
+/** Feature bits of the superblock as questions. */
+export interface Features {
+  readonly mixedGroups: boolean;
+  readonly skinnyMetadata: boolean;
+  readonly noHoles: boolean;
+  readonly extendedIref: boolean;
+  readonly raid56: boolean;
+  readonly metadataUuid: boolean;
+  readonly simpleQuota: boolean;
+  readonly freeSpaceTree: boolean;
+  readonly freeSpaceTreeValid: boolean;
+  readonly blockGroupTree: boolean;
+  readonly verity: boolean;
+}
+
+export class BtrfsMount {
+  readonly options: MountOptions;
+  /** Every change is refused with EROFS. */
+  readonly readOnly: boolean;
+  /** What the user must know about what is shown: damaged copies, missing devices, unknown features. */
+  readonly notes: string[] = [];
+  /** The superblock as the last commit left it; the commit changes it. */
+  readonly sb: SuperValues;
+  readonly features: Features;
+  readonly csum: ChecksumKind;
+  readonly sectorSize: number;
+  readonly nodeSize: number;
+  /** What tree blocks carry. */
+  readonly fsid: Uint8Array;
+  readonly members: Members;
+  readonly space: LogicalSpace;
+  readonly blocks: TreeBlocks;
+  readonly chunkRoot: TreeRoot;
+  treeRoot: TreeRoot;
+  tracer: Tracer | null = null;
+  private readonly roots = new Map<number, TreeRoot>();
+  private uuidOfChunkTree: Uint8Array | null = null;
+
+  constructor(found: FoundSuper, members: Members, options: MountOptions) {
+    const sb = found.values;
+    this.options = options;
+    this.sb = sb;
+    this.csum = found.csum;
+    this.sectorSize = sb.sectorsize;
+    this.nodeSize = sb.nodesize;
+    this.fsid = metadataUuid(sb).slice();
+    this.features = featuresOf(sb);
+    const verdict = judgeFeatures(sb.incompat_flags, sb.compat_ro_flags);
+    if (verdict.refused !== null) throw new FsError('EINVAL', { detail: verdict.refused });
+    this.readOnly = options.readOnly || verdict.readOnly !== null;
+    if (verdict.readOnly !== null) this.notes.push(`read-only: ${verdict.readOnly}`);
+    this.notes.push(...found.notes);
+    this.members = members;
+    this.space = new LogicalSpace(members, { sectorSize: sb.sectorsize, mixedGroups: this.features.mixedGroups });
+    this.blocks = this.openBlocks();
+    this.space.addSystemChunks(sb.sys_chunk_array, sb.sys_chunk_array_size);
+    this.chunkRoot = new TreeRoot(
+      this,
+      Objectid.CHUNK_TREE,
+      at(sb.chunk_root, sb.chunk_root_level, sb.chunk_root_generation),
+      null,
+    );
+    this.readChunks();
+    this.treeRoot = new TreeRoot(this, Objectid.ROOT_TREE, at(sb.root, sb.root_level, sb.generation), null);
+  }
+
+  get devRoot(): TreeRoot {
+    return this.root(Objectid.DEV_TREE);
+  }
+
+  extentRoot(): TreeRoot {
+    return this.root(Objectid.EXTENT_TREE);
+  }
+
+  csumRoot(): TreeRoot {
+    return this.root(Objectid.CSUM_TREE);
+  }
+
+  /** The free-space tree, null if the image has none. @throws FsError EUCLEAN if it is missing */
+  freeSpaceRoot(): TreeRoot | null {
+    return this.features.freeSpaceTree ? this.root(Objectid.FREE_SPACE_TREE) : null;
+  }
+
+  /** The tree with the BLOCK_GROUP_ITEMs. */
+  blockGroupRoot(): TreeRoot {
+    return this.root(this.features.blockGroupTree ? Objectid.BLOCK_GROUP_TREE : Objectid.EXTENT_TREE);
+  }
+
+  /** The quota tree, null if quotas are off. */
+  quotaRoot(): TreeRoot | null {
+    return this.rootOrNull(Objectid.QUOTA_TREE);
+  }
+
+  /** The tree that finds subvolumes by uuid, null if there is none. */
+  uuidRoot(): TreeRoot | null {
+    return this.rootOrNull(Objectid.UUID_TREE);
+  }
+
+  /** The tree with this id; the same object every time. @throws FsError ENOENT, EUCLEAN */
+  root(id: number): TreeRoot {
+    const root = this.rootOrNull(id);
+    if (root !== null) return root;
+    throw new FsError('ENOENT', { detail: `no ${treeText(id)}` });
+  }
+
+  /** As root(), null if there is none. @throws FsError EUCLEAN */
+  rootOrNull(id: number): TreeRoot | null {
+    const known = this.roots.get(id);
+    if (known !== undefined) return known;
+    if (id === Objectid.ROOT_TREE) return this.treeRoot;
+    if (id === Objectid.CHUNK_TREE) return this.chunkRoot;
+    const root = this.readRoot(id);
+    if (root !== null) this.roots.set(id, root);
+    return root;
+  }
+
+  /** The trees that were asked for so far. */
+  openRoots(): Iterable<TreeRoot> {
+    return this.roots.values();
+  }
+
+  /** Makes a tree that was made just now known to root(). */
+  addRoot(root: TreeRoot): void {
+    this.roots.set(root.id, root);
+  }
+
+  /** The tree is gone. */
+  forgetRoot(id: number): void {
+    this.roots.delete(id);
+  }
+
+  now(): Timestamp {
+    return this.options.now();
+  }
+
+  private openBlocks(): TreeBlocks {
+    const { sb, features } = this;
+    const ownsFsid = (bytes: Uint8Array, offset: number): boolean => {
+      for (let i = 0; i < 16; i++) {
+        if (bytes[offset + i] !== this.fsid[i])
+          return this.members.owns(Buffer.from(bytes).toString('hex', offset, offset + 16));
+      }
+      return true;
+    };
+    return new TreeBlocks({
+      reader: this.space,
+      context: {
+        csum: this.csum,
+        sectorSize: this.sectorSize,
+        nodeSize: this.nodeSize,
+        skinnyMetadata: features.skinnyMetadata,
+        readOnly: this.readOnly,
+        generation: () => sb.generation,
+        ownsFsid,
+      },
+      capacityBytes: BLOCK_CACHE,
+      fsid: this.fsid,
+      chunkTreeUuid: () => this.chunkTreeUuid(),
+      transid: () => sb.generation + 1,
+    });
+  }
+
+  private chunkTreeUuid(): Uint8Array {
+    this.uuidOfChunkTree ??= Header.get.chunk_tree_uuid(this.chunkRoot.node().view, 0);
+    return this.uuidOfChunkTree;
+  }
+
+  /** Devices and chunks; the devices come first in the tree. */
+  private readChunks(): void {
+    const cursor = new TreeCursor(this.chunkRoot);
+    for (let more = cursor.first(); more; more = cursor.next()) {
+      const { key, view, at: place, size } = cursor;
+      if (key.type === ItemType.DEV_ITEM) this.space.addDevice(view, place, size, key.offset);
+      else if (key.type === ItemType.CHUNK_ITEM) this.space.addChunk(view, place, size, key.offset);
+    }
+    cursor.close();
+    this.notes.push(...this.space.checkMembers());
+  }
+
+  private readRoot(id: number): TreeRoot | null {
+    const cursor = new TreeCursor(this.treeRoot);
+    try {
+      cursor.searchBack(new Key(id, ItemType.ROOT_ITEM, -1));
+      const { key } = cursor;
+      if (!cursor.valid || key.type !== ItemType.ROOT_ITEM || key.objectid !== id) return null;
+      const item = readRootItem(cursor.view, cursor.at, cursor.size);
+      if (item.bytenr === 0) throw corrupt({ structure: `ROOT_ITEM of ${treeText(id)}`, field: 'bytenr', rule: '0' });
+      return new TreeRoot(this, id, at(item.bytenr, item.level, item.generation), item, key.offset);
+    } finally {
+      cursor.close();
+    }
+  }
+}
+
+function at(bytenr: number, level: number, generation: number): { bytenr: number; level: number; generation: number } {
+  return { bytenr, level, generation };
+}
+
+/** A ROOT_ITEM; the fields that old kernels did not write, or left out of date, are zero. */
+export function readRootItem(view: DataView, place: number, size: number): RootItemValues {
+  const bytes = new Uint8Array(RootItem.size);
+  bytes.set(new Uint8Array(view.buffer, view.byteOffset + place, Math.min(size, RootItem.size)));
+  const item = new DataView(bytes.buffer);
+  if (RootItem.get.generation(item, 0) !== RootItem.get.generation_v2(item, 0)) bytes.fill(0, ROOT_ITEM_LEGACY_SIZE);
+  return RootItem.decode(item, 0);
+}
+
+function featuresOf(sb: SuperValues): Features {
+  const has = (bit: bigint): boolean => (sb.incompat_flags & bit) !== 0n;
+  const hasRo = (bit: bigint): boolean => (sb.compat_ro_flags & bit) !== 0n;
+  return {
+    mixedGroups: has(Incompat.MIXED_GROUPS),
+    skinnyMetadata: has(Incompat.SKINNY_METADATA),
+    noHoles: has(Incompat.NO_HOLES),
+    extendedIref: has(Incompat.EXTENDED_IREF),
+    raid56: has(Incompat.RAID56),
+    metadataUuid: has(Incompat.METADATA_UUID),
+    simpleQuota: has(Incompat.SIMPLE_QUOTA),
+    freeSpaceTree: hasRo(CompatRo.FREE_SPACE_TREE),
+    freeSpaceTreeValid: hasRo(CompatRo.FREE_SPACE_TREE_VALID),
+    blockGroupTree: hasRo(CompatRo.BLOCK_GROUP_TREE),
+    verity: hasRo(CompatRo.VERITY),
+  };
+}
+
+/** Opens a btrfs image. @throws FsError EINVAL no btrfs or unknown features, EUCLEAN damaged, EIO devices missing */
+export function openMount(device: Device, options: MountOptions): BtrfsMount {
+  const members = new Members(device, options.devices);
+  return new BtrfsMount(readSuperblock(members.latest), members, options);
+}

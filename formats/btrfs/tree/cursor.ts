@@ -1,0 +1,128 @@
+/**
+ * A place in a tree: moves from item to item, and changes the tree there (edit.ts). When the tree was changed by
+ * somebody else in between, the next move first looks for its own key again, so a cursor never walks an old tree.
+ *
+ * `view`, `at` and `size` show the current item's data in the leaf itself; they are good until the cursor moves or the
+ * tree changes.
+ */
+import { HEADER_SIZE, ITEM_SIZE, Item } from '../structure/block.ts';
+import { Key } from '../structure/key.ts';
+import type { TreeBlock } from './blocks.ts';
+import { TreePath } from './path.ts';
+import type { TreeRoot } from './root.ts';
+
+const EMPTY = new DataView(new ArrayBuffer(0));
+
+export class TreeCursor {
+  readonly root: TreeRoot;
+  /** Key of the current item; kept when the cursor becomes invalid. */
+  readonly key = new Key();
+  /** False past either end of the tree, and before the first search. */
+  valid = false;
+  /** The leaf, the offset of the item's data in it, and their bytes. */
+  view: DataView = EMPTY;
+  at = 0;
+  size = 0;
+  private readonly path: TreePath;
+
+  constructor(root: TreeRoot) {
+    this.root = root;
+    this.path = new TreePath(root);
+  }
+
+  /** Moves to `key`, or to the first item after it (false). @throws FsError EUCLEAN, EIO */
+  search(key: Key): boolean {
+    const found = this.path.find(key);
+    this.settle();
+    return found;
+  }
+
+  /** Moves to `key`, or to the last item before it (false). @throws FsError EUCLEAN, EIO */
+  searchBack(key: Key): boolean {
+    const { path } = this;
+    if (path.find(key)) {
+      this.load();
+      return true;
+    }
+    this.stepBack();
+    return false;
+  }
+
+  /** Moves to the first item of the tree; false if there is none. @throws FsError EUCLEAN, EIO */
+  first(): boolean {
+    this.search(LOWEST);
+    return this.valid;
+  }
+
+  /** Moves to the next item; false (and invalid) if there is none. @throws FsError EUCLEAN, EIO */
+  next(): boolean {
+    if (!this.valid) return false;
+    const { path } = this;
+    if (path.seen !== this.root.changes) {
+      // Our item may be gone: then we are on its successor already.
+      if (!path.find(this.key)) return this.settle();
+    }
+    path.slots[0] = (path.slots[0] as number) + 1;
+    return this.settle();
+  }
+
+  /** Moves to the previous item; false (and invalid) if there is none. @throws FsError EUCLEAN, EIO */
+  prev(): boolean {
+    if (!this.valid) return false;
+    if (this.path.seen !== this.root.changes) this.path.find(this.key);
+    return this.stepBack();
+  }
+
+  /** The leaf of the current item, for those who look at a whole leaf. */
+  get leaf(): TreeBlock {
+    return this.path.leaf;
+  }
+
+  /** Index of the current item in its leaf. */
+  get slot(): number {
+    return this.path.slots[0] as number;
+  }
+
+  /** The cursor must not be used any more; blocks it keeps in memory are let go. */
+  close(): void {
+    this.valid = false;
+    this.view = EMPTY;
+    this.path.forget();
+  }
+
+  private stepBack(): boolean {
+    const { path } = this;
+    const slot = path.slots[0] as number;
+    if (slot > 0) path.slots[0] = slot - 1;
+    else if (!path.previousLeaf()) return this.end();
+    return this.load();
+  }
+
+  /** The path's slot may be one past the leaf's last item: the item is the next leaf's first then. */
+  private settle(): boolean {
+    const { path } = this;
+    if ((path.slots[0] as number) >= path.leaf.nritems && !path.nextLeaf()) return this.end();
+    return this.load();
+  }
+
+  private end(): boolean {
+    this.valid = false;
+    this.view = EMPTY;
+    this.size = 0;
+    return false;
+  }
+
+  private load(): boolean {
+    const { path } = this;
+    const { view } = path.leaf;
+    const header = HEADER_SIZE + (path.slots[0] as number) * ITEM_SIZE;
+    this.key.read(view, header);
+    this.view = view;
+    this.at = HEADER_SIZE + view.getUint32(header + Item.at.offset, true);
+    this.size = view.getUint32(header + Item.at.size, true);
+    this.valid = true;
+    return true;
+  }
+}
+
+const LOWEST = new Key(0, 0, 0);
