@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { MemoryDevice } from '../../core/device/memory.ts';
 
-/** Images whose log is clean. */
+/** XFS images whose log is clean. */
 export const CLEAN_IMAGES = ['xfs-default', 'xfs-rmap-1k', 'xfs-64k', 'xfs-7.2'] as const;
-export type ImageName = (typeof CLEAN_IMAGES)[number] | 'xfs-dirty-log';
+/** btrfs images on one device without a log. */
+export const BTRFS_IMAGES = ['btrfs-default', 'btrfs-compress', 'btrfs-subvol', 'btrfs-old'] as const;
+export type ImageName = (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number] | 'xfs-dirty-log' | 'btrfs-log-tree';
+/** The two devices of an image: NAME.0 and NAME.1. */
+export type PairName = 'btrfs-raid1';
+type PartName = ImageName | `${PairName}.${0 | 1}`;
 
 /** What the kernel reports of one path. Times and 64-bit numbers that JSON would round are text. */
 export interface ManifestEntry {
@@ -38,7 +43,7 @@ interface Unpacked {
   readonly parts: Iterable<{ readonly addr: number; readonly bytes: Uint8Array }>;
 }
 
-function unpack(name: ImageName): Unpacked {
+function unpack(name: PartName): Unpacked {
   const plain = brotliDecompressSync(readFileSync(join(folder, `${name}.img.br`)));
   const line = plain.indexOf(0x0a);
   const header = JSON.parse(plain.toString('latin1', 0, line)) as { size: number; extents: [number, number][] };
@@ -54,7 +59,7 @@ function* slices(data: Uint8Array, extents: readonly (readonly [number, number])
 }
 
 /** Writes the image as a sparse file at `path`; returns the path. */
-export function unpackImage(name: ImageName, path: string): string {
+export function unpackImage(name: PartName, path: string): string {
   const { size, parts } = unpack(name);
   const fd = openSync(path, 'w', 0o600);
   ftruncateSync(fd, size);
@@ -64,7 +69,7 @@ export function unpackImage(name: ImageName, path: string): string {
 }
 
 /** The image as a device in memory. */
-export function imageDevice(name: ImageName): MemoryDevice {
+export function imageDevice(name: PartName): MemoryDevice {
   const { size, parts } = unpack(name);
   const device = new MemoryDevice(size, { name: `${name}.img` });
   for (const { addr, bytes } of parts) device.write(addr, bytes);
@@ -72,7 +77,7 @@ export function imageDevice(name: ImageName): MemoryDevice {
 }
 
 /** What the kernel says of the image's files. */
-export function imageManifest(name: ImageName): ImageManifest {
+export function imageManifest(name: ImageName | PairName): ImageManifest {
   const text = gunzipSync(readFileSync(join(folder, `${name}.json.gz`))).toString('utf8');
   return JSON.parse(text.replace(/"mtime_ns":\s*(-?\d+)/g, '"mtime_ns":"$1"')) as ImageManifest;
 }
