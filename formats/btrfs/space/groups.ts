@@ -114,6 +114,11 @@ export class BlockGroups {
     this.take(group, bytenr, length);
   }
 
+  /** References of the extent at `bytenr` are about to be dropped: what is free in its group is known before. */
+  prepare(bytenr: number): void {
+    this.freeOf(this.groupOf(bytenr));
+  }
+
   /** An allocation that came to nothing: no extent item was ever made for it. */
   giveBack(bytenr: number, length: number): void {
     this.freed(bytenr, length);
