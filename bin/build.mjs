@@ -4,17 +4,28 @@
  * compiles as usual. The shell is a separate ES module (ink needs that), loaded only when somebody sits at the prompt.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { unpack } from '../test/images/unpack.mjs';
+import { bundle } from './bundle.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 // V8 knows its cache by the length of the source alone: a stale one must never stand beside a new source.
-rmSync('dist/main.cache', { force: true });
+for (const name of readdirSync('dist')) if (name.endsWith('.cache')) rmSync(`dist/${name}`);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const common = {
@@ -27,20 +38,9 @@ const common = {
   legalComments: 'none',
 };
 
-const main = await build({
+const main = await bundle({
   ...common,
-  entryPoints: ['bin/fsio.ts'],
-  outfile: 'dist/main.js',
-  format: 'cjs',
-  minifyWhitespace: true,
   define: { 'import.meta.url': '__filename', FSIO_VERSION: JSON.stringify(version) },
-  // The function that node makes of a module; made here, so that starting does not copy the source.
-  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
-  footer: { js: '})' },
-  plugins: [
-    { name: 'shell-apart', setup: shellApart },
-    { name: 'node-on-demand', setup: nodeOnDemand },
-  ],
 });
 
 const shell = await build({
@@ -55,27 +55,40 @@ const shell = await build({
 });
 
 const START = `#!/usr/bin/env node
-// Runs main.js with the code that V8 made of it when fsio was built, if this node can use it.
+// Loads the parts of the program with the code that V8 made of them when fsio was built, if this node can use it.
 const { readFileSync, writeFileSync } = require('node:fs');
 const { Script } = require('node:vm');
-const filename = require('node:path').join(__dirname, 'main.js');
-const source = readFileSync(filename, 'latin1');
-let cachedData;
-try {
-  cachedData = readFileSync(__dirname + '/main.cache');
-} catch {}
-const script = new Script(source, { filename, cachedData });
-script.runInThisContext()(exports, require, module, filename, __dirname);
-const target = process.env.FSIO_BUILD_CACHE;
-if (target) process.on('exit', () => writeFileSync(target, script.createCachedData()));
+const caching = process.env.FSIO_BUILD_CACHE;
+const parts = {};
+const loaded = {};
+function part(name) {
+  const known = loaded[name];
+  if (known !== undefined) return known.exports;
+  if (parts[name] === undefined) load(name.slice(0, name.indexOf('/')));
+  const module = (loaded[name] = { exports: {} });
+  parts[name](module, require, part, __filename);
+  return module.exports;
+}
+function load(file) {
+  const filename = __dirname + '/' + file + '.js';
+  let cachedData;
+  try {
+    cachedData = readFileSync(filename + '.cache');
+  } catch {}
+  const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
+  Object.assign(parts, script.runInThisContext());
+  if (caching) process.on('exit', () => writeFileSync(caching + '/' + file + '.js.cache', script.createCachedData()));
+}
+part('main/0');
 `;
 
+for (const { name, source } of main.files) write(`dist/${name}`, source);
 write('dist/fsio.js', START);
 write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
 write('dist/LICENSES.txt', licences([main.metafile, shell.metafile]));
 chmodSync('dist/fsio.js', 0o755);
-makeCache();
+makeCaches();
 
 /** Others may be running what is there: a file is replaced, never rewritten. */
 function write(path, text) {
@@ -83,45 +96,29 @@ function write(path, text) {
   renameSync(`${path}.new`, path);
 }
 
-/** Lets fsio do a little of everything on a small image, and keeps the code that this took. */
-function makeCache() {
+/** Lets fsio do a little of everything on small images, and keeps the code that this took. */
+function makeCaches() {
+  // What every start loads should know reading and no more; the other files are there for what only some runs do.
+  keepCaches('xfs-default', ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /'], (name) => name === 'main.js.cache');
+  const changes = ['attr', 'pwrite -q 0 4k', 'fsync', 'mkdir /made', 'rmdir /made'];
+  keepCaches('xfs-default', changes, (name) => name !== 'main.js.cache');
+  if (existsSync('test/images/btrfs-default.img.br'))
+    keepCaches('btrfs-default', ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /'], (name) => name.startsWith('btrfs'));
+}
+
+function keepCaches(name, commands, wanted) {
   const dir = mkdtempSync(join(tmpdir(), 'fsio-build-'));
   try {
     const image = join(dir, 'a.img');
-    unpack('test/images/xfs-default.img.br', image);
-    const commands = ['stat', 'pread -v 0 16', 'fiemap -v', 'bmap', 'seek -a 0', 'ls -p /', 'pwrite -q 0 4k', 'fsync'];
+    unpack(`test/images/${name}.img.br`, image);
     const args = ['dist/fsio.js', ...commands.flatMap((line) => ['-c', line]), `${image}:/tiny`];
-    const env = { ...process.env, FSIO_BUILD_CACHE: join(dir, 'cache') };
-    const run = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+    const run = spawnSync(process.execPath, args, { env: { ...process.env, FSIO_BUILD_CACHE: dir }, encoding: 'utf8' });
     if (run.status !== 0) throw new Error(`the new build does not run: ${run.stderr}`);
-    write('dist/main.cache', readFileSync(join(dir, 'cache')));
+    const caches = readdirSync(dir).filter((file) => file.endsWith('.cache') && wanted(file));
+    for (const file of caches) write(`dist/${file}`, readFileSync(join(dir, file)));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-/** Puts the other bundle in the place of `import('./shell/shell.tsx')`. */
-function shellApart(bundler) {
-  bundler.onResolve({ filter: /\/shell\/shell\.tsx$/ }, () => ({ path: 'shell', namespace: 'apart' }));
-  bundler.onResolve({ filter: /^\.\/load-shell\.js$/ }, ({ path }) => ({ path, external: true }));
-  const contents = "exports.shell = async (host) => (await require('./load-shell.js')()).shell(host);";
-  bundler.onLoad({ filter: /.*/, namespace: 'apart' }, () => ({ contents, loader: 'js', resolveDir: '.' }));
-}
-
-/**
- * Modules of node that take long to load and that few commands need, loaded by the first call into them. An import
- * that is not listed here does not build.
- */
-function nodeOnDemand(bundler) {
-  const onDemand = {
-    'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
-    'node:os': "export const freemem = () => require('node:os').freemem();",
-    'node:module': 'export const createRequire = () => require;',
-  };
-  bundler.onResolve({ filter: /^node:(crypto|os|module)$/ }, ({ path, namespace }) =>
-    namespace === 'on-demand' ? { path, external: true } : { path, namespace: 'on-demand' },
-  );
-  bundler.onLoad({ filter: /.*/, namespace: 'on-demand' }, ({ path }) => ({ contents: onDemand[path], loader: 'js' }));
 }
 
 /** The licence texts of every bundled package, as their licences ask. */

@@ -24,6 +24,8 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly plain?: true;
   /** What must be there: an open file (the usual), an image, or nothing. */
   readonly needs?: 'file' | 'image' | 'nothing';
+  /** A format may have a word of this name, which says by the operands whether it is meant. */
+  readonly yields?: true;
   /** Runs once, not for every open file, when given with -c. */
   readonly once?: true;
   /** Operands are paths in the image (or on the host): what completion offers. */
@@ -47,13 +49,19 @@ export function command<const S extends OptionSpecs, R>(spec: CommandSpec<S, R>)
   return spec;
 }
 
+/** An option as it is typed: `-x`, `--long`. */
+export function dashes(name: string): string {
+  return name.length > 1 ? `--${name}` : `-${name}`;
+}
+
 /** The usage line: `pwrite [-BFqw] [-b bs] off len -- writes …`. */
 export function usageLine(spec: Command): string {
   const flags: string[] = [];
   const valued: string[] = [];
   for (const [letter, option] of Object.entries((spec.options ?? {}) as OptionSpecs)) {
-    if (option.value === undefined) flags.push(letter);
-    else valued.push(`[-${letter} ${option.value}]`);
+    if (option.value !== undefined) valued.push(`[${dashes(letter)} ${option.value}]`);
+    else if (letter.length > 1) valued.push(`[${dashes(letter)}]`);
+    else flags.push(letter);
   }
   const words = [spec.name];
   if (flags.length > 0) words.push(`[-${flags.join('')}]`);

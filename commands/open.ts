@@ -153,6 +153,7 @@ export const print = command({
   alias: 'p',
   count: [0, 0],
   about: 'list the open files and the mapped regions',
+  yields: true,
   needs: 'nothing',
   once: true,
   run: (session): OpenTables => ({ files: fileTable(session), regions: regionTable(session) }),

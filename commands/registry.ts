@@ -112,5 +112,6 @@ export function listCommands(session: Session): readonly Command[] {
 /** The command with this name or short name; `operands` decide where a format has a word of the same name. */
 export function findCommand(session: Session, name: string, operands: readonly string[] = []): Command | null {
   const known = COMMANDS.find((spec) => spec.name === name || spec.alias === name) ?? null;
+  if (known !== null && known.yields !== true) return known;
   return formatCommand(session, name, known, operands) ?? known;
 }

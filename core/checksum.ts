@@ -1,16 +1,15 @@
-/** Checksums, from a kept library; loaded on first use so that start-up does not pay for it. */
+/** Checksums, from a kept library; loaded when there is enough to do: a short run does not pay for it. */
 import { createRequire } from 'node:module';
 
 type Crc = (data: Uint8Array, initial?: number) => number;
-let native: Crc | undefined;
+
+/** Bytes after which loading the library, 3 ms, is worth while. */
+const WORTH_LOADING = 128 * 1024;
+let checksummed = 0;
+let native: Crc | null = null;
 
 function library(): { readonly crc32c: Crc; readonly crc32: Crc } {
   return createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: Crc; crc32: Crc };
-}
-
-function load(): Crc {
-  native = library().crc32c;
-  return native;
 }
 
 /** CRC-32 (IEEE 802.3, as zlib and GPT have it) of `data`, as unsigned 32 bits. */
@@ -20,7 +19,33 @@ export function crc32(data: Uint8Array): number {
 
 /** CRC-32C (Castagnoli) of `data`, continuing from `seed` (the result for the bytes before), as unsigned 32 bits. */
 export function crc32c(data: Uint8Array, seed = 0): number {
-  return (native ?? load())(data, seed) >>> 0;
+  if (native !== null) return native(data, seed) >>> 0;
+  checksummed += data.length;
+  if (checksummed > WORTH_LOADING) native = library().crc32c;
+  return crc32cOfFew(data, seed);
+}
+
+const POLYNOMIAL = 0x82f63b78;
+let table: Int32Array | null = null;
+
+function makeTable(): Int32Array {
+  const made = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ POLYNOMIAL;
+    made[byte] = crc;
+  }
+  return made;
+}
+
+/** Byte by byte: the first blocks of an image need no library. */
+function crc32cOfFew(data: Uint8Array, seed: number): number {
+  table ??= makeTable();
+  let crc = ~seed;
+  for (let i = 0; i < data.length; i++) {
+    crc = (crc >>> 8) ^ (table[(crc ^ (data[i] as number)) & 0xff] as number);
+  }
+  return ~crc >>> 0;
 }
 
 const ZERO4 = new Uint8Array(4);

@@ -46,8 +46,9 @@ function loopUser(stats: Stats, purpose: 'read' | 'write'): string | null {
 /** Looks for another process that holds the file open for writing. */
 function writerOf(name: string, stats: Stats): string | null {
   const target = realpathSync(name);
+  const threads = kernelThreads();
   for (const pid of list('/proc')) {
-    if (!isNumber(pid) || Number(pid) === process.pid) continue;
+    if (!isNumber(pid) || Number(pid) === process.pid || threads.has(pid)) continue;
     for (const fd of list(`/proc/${pid}/fd`)) {
       const held = link(`/proc/${pid}/fd/${fd}`);
       if (held === null) break;
@@ -60,6 +61,12 @@ function writerOf(name: string, stats: Stats): string | null {
     }
   }
   return null;
+}
+
+/** The kernel's own threads, most of what /proc lists: they have no files. Empty where process 2 is not their parent. */
+function kernelThreads(): Set<string> {
+  const isParent = readText('/proc/2/comm') === 'kthreadd\n' && readText('/proc/2/cmdline') === '';
+  return new Set(isParent ? (readText('/proc/2/task/2/children') ?? '').split(' ') : []);
 }
 
 function isNumber(text: string): boolean {

@@ -11,6 +11,7 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { Word } from '../../core/vfs/word.ts';
 import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { readLabel, writeLabel } from './label.ts';
@@ -35,7 +36,6 @@ export class XfsFilesystem implements Filesystem {
   readonly readOnly: boolean;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
-  readonly words = xfsWords;
   private readonly notes: readonly string[];
 
   constructor(mp: XfsMount, notes: readonly string[]) {
@@ -45,6 +45,10 @@ export class XfsFilesystem implements Filesystem {
     this.now = mp.options.now;
     this.notes = notes;
     mp.inodes = new InodeTable(mp, this);
+  }
+
+  get words(): readonly Word[] {
+    return xfsWords();
   }
 
   get status(): string | null {
@@ -105,7 +109,7 @@ export function mountXfs(device: Device, options: MountOptions): XfsFilesystem {
   };
   const mp = openLog(mount(device), mount, notes);
   const fs = new XfsFilesystem(mp, notes);
-  finishRecovery(mp);
+  if (mp.log.recovered !== null) finishRecovery(mp);
   checkRoot(fs);
   return fs;
 }

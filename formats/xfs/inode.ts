@@ -42,7 +42,7 @@ import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
 import type { Reservations } from './reservations.ts';
 import { fallocateInode } from './space.ts';
-import { inodeStat } from './stat.ts';
+import { inodeStat, linkCount } from './stat.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
 import { truncateInode } from './truncate.ts';
@@ -306,7 +306,7 @@ export class XfsInode implements Inode {
     state.users = Math.max(0, state.users - 1);
     if (state.users > 0) return;
     releaseInode(this);
-    freeIfOrphan(this);
+    if (linkCount(this) === 0) freeIfOrphan(this);
   }
 
   /** True while an open file uses it. */

@@ -7,11 +7,9 @@ import { parentWords } from './parents.ts';
 import { placeWords } from './places.ts';
 import { spaceWords } from './space.ts';
 
-export const xfsWords: readonly Word[] = [
-  fsmap,
-  logprint,
-  ...bulkstatWords,
-  ...parentWords,
-  ...placeWords,
-  ...spaceWords,
-];
+const WORDS: readonly Word[] = [fsmap, logprint, ...bulkstatWords, ...parentWords, ...placeWords, ...spaceWords];
+
+/** The words of XFS; a function, so that they are loaded when somebody asks for one. */
+export function xfsWords(): readonly Word[] {
+  return WORDS;
+}
