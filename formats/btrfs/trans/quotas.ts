@@ -7,6 +7,7 @@
 import type { BtrfsMount } from '../mount.ts';
 import { readU64 } from '../structure/fields.ts';
 import { ItemType, Key } from '../structure/key.ts';
+import { isFsTree } from '../structure/key-names.ts';
 import {
   QGROUP_STATUS_LEGACY_SIZE,
   QgroupInfoItem,
@@ -16,7 +17,7 @@ import {
 } from '../structure/qgroup.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { isFsTree } from '../tree/verify.ts';
+
 
 export class Quotas {
   private readonly mp: BtrfsMount;
@@ -25,6 +26,7 @@ export class Quotas {
   private known = false;
   /** Bytes to add per tree. */
   private readonly charges = new Map<number, number>();
+  private readonly dropped: number[] = [];
 
   constructor(mp: BtrfsMount) {
     this.mp = mp;
@@ -63,8 +65,18 @@ export class Quotas {
     });
   }
 
-  /** Adds the gathered sums to the groups. */
+  /** The last block of the tree `id` was dropped. */
+  treeDropped(id: number): void {
+    this.dropped.push(id);
+  }
+
+  /** Adds the gathered sums to the groups, and removes those of dropped trees. */
   writeOut(): void {
+    this.addCharges();
+    for (const id of this.dropped.splice(0)) this.removeGroup(id);
+  }
+
+  private addCharges(): void {
     const root = this.mp.quotaRoot();
     if (root === null || this.charges.size === 0) return;
     const charges = [...this.charges];
@@ -75,19 +87,42 @@ export class Quotas {
     }
   }
 
-  /** The group of a new subvolume; with full quotas its numbers are as wrong as the others. */
-  createGroup(tree: number): void {
+  /**
+   * The group of a new subvolume `tree`, made in a directory of the tree `inside`. With simple quotas it joins the
+   * groups that the outer one's is in; with full ones its numbers are as wrong as the others until the next rescan.
+   */
+  createGroup(tree: number, inside: number): void {
+    const root = this.mp.quotaRoot();
+    if (root === null) return;
+    insertMissing(root, new Key(0, ItemType.QGROUP_INFO, tree), QgroupInfoItem.size, this.mp.trans.id);
+    insertMissing(root, new Key(0, ItemType.QGROUP_LIMIT, tree), QgroupLimitItem.size);
+    if (!this.simple) return;
+    const own = new Key(0, ItemType.QGROUP_INFO, tree);
+    for (const group of parentGroups(root, new Key(0, ItemType.QGROUP_INFO, inside))) {
+      insertMissing(root, relation(own, group), 0);
+      insertMissing(root, relation(group, own), 0);
+    }
+  }
+
+  /** The group of a subvolume of which nothing is left goes too, unless extents are still charged to it. */
+  private removeGroup(tree: number): void {
     const root = this.mp.quotaRoot();
     if (root === null) return;
     const cursor = new TreeCursor(root);
-    const key = new Key(0, ItemType.QGROUP_INFO, tree);
-    if (!cursor.search(key)) {
-      cursor.insert(key, QgroupInfoItem.size);
-      QgroupInfoItem.set.generation(cursor.view, cursor.at, this.mp.trans.id);
+    const own = new Key(0, ItemType.QGROUP_INFO, tree);
+    try {
+      if (!cursor.search(own)) return;
+      const { view, at } = cursor;
+      if (this.simple && (QgroupInfoItem.get.rfer(view, at) !== 0 || QgroupInfoItem.get.excl(view, at) !== 0)) return;
+      cursor.delete();
+      if (cursor.search(new Key(0, ItemType.QGROUP_LIMIT, tree))) cursor.delete();
+      for (const group of parentGroups(root, own)) {
+        if (cursor.search(relation(own, group))) cursor.delete();
+        if (cursor.search(relation(group, own))) cursor.delete();
+      }
+    } finally {
+      cursor.close();
     }
-    key.set(0, ItemType.QGROUP_LIMIT, tree);
-    if (!cursor.search(key)) cursor.insert(key, QgroupLimitItem.size);
-    cursor.close();
   }
 
   private withStatus(fn: (cursor: TreeCursor) => void): void {
@@ -99,31 +134,51 @@ export class Quotas {
   }
 }
 
-/** The tree's own group and all that contain it, each once. */
-function groupsAbove(root: TreeRoot, tree: number): Key[] {
-  // Only the offset of these keys, the group's id, is used.
-  const groups = [new Key(0, ItemType.QGROUP_INFO, tree)];
+/** Key of the item that says that `from` and `to` belong together; of the keys given only the offset, an id, counts. */
+function relation(from: Key, to: Key): Key {
+  const key = new Key(0, ItemType.QGROUP_RELATION, 0);
+  key.oh = from.fh;
+  key.ol = from.fl;
+  key.fh = to.fh;
+  key.fl = to.fl;
+  return key;
+}
+
+function insertMissing(root: TreeRoot, key: Key, size: number, generation?: number): void {
   const cursor = new TreeCursor(root);
-  const from = new Key();
-  for (const group of groups) {
-    from.oh = group.fh;
-    from.ol = group.fl;
-    from.type = ItemType.QGROUP_RELATION;
-    from.fh = group.fh;
-    from.fl = group.fl;
-    cursor.search(from);
-    // A relation is there twice, (child, parent) and (parent, child); parents have larger ids.
-    for (; cursor.valid && cursor.key.type === from.type; cursor.next()) {
-      const { oh, ol, fh, fl } = cursor.key;
-      if (oh !== from.oh || ol !== from.ol) break;
-      if (groups.some((known) => known.fh === fh && known.fl === fl)) continue;
-      const parent = new Key(0, ItemType.QGROUP_INFO, 0);
-      parent.fh = fh;
-      parent.fl = fl;
-      groups.push(parent);
-    }
+  if (!cursor.search(key)) {
+    cursor.insert(key, size);
+    if (generation !== undefined) QgroupInfoItem.set.generation(cursor.view, cursor.at, generation);
   }
   cursor.close();
+}
+
+/** The groups that contain `group`. A relation is there twice, under either id; those above have the larger one. */
+function parentGroups(root: TreeRoot, group: Key): Key[] {
+  const parents: Key[] = [];
+  const from = relation(group, group);
+  const cursor = new TreeCursor(root);
+  cursor.search(from);
+  for (; cursor.valid && cursor.key.type === from.type; cursor.next()) {
+    const { oh, ol, fh, fl } = cursor.key;
+    if (oh !== from.oh || ol !== from.ol) break;
+    const parent = new Key(0, ItemType.QGROUP_INFO, 0);
+    parent.fh = fh;
+    parent.fl = fl;
+    parents.push(parent);
+  }
+  cursor.close();
+  return parents;
+}
+
+/** The tree's own group and all that contain it, each once. */
+function groupsAbove(root: TreeRoot, tree: number): Key[] {
+  const groups = [new Key(0, ItemType.QGROUP_INFO, tree)];
+  for (const group of groups) {
+    for (const parent of parentGroups(root, group)) {
+      if (!groups.some((known) => known.fh === parent.fh && known.fl === parent.fl)) groups.push(parent);
+    }
+  }
   return groups;
 }
 

@@ -10,20 +10,10 @@ import type { TreeRoot } from '../tree/root.ts';
 import type { TransactionManager } from './transaction.ts';
 
 const key = new Key();
-const idOf = (root: TreeRoot): number => root.id;
 
-/** Moves the cursor to the ROOT_ITEM of the tree `id`; its key's offset is the generation of a snapshot's making. */
-function findRootItem(cursor: TreeCursor, id: number): boolean {
-  if (!cursor.search(key.set(id, ItemType.ROOT_ITEM, 0)) && !cursor.valid) return false;
-  return (
-    cursor.key.type === ItemType.ROOT_ITEM &&
-    cursor.key.compare(key.set(id, ItemType.ROOT_ITEM, -1)) <= 0 &&
-    sameObjectid(cursor.key, key)
-  );
-}
-
-function sameObjectid(a: Key, b: Key): boolean {
-  return a.oh === b.oh && a.ol === b.ol;
+/** Key of the tree's ROOT_ITEM; its offset is the generation that a snapshot was made in. */
+function keyOf(root: TreeRoot): Key {
+  return key.set(root.id, ItemType.ROOT_ITEM, root.keyOffset);
 }
 
 /** Writes where the root node of `root` is, and the rest of its item. @throws FsError EUCLEAN if it has no item */
@@ -33,12 +23,15 @@ export function writeRootItem(trans: TransactionManager, root: TreeRoot): void {
   item.bytenr = root.bytenr;
   item.level = root.level;
   item.generation = root.generation;
+  if (root.shareable && item.ctransid === trans.id) {
+    const { seconds, nanoseconds } = trans.mp.now();
+    item.ctime = { sec: seconds, nsec: nanoseconds };
+  }
   // Equal to generation: the fields after it are valid.
   item.generation_v2 = root.generation;
   const cursor = new TreeCursor(trans.mp.treeRoot);
   try {
-    if (!findRootItem(cursor, idOf(root)))
-      throw corrupt({ structure: `ROOT_ITEM of tree ${root.id}`, rule: 'missing' });
+    if (!cursor.search(keyOf(root))) throw corrupt({ structure: `ROOT_ITEM of tree ${root.id}`, rule: 'missing' });
     // Kernels before 3.6 wrote a shorter item.
     if (cursor.size < RootItem.size) cursor.resize(RootItem.size);
     else cursor.edit();
@@ -48,8 +41,8 @@ export function writeRootItem(trans: TransactionManager, root: TreeRoot): void {
   }
 }
 
-/** Inserts the ROOT_ITEM of a new tree; `offset` is 0, or the transaction of a snapshot. @throws FsError EEXIST */
-export function insertRootItem(trans: TransactionManager, root: TreeRoot, offset: number): void {
+/** Inserts the ROOT_ITEM of a new tree. @throws FsError EEXIST */
+export function insertRootItem(trans: TransactionManager, root: TreeRoot): void {
   const { item } = root;
   if (item === null) throw new Error(`tree ${root.id} has no root item`);
   item.bytenr = root.bytenr;
@@ -58,7 +51,7 @@ export function insertRootItem(trans: TransactionManager, root: TreeRoot, offset
   item.generation_v2 = root.generation;
   const cursor = new TreeCursor(trans.mp.treeRoot);
   try {
-    cursor.insert(key.set(root.id, ItemType.ROOT_ITEM, offset), RootItem.size);
+    cursor.insert(keyOf(root), RootItem.size);
     RootItem.encode(cursor.view, cursor.at, item);
   } finally {
     cursor.close();
@@ -69,8 +62,9 @@ export function insertRootItem(trans: TransactionManager, root: TreeRoot, offset
 export function deleteRootItem(trans: TransactionManager, id: number): void {
   const cursor = new TreeCursor(trans.mp.treeRoot);
   try {
-    if (!findRootItem(cursor, id)) throw new FsError('ENOENT', { detail: `tree ${id}` });
+    if (!cursor.search(keyOf(trans.mp.root(id)))) throw new FsError('ENOENT', { detail: `tree ${id}` });
     cursor.delete();
+    trans.unmarkRoot(id);
   } finally {
     cursor.close();
   }

@@ -19,6 +19,8 @@ export function runRefs(trans: TransactionManager): void {
     while (heads.size > 0) {
       // By address: neighbours share leaves of the extent tree.
       const order = [...heads.values()].sort((a, b) => a.bytenr - b.bytenr);
+      // Free space may have to be read out of the extent tree: before it loses what only the commit makes free.
+      for (const head of order) if (head.pending < 0) trans.mp.groups.prepare(head.bytenr);
       for (const head of order) if (heads.get(head.bytenr) === head) runHead(trans, tree, head);
     }
   } finally {

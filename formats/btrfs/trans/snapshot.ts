@@ -47,7 +47,7 @@ export function copyRoot(
   modifyPointers(trans, root, copy, false, 1);
   // The source's root node is its own again: it needs no further copy in this transaction.
   trans.rejuvenate(node);
-  insertRootItem(trans, root, trans.id);
+  insertRootItem(trans, root);
   mp.addRoot(root);
   trans.onUndo(() => mp.forgetRoot(newId));
   return root;

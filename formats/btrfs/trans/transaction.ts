@@ -66,9 +66,9 @@ export class TransactionManager {
     return this.depth > 0 && !this.committing ? this.undoStep : null;
   }
 
-  /** True inside an operation or a commit. */
+  /** True inside an operation, an atomic section or a commit: nothing may be committed now. */
   get busy(): boolean {
-    return this.depth > 0 || this.committing;
+    return this.depth > 0 || this.atomic > 0 || this.committing;
   }
 
   /** True if no reference is pending and no ROOT_ITEM is out of date. */
@@ -97,11 +97,12 @@ export class TransactionManager {
         this.depth--;
       }
     }
-    this.begin(name);
-    this.version++;
+    this.admit(name);
     const { groups, nodeSize } = this.mp;
     const bytes = items * BLOCKS_PER_ITEM * nodeSize;
+    // May commit, to get back what was freed.
     groups.reserveMeta(bytes);
+    this.begin();
     let result: T;
     this.depth = 1;
     try {
@@ -163,6 +164,7 @@ export class TransactionManager {
    */
   cow(root: TreeRoot, block: TreeBlock, parent: TreeBlock | null, slot: number): TreeBlock {
     this.touched.add(root);
+    if (block.level === 0 && root.shareable) this.noteChange(root);
     if (inPlace(root, block)) {
       this.modify(block);
       return block;
@@ -210,6 +212,16 @@ export class TransactionManager {
     this.dirtyRoots.add(root);
   }
 
+  /** The tree `id` is gone: it has no ROOT_ITEM any more. */
+  unmarkRoot(id: number): void {
+    for (const root of this.dirtyRoots) {
+      if (root.id !== id || !root.dirty) continue;
+      root.dirty = false;
+      this.undoOrNull?.(() => this.markRoot(root));
+    }
+    this.afterwards(() => this.quotas.treeDropped(id));
+  }
+
   /** The roots whose ROOT_ITEM is to be written; they are marked clean. */
   takeDirtyRoots(): TreeRoot[] {
     const roots = [...this.dirtyRoots].filter((root) => root.dirty);
@@ -251,14 +263,29 @@ export class TransactionManager {
     this.dirtyBlocks = 0;
   }
 
-  private begin(name: string): void {
+  private admit(name: string): void {
     if (this.committing) throw new Error(`${name} inside a commit`);
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier commit failed', cause: this.failure });
     if (this.mp.readOnly) throw new FsError('EROFS');
+    if (!this.running) this.mp.space.members.enableWrites();
+  }
+
+  private begin(): void {
+    this.version++;
     if (this.running) return;
-    this.mp.space.members.enableWrites();
     this.running = true;
     this.quotas.begin();
+  }
+
+  /** A subvolume's ROOT_ITEM says when its files were last changed; the time is filled in when it is written. */
+  private noteChange(root: TreeRoot): void {
+    const { item } = root;
+    if (item === null || item.ctransid === this.id) return;
+    const { ctransid } = item;
+    item.ctransid = this.id;
+    this.undoOrNull?.(() => {
+      item.ctransid = ctransid;
+    });
   }
 
   private mustRun(): void {

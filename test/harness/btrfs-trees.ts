@@ -1,0 +1,98 @@
+/** A btrfs image opened below its files: extended attributes of a subvolume's root directory as items to play with. */
+import type { Device } from '../../core/device/device.ts';
+import { type BtrfsMount, openMount } from '../../formats/btrfs/mount.ts';
+import { nameHash } from '../../formats/btrfs/name-hash.ts';
+import { DirItem, FileType } from '../../formats/btrfs/structure/dir.ts';
+import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
+import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
+
+const TOP = 256;
+
+export class Trees {
+  readonly mp: BtrfsMount;
+
+  constructor(mp: BtrfsMount) {
+    this.mp = mp;
+  }
+
+  /** Sets an attribute of the root directory of tree `id`. */
+  setAttribute(id: number, name: string, value: Buffer): void {
+    this.mp.change('set attribute', 1, () => this.put(id, name, value));
+  }
+
+  private put(id: number, name: string, value: Buffer): void {
+    const cursor = new TreeCursor(this.mp.root(id));
+    const bytes = Buffer.from(name);
+    const key = new Key(TOP, ItemType.XATTR_ITEM, nameHash(bytes));
+    const size = DirItem.size + bytes.length + value.length;
+    if (!cursor.search(key)) cursor.insert(key, size);
+    else if (cursor.size !== size) cursor.resize(size);
+    else cursor.edit();
+    const { view, at } = cursor;
+    DirItem.encode(view, at, {
+      location: new Key(0, 0, 0),
+      transid: this.mp.trans.id,
+      data_len: value.length,
+      name_len: bytes.length,
+      type: FileType.XATTR,
+    });
+    const item = new Uint8Array(view.buffer, view.byteOffset + at, size);
+    item.set(bytes, DirItem.size);
+    item.set(value, DirItem.size + bytes.length);
+    cursor.close();
+  }
+
+  removeAttribute(id: number, name: string): void {
+    this.mp.change('remove attribute', 1, () => {
+      const cursor = new TreeCursor(this.mp.root(id));
+      if (!cursor.search(new Key(TOP, ItemType.XATTR_ITEM, nameHash(Buffer.from(name))))) throw new Error(`no ${name}`);
+      cursor.delete();
+      cursor.close();
+    });
+  }
+
+  /** All attributes, in the order of the tree. */
+  attributes(id: number): Map<string, Buffer> {
+    const found = new Map<string, Buffer>();
+    const cursor = new TreeCursor(this.mp.root(id));
+    cursor.search(new Key(TOP, ItemType.XATTR_ITEM, 0));
+    for (; cursor.valid && cursor.key.type === ItemType.XATTR_ITEM && cursor.key.objectid === TOP; cursor.next()) {
+      const { view, at, size } = cursor;
+      const item = Buffer.from(new Uint8Array(view.buffer, view.byteOffset + at, size));
+      const end = DirItem.size + DirItem.get.name_len(view, at);
+      found.set(item.toString('latin1', DirItem.size, end), item.subarray(end));
+    }
+    cursor.close();
+    return found;
+  }
+
+  /** An operation that changes a lot and then fails: nothing may be left of it. */
+  failingChange(id: number, count: number): void {
+    try {
+      this.mp.change('fail', count, () => {
+        for (let i = 0; i < count; i++) this.put(id, `user.fail${i}`, Buffer.alloc((i * 37) % 900, 'x'));
+        throw new RangeError('on purpose');
+      });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+
+  commit(): void {
+    this.mp.trans.commit();
+  }
+}
+
+/** Opens the image on these devices for writing. */
+export function openTrees(devices: readonly Device[]): Trees {
+  const [first, ...others] = devices as [Device, ...Device[]];
+  const mp = openMount(first, {
+    readOnly: false,
+    norecovery: false,
+    devices: others,
+    now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }),
+    owner: { uid: 0, gid: 0, umask: 0o022 },
+    random: Math.random,
+  });
+  return new Trees(mp);
+}

@@ -1,0 +1,121 @@
+// time limit: 600 s
+/**
+ * Transactions of btrfs under random load: thousands of items go in, change and go out of a subvolume's tree, with
+ * commits in between; snapshots share it and change too, and are dropped again. After every commit btrfs check has
+ * nothing to say, and in the end Linux reads the same. The items are extended attributes of the root directories:
+ * items that need nothing else to be valid.
+ */
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { openDevice } from '../../core/device/open.ts';
+import {
+  type BtrfsVariant,
+  checkComplaints,
+  makeBtrfs,
+  missingBtrfsJudges,
+  withBtrfs,
+} from '../harness/btrfs-judge.ts';
+import { openTrees, type Trees } from '../harness/btrfs-trees.ts';
+import { run } from '../harness/kernel.ts';
+import { announceSeed, Random } from '../harness/random.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+
+const test = gatedSuite('btrfs transactions', missingBtrfsJudges());
+const seed = announceSeed('btrfs-trans');
+const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
+const MIB = 2 ** 20;
+
+const VARIANTS: readonly BtrfsVariant[] = [
+  { name: 'default', args: [] },
+  { name: '4k nodes, ^no-holes, ^free-space-tree', args: words('-n 4096 -O ^no-holes -R ^free-space-tree') },
+  { name: '64k nodes, xxhash', args: words('-n 65536 --csum xxhash') },
+  { name: 'fat extent items', args: words('-O ^skinny-metadata,^extref') },
+  { name: 'mixed groups', args: words('-M -n 4096'), bytes: 120 * MIB },
+  { name: 'raid1', args: words('-m raid1 -d raid1'), devices: 2 },
+  { name: 'raid10 metadata', args: words('-m raid10 -d raid0'), devices: 4 },
+  { name: 'raid5 metadata', args: words('-m raid5 -d raid5'), devices: 3 },
+  { name: 'single metadata', args: words('-m single --csum sha256') },
+  { name: 'full quotas', args: words('-R quota'), setup: [words('btrfs quota enable {}')] },
+];
+
+/** One subvolume and what its attributes should be. */
+interface Model {
+  readonly id: number;
+  readonly attributes: Map<string, Buffer>;
+}
+
+function change(trees: Trees, model: Model, random: Random, count: number, largest: number): void {
+  const names = [...model.attributes.keys()];
+  for (let i = 0; i < count; i++) {
+    const old = names.length > 0 && random.oneIn(3) ? random.pick(names) : null;
+    if (old !== null && random.oneIn(2)) {
+      trees.removeAttribute(model.id, old);
+      model.attributes.delete(old);
+      names.splice(names.indexOf(old), 1);
+      continue;
+    }
+    const name = old ?? `user.${i}.${random.below(1 << 30).toString(36)}`;
+    const value = Buffer.alloc(random.oneIn(4) ? random.below(largest) : random.below(60), name);
+    trees.setAttribute(model.id, name, value);
+    if (old === null) names.push(name);
+    model.attributes.set(name, value);
+  }
+}
+
+function compare(trees: Trees, models: readonly Model[]): void {
+  for (const model of models) {
+    const found = trees.attributes(model.id);
+    assert.is(found.size, model.attributes.size, `tree ${model.id}: count`);
+    for (const [name, value] of model.attributes) {
+      assert.ok(found.get(name)?.equals(value), `tree ${model.id}: ${name}`);
+    }
+  }
+}
+
+/** What Linux reads of some attributes, against the model. */
+function compareWithLinux(
+  paths: readonly string[],
+  models: readonly (Model & { path: string })[],
+  random: Random,
+): void {
+  withBtrfs(paths, (mount) => {
+    for (const { path, attributes } of models) {
+      const names = [...attributes.keys()];
+      for (let i = 0; i < Math.min(20, names.length); i++) {
+        const name = random.pick(names);
+        const script = 'import os,sys;sys.stdout.buffer.write(os.getxattr(sys.argv[1],sys.argv[2]))';
+        const outcome = run('python3', ['-c', script, join(mount, path), name]);
+        assert.is(outcome.status, 0, `${path} ${name}: ${outcome.stderr}`);
+        assert.is(outcome.stdout, attributes.get(name)?.toString('latin1'), `${path} ${name}`);
+      }
+    }
+  });
+}
+
+for (const variant of VARIANTS) {
+  test(`${variant.name}: one tree`, () => {
+    const random = new Random(seed);
+    const dir = scratch(true);
+    const paths = makeBtrfs(dir, variant);
+    const largest = /-n 4096/.test(variant.args.join(' ')) ? 3000 : 6000;
+    const model: Model = { id: 5, attributes: new Map() };
+    for (let round = 0; round < 6; round++) {
+      const devices = paths.map((path) => openDevice(path));
+      const trees = openTrees(devices);
+      compare(trees, [model]);
+      for (let commits = random.between(1, 3); commits > 0; commits--) {
+        change(trees, model, random, random.pick([1, 5, 60, 400]), largest);
+        if (random.oneIn(3)) trees.failingChange(model.id, random.pick([1, 20, 300]));
+        trees.commit();
+      }
+      compare(trees, [model]);
+      for (const device of devices) device.close();
+      assert.equal(checkComplaints(paths), [], `seed ${seed}, round ${round}`);
+    }
+    compareWithLinux(paths, [{ ...model, path: '.' }], random);
+    assert.equal(checkComplaints(paths), [], `seed ${seed}, after Linux`);
+  });
+}
+
+test.run();
