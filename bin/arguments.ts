@@ -33,8 +33,14 @@ const OPTIONS: readonly Option[] = [
   { name: 'norecovery', about: 'do not replay a dirty log: show the image as it is' },
   { name: 'subvol', value: 'PATH|ID', about: 'paths start in this subvolume (default: what the image says)' },
   { name: 'no-data-csum', about: 'read file data without verifying checksums' },
+  { name: 'compress', value: 'KIND', about: 'compress new file data: zlib, lzo or zstd, zstd:LEVEL (btrfs)' },
+  { name: 'compress-force', value: 'KIND', about: 'likewise, even where it does not look worth while' },
   { name: 'strict', about: 'exit 1 on any failed command' },
-  { name: 'device', value: 'IMAGE', about: 'a further device of the file system (XFS: realtime, log); may be repeated' },
+  {
+    name: 'device',
+    value: 'IMAGE',
+    about: 'a further device of the file system (XFS: realtime, log); may be repeated',
+  },
   { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image' },
   { name: 'partition', value: 'N', about: 'the file system is in this partition of the image' },
   { name: 'offset', value: 'BYTES', about: 'the file system begins here in the image (512, 1m, 2048s)' },
@@ -57,6 +63,8 @@ export interface CommandLine {
   readonly program: string | null;
   /** The subvolume that paths start in, or null. */
   readonly subvol: string | null;
+  /** How new file data are to be compressed, or null. */
+  readonly compress: { readonly method: string; readonly force: boolean } | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
   /** The part of the image that is meant, or null for all of it. */
@@ -79,12 +87,15 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   let mode = 0o600;
   let program: string | null = null;
   let subvol: string | null = null;
+  let compress: CommandLine['compress'] = null;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
     else if (name === 'p') program = value;
     else if (name === 'device') devices.push(value);
     else if (name === 'subvol') subvol = value;
+    else if (name === 'compress' || name === 'compress-force')
+      compress = { method: value, force: name === 'compress-force' };
     else if (name === 'm') {
       const number = parseInteger(value);
       if (number === null) complaint ??= `non-numeric mode -- ${value}`;
@@ -102,7 +113,19 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   if (numbers.partition !== undefined && (numbers.offset ?? numbers.length) !== undefined)
     complaint ??= '--partition says where the file system is: --offset and --length do not go with it';
   const part = partOf(numbers);
-  return { commands, targets: parsed.operands, flags, mode, program, subvol, devices, places, part, complaint };
+  return {
+    commands,
+    targets: parsed.operands,
+    flags,
+    mode,
+    program,
+    subvol,
+    compress,
+    devices,
+    places,
+    part,
+    complaint,
+  };
 }
 
 function partOf({ partition, offset, length }: Record<string, number>): Part | null {

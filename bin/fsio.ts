@@ -56,6 +56,7 @@ function newSession(line: CommandLine): Session {
     readOnly,
     norecovery: line.flags.has('norecovery'),
     subvol: line.subvol,
+    compress: line.compress,
     noDataCsum: line.flags.has('no-data-csum'),
     part: line.part,
     devices: line.devices,

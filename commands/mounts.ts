@@ -23,6 +23,8 @@ export interface MountSettings {
   readonly norecovery: boolean;
   /** The subvolume that paths start in, or null for the image's own choice. */
   readonly subvol: string | null;
+  /** How new file data are to be compressed, or null where the files say. */
+  readonly compress: MountOptions['compress'] | null;
   readonly noDataCsum: boolean;
   /** Which part of an image holds the file system (--partition, --offset); null: all of it. */
   readonly part: Part | null;
@@ -66,8 +68,8 @@ export class Mounts {
 
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
-    const { readOnly, norecovery, subvol, noDataCsum, now, owner, random, tracer } = this.settings;
-    const choice = subvol === null ? {} : { subvol };
+    const { readOnly, norecovery, subvol, compress, noDataCsum, now, owner, random, tracer } = this.settings;
+    const choice = { ...(subvol === null ? {} : { subvol }), ...(compress ? { compress } : {}) };
     const chosen = choosePart(device, this.settings.part);
     if (formatName(chosen) === null) refuseWholeDisk(chosen);
     const fs = mount(chosen, { readOnly, norecovery, noDataCsum, ...choice, devices: others, now, owner, random });

@@ -35,6 +35,8 @@ export interface MountOptions {
   readonly owner: { readonly uid: number; readonly gid: number; readonly umask: number };
   /** The subvolume that paths start from, by path or id; absent: the image's default. Formats without any refuse it. */
   readonly subvol?: string;
+  /** How new file data are to be compressed (`zstd`, `zlib:9`); `force`: even where it does not look worth while. */
+  readonly compress?: { readonly method: string; readonly force: boolean };
   /** Do not verify checksums of file data. */
   readonly noDataCsum?: boolean;
   /** Seed of everything chosen at random (inode generations, uuids of logs). */

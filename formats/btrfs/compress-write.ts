@@ -14,9 +14,9 @@ import { type CompressionWish, compressionWish } from './compression-wish.ts';
 import { fitsInline, inlineMapping, orderInline, toSink } from './inline-write.ts';
 import type { BtrfsInode } from './inode.ts';
 import { updateInode } from './inode-write.ts';
+import { mapNew } from './new-place.ts';
 import { InodeFlag, InodeItem } from './structure/inode.ts';
-import { type CompressionPlan, useReservation } from './write-state.ts';
-import { mapNew } from './writeback.ts';
+import { type CompressionPlan, spendReservation } from './write-state.ts';
 
 const PIECE = 512 * 1024;
 
@@ -61,7 +61,13 @@ function copyBytes(ip: BtrfsInode, pos: number, into: Uint8Array): void {
 }
 
 /** Compresses and orders one extent; false if the bytes go plain. */
-function compressOne(ip: BtrfsInode, wish: CompressionWish, pos: number, plan: CompressionPlan, iomap: Mapping): boolean {
+function compressOne(
+  ip: BtrfsInode,
+  wish: CompressionWish,
+  pos: number,
+  plan: CompressionPlan,
+  iomap: Mapping,
+): boolean {
   const { sectorSize } = ip.mp;
   const end = plan.chunkEnd;
   const actualEnd = Math.min(ip.size, end);
@@ -114,7 +120,7 @@ function writePacked(
     if (error instanceof FsError && error.code === 'ENOSPC') return false;
     throw error;
   }
-  useReservation(ip, length);
+  spendReservation(ip, length);
   const padded = new Uint8Array(diskLength);
   padded.set(packed);
   ip.data.write(bytenr, padded);

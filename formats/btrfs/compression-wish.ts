@@ -4,6 +4,8 @@
  *
  * Mirrors: fs/btrfs/inode.c (inode_need_compress), fs/btrfs/props.c (prop_compression_apply).
  */
+import { FsError } from '../../core/errors.ts';
+import type { MountOptions } from '../../core/vfs/filesystem.ts';
 import type { BtrfsInode } from './inode.ts';
 import { Compression } from './structure/file-extent.ts';
 import { InodeFlag } from './structure/inode.ts';
@@ -20,13 +22,6 @@ export interface CompressionWish {
   readonly named: boolean;
 }
 
-/** What a run was told: `zstd`, `zstd:5`, `lzo`, `zlib:9`. */
-export interface CompressOption {
-  readonly kind: number;
-  readonly level: number;
-  readonly force: boolean;
-}
-
 const KINDS: Readonly<Record<string, number>> = {
   zlib: Compression.ZLIB,
   lzo: Compression.LZO,
@@ -40,10 +35,19 @@ export function parseCompression(word: string): { kind: number; level: number } 
   return { kind: KINDS[match[1] as string] as number, level: Number(match[2] ?? 0) };
 }
 
+/** What the run was told (--compress), or null. @throws FsError EINVAL for what is no compression */
+export function compressOption(options: MountOptions): Omit<CompressionWish, 'named'> | null {
+  const { compress } = options;
+  if (compress === undefined) return null;
+  const parsed = parseCompression(compress.method);
+  if (parsed === null) throw new FsError('EINVAL', { detail: `no compression: ${compress.method}` });
+  return { ...parsed, force: compress.force };
+}
+
 /** How new data of a file are to be compressed, or null. */
 export function compressionWish(ip: BtrfsInode): CompressionWish | null {
   if ((ip.flags & (InodeFlag.NODATACOW | InodeFlag.NODATASUM)) !== 0) return null;
-  const option = ip.mp.compress;
+  const option = compressOption(ip.mp.options);
   const property = namedCompression(ip);
   const asked = option !== null || property !== null || (ip.flags & InodeFlag.COMPRESS) !== 0;
   if (!asked) return null;

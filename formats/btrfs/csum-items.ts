@@ -53,21 +53,23 @@ export function insertCsums(mp: BtrfsMount, bytenr: number, csums: Uint8Array): 
 /** One item's worth; returns how many bytes of `csums` it took. */
 function insertSome(mp: BtrfsMount, cursor: TreeCursor, bytenr: number, csums: Uint8Array, most: number): number {
   const size = mp.csum.size;
-  const room = Math.min(csums.length, roomBefore(mp, cursor, bytenr));
-  if (cursor.searchBack(keyAt(bytenr)) && room === 0) return overwrite(cursor, 0, csums);
-  if (isCsum(cursor)) {
-    const behind = ((bytenr - cursor.key.offset) / mp.sectorSize) * size;
-    if (behind < cursor.size) return overwrite(cursor, behind, csums);
-    if (behind === cursor.size && behind < most) {
-      const n = Math.min(room, most - behind);
-      cursor.resize(behind + n);
-      bytesOf(cursor, behind, n).set(csums.subarray(0, n));
-      return n;
-    }
+  cursor.searchBack(keyAt(bytenr));
+  const behind = isCsum(cursor) ? ((bytenr - cursor.key.offset) / mp.sectorSize) * size : most;
+  if (behind < cursor.size) return overwrite(cursor, behind, csums);
+  const grows = behind === cursor.size && behind < most && isCsum(cursor);
+  const before = cursor.key.offset;
+  if (cursor.valid) cursor.next();
+  else cursor.first();
+  const next = isCsum(cursor) ? ((cursor.key.offset - bytenr) / mp.sectorSize) * size : Number.POSITIVE_INFINITY;
+  const n = Math.min(csums.length, next, grows ? most - behind : most);
+  if (grows) {
+    cursor.search(keyAt(before));
+    cursor.resize(behind + n);
+    bytesOf(cursor, behind, n).set(csums.subarray(0, n));
+  } else {
+    cursor.insert(keyAt(bytenr), n);
+    bytesOf(cursor, 0, n).set(csums.subarray(0, n));
   }
-  const n = Math.min(room, most);
-  cursor.insert(keyAt(bytenr), n);
-  bytesOf(cursor, 0, n).set(csums.subarray(0, n));
   return n;
 }
 
@@ -77,13 +79,6 @@ function overwrite(cursor: TreeCursor, from: number, csums: Uint8Array): number 
   cursor.edit();
   bytesOf(cursor, from, n).set(csums.subarray(0, n));
   return n;
-}
-
-/** Bytes of checksums that fit between `bytenr` and the next item. */
-function roomBefore(mp: BtrfsMount, cursor: TreeCursor, bytenr: number): number {
-  cursor.search(keyAt(bytenr));
-  if (!isCsum(cursor)) return Number.POSITIVE_INFINITY;
-  return ((cursor.key.offset - bytenr) / mp.sectorSize) * mp.csum.size;
 }
 
 /** Forgets the checksums of [bytenr, bytenr + length). Inside mp.change() or a commit. @throws FsError */

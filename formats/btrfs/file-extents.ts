@@ -34,13 +34,14 @@ const other = new FileExtent();
 /** Moves to the item that holds `pos`, or else to the first behind it; false if the file has none from there on. */
 export function seekExtent(cursor: TreeCursor, ino: number, pos: number, out: FileExtent): boolean {
   key.set(ino, ItemType.EXTENT_DATA, pos);
-  const exact = cursor.search(key);
-  if (!exact) {
-    if (cursor.prev() && readAt(cursor, ino, out) && out.end > pos) return true;
-    // Back to where the search ended; at the very start of the tree prev() moves nothing.
-    cursor.search(key);
+  if (cursor.searchBack(key)) return readAt(cursor, ino, out);
+  if (readAt(cursor, ino, out)) {
+    // Inline data take their whole sector.
+    if (out.end > pos || (out.inline && pos < cursor.root.mp.sectorSize)) return true;
   }
-  return cursor.valid && readAt(cursor, ino, out);
+  if (cursor.valid) cursor.next();
+  else cursor.first();
+  return readAt(cursor, ino, out);
 }
 
 /** Reads the current item; false if it is no extent of this file. */
@@ -174,16 +175,14 @@ export function insertHole(ip: ExtentOwner, start: number, end: number): void {
   if (ip.mp.features.noHoles || start >= end) return;
   const cursor = new TreeCursor(ip.root);
   try {
-    key.set(ip.ino, ItemType.EXTENT_DATA, start);
-    cursor.search(key);
     let from = start;
     let to = end;
-    if (readAt(cursor, ip.ino, found) && found.hole && found.pos === end) {
+    if (cursor.search(key.set(ip.ino, ItemType.EXTENT_DATA, end)) && readAt(cursor, ip.ino, found) && found.hole) {
       to = found.end;
       cursor.delete();
     }
-    const before = cursor.search(key.set(ip.ino, ItemType.EXTENT_DATA, start)) ? false : cursor.prev();
-    if (before && readAt(cursor, ip.ino, found) && found.hole && found.end === start) {
+    cursor.searchBack(key.set(ip.ino, ItemType.EXTENT_DATA, start));
+    if (readAt(cursor, ip.ino, found) && found.hole && found.end === start) {
       from = found.pos;
       cursor.delete();
     }
@@ -261,8 +260,9 @@ function removeItem(ip: ExtentOwner, cursor: TreeCursor, pos: number): void {
 function joinable(ip: ExtentOwner, whole: FileExtent, pos: number, before: boolean): boolean {
   const cursor = new TreeCursor(ip.root);
   try {
-    const exact = cursor.search(key.set(ip.ino, ItemType.EXTENT_DATA, pos));
-    if (before ? !cursor.prev() : !exact) return false;
+    key.set(ip.ino, ItemType.EXTENT_DATA, before ? pos - 1 : pos);
+    if (before) cursor.searchBack(key);
+    else if (!cursor.search(key)) return false;
     if (!readAt(cursor, ip.ino, other) || (before && other.end !== pos)) return false;
     return (
       other.type === FileExtentType.REG &&

@@ -9,7 +9,7 @@ import { IomapType, type Mapping } from '../../core/iomap/iomap.ts';
 import { inlineItemSize } from './file-extent.ts';
 import type { BtrfsInode } from './inode.ts';
 import { ITEM_SIZE, leafDataSize } from './structure/block.ts';
-import { useReservation } from './write-state.ts';
+import { spendReservation } from './write-state.ts';
 
 /** Linux's mount option max_inline, unless told otherwise. */
 const MAX_INLINE = 2048;
@@ -38,8 +38,14 @@ export function fitsInline(ip: BtrfsInode, pos: number, end: number, length: num
 }
 
 /** Orders `data`, all of the file as it is stored, into the leaf. */
-export function orderInline(ip: BtrfsInode, length: number, data: Uint8Array, compression: number, iomap: Mapping): void {
-  useReservation(ip, length);
+export function orderInline(
+  ip: BtrfsInode,
+  length: number,
+  data: Uint8Array,
+  compression: number,
+  iomap: Mapping,
+): void {
+  spendReservation(ip, length);
   const state = { left: length, lost: [] };
   ip.writing.ordered.push({ kind: 'inline', pos: 0, length, bytenr: 0, diskLength: 0, compression, data, ...state });
   toSink(0, length, iomap);

@@ -85,7 +85,7 @@ export function settle(ip: BtrfsInode): void {
 }
 
 /** Bytes got their place: the reservation has done its work. */
-export function useReservation(ip: BtrfsInode, bytes: number): void {
+export function spendReservation(ip: BtrfsInode, bytes: number): void {
   const used = Math.min(bytes, ip.writing.reserved);
   if (used > 0) ip.mp.groups.releaseData(used);
   ip.writing.reserved -= used;

@@ -10,19 +10,17 @@
  * Mirrors: fs/btrfs/inode.c (btrfs_run_delalloc_range, cow_file_range, run_delalloc_nocow,
  * btrfs_finish_one_ordered).
  */
-import { type IoEnd, IomapType, type Mapping, type WritebackOps } from '../../core/iomap/iomap.ts';
+import type { IoEnd, Mapping, WritebackOps } from '../../core/iomap/iomap.ts';
 import { compressedMapping } from './compress-write.ts';
 import { FileExtent } from './file-extent.ts';
 import { readAt, seekExtent } from './file-extents.ts';
 import { inlineMapping } from './inline-write.ts';
 import type { BtrfsInode } from './inode.ts';
+import { mapNew, order } from './new-place.ts';
 import { canWriteInPlace, mayWriteInPlace } from './nocow.ts';
 import { finishOrdered } from './ordered.ts';
 import { TreeCursor } from './tree/cursor.ts';
-import { type Ordered, useReservation } from './write-state.ts';
-
-/** The largest extent. */
-export const MAX_EXTENT = 128 * 1024 * 1024;
+import type { Ordered } from './write-state.ts';
 
 const found = new FileExtent();
 
@@ -32,31 +30,6 @@ function mapBlocks(ip: BtrfsInode, pos: number, length: number, iomap: Mapping):
   if (inlineMapping(ip, pos, length, iomap)) return;
   if (compressedMapping(ip, pos, length, iomap)) return;
   mapNew(ip, pos, length, iomap);
-}
-
-/** Adds an ordered extent and answers it as a mapping. */
-export function order(ip: BtrfsInode, ordered: Omit<Ordered, 'left' | 'lost'>, addr: number, iomap: Mapping): void {
-  ip.writing.ordered.push({ ...ordered, left: ordered.length, lost: [] });
-  iomap.type = ordered.kind === 'prealloc' ? IomapType.UNWRITTEN : IomapType.MAPPED;
-  iomap.addr = addr;
-  iomap.offset = ordered.pos;
-  iomap.length = ordered.length;
-  iomap.device = ip.data;
-}
-
-/** A new place for the bytes, or for as many of them as lie free together. @throws FsError ENOSPC */
-export function mapNew(ip: BtrfsInode, pos: number, length: number, iomap: Mapping): void {
-  const { bytenr, length: got } = ip.mp.groups.allocData(ip.mp.sectorSize, Math.min(length, MAX_EXTENT), hint(ip, pos));
-  useReservation(ip, got);
-  const whole = { kind: 'cow', pos, length: got, bytenr, diskLength: got, compression: 0, data: null } as const;
-  order(ip, whole, bytenr, iomap);
-}
-
-/** Where the bytes before `pos` are going: what comes next in the file should come next on the disk. */
-function hint(ip: BtrfsInode, pos: number): number | undefined {
-  const last = ip.writing.ordered.at(-1);
-  if (last === undefined || last.kind !== 'cow' || last.pos + last.length > pos) return undefined;
-  return last.bytenr + last.diskLength;
 }
 
 /** Bytes of a file some of whose extents may be overwritten. */
@@ -75,7 +48,15 @@ function mapInPlace(ip: BtrfsInode, pos: number, length: number, iomap: Mapping)
         }
         const bytenr = found.bytenr + found.offset + (pos - found.pos);
         const kind = found.prealloc ? 'prealloc' : 'inplace';
-        const whole = { kind, pos, length: end - pos, bytenr, diskLength: end - pos, compression: 0, data: null } as const;
+        const whole = {
+          kind,
+          pos,
+          length: end - pos,
+          bytenr,
+          diskLength: end - pos,
+          compression: 0,
+          data: null,
+        } as const;
         return order(ip, whole, bytenr, iomap);
       }
       stop = Math.max(stop, end);

@@ -13,14 +13,20 @@ export interface ScriptOptions {
   readonly operations: number;
   /** The span of file that operations fall into, in bytes. */
   readonly span: number;
+  /** Also fallocate in all its modes, and the files once more as direct I/O. */
+  readonly space?: boolean;
+  /** Writes of noise beside those of one byte, which compress. */
+  readonly noise?: boolean;
 }
 
 /** Lines of a session; `{d}` stands for the folder that holds the files. */
 export function randomScript(options: ScriptOptions): string[] {
   const lines = FILES.map((file) => `open -f {d}/${file}`);
+  if (options.space === true) for (const file of FILES) lines.push(`open -d {d}/${file}`);
   let current = -1;
   for (let i = 0; i < options.operations; i++) {
-    const file = options.random.below(FILES.length);
+    const direct = options.space === true && options.random.oneIn(10);
+    const file = options.random.below(FILES.length) + (direct ? FILES.length : 0);
     if (file !== current) lines.push(`file ${file}`);
     current = file;
     lines.push(operation(options));
@@ -31,8 +37,8 @@ export function randomScript(options: ScriptOptions): string[] {
 function operation(options: ScriptOptions): string {
   const { random } = options;
   const dice = random.below(100);
-  if (dice < 45) return write(options);
-  if (dice < 65) return options.reflink ? reflink(options) : write(options);
+  if (dice < 45) return options.space === true && random.oneIn(4) ? space(options) : write(options);
+  if (dice < 65) return options.reflink ? share(options) : write(options);
   if (dice < 75) return `truncate ${random.oneIn(8) ? 0 : position(options)}`;
   if (dice < 83) return random.oneIn(3) ? 'fdatasync' : 'fsync';
   if (dice < 93) return `pread -v ${position(options)} ${random.between(1, 200)}`;
@@ -41,20 +47,44 @@ function operation(options: ScriptOptions): string {
 }
 
 function write(options: ScriptOptions): string {
-  const byte = options.random.between(1, 255).toString(16);
+  const { random } = options;
+  if (options.noise === true && random.oneIn(3)) {
+    // The same program file on both sides: bytes that do not all compress.
+    const skip = random.below(500) * 1000;
+    return `pwrite -i /bin/bash -s ${skip} ${position(options)} ${length(options)}`;
+  }
+  const byte = random.between(1, 255).toString(16);
   return `pwrite -S 0x${byte} ${position(options)} ${length(options)}`;
 }
 
-function reflink(options: ScriptOptions): string {
+function space(options: ScriptOptions): string {
+  const { random } = options;
+  const command = random.pick(['falloc', 'falloc -k', 'fpunch', 'fpunch', 'fzero', 'fzero -k', 'fcollapse', 'finsert']);
+  const aligned = command === 'fcollapse' || command === 'finsert';
+  const at = (value: number): number => (aligned ? Math.floor(value / options.blockSize) * options.blockSize : value);
+  return `${command} ${at(position(options))} ${Math.max(at(length(options)), aligned ? options.blockSize : 1)}`;
+}
+
+function share(options: ScriptOptions): string {
+  const dice = options.random.below(10);
+  if (dice < 7) return reflink(options, 'reflink');
+  if (dice < 9) return reflink(options, 'dedupe');
+  const { random } = options;
+  const size = length(options);
+  return `copy_range -s ${position(options)} -d ${position(options)} -l ${size} {d}/${random.pick(FILES)}`;
+}
+
+function reflink(options: ScriptOptions, command: 'reflink' | 'dedupe'): string {
   const { random, blockSize } = options;
   const source = `{d}/${random.pick(FILES)}`;
-  if (random.oneIn(6)) return `reflink ${source}`;
+  if (command === 'reflink' && random.oneIn(6)) return `reflink ${source}`;
   // Mostly aligned, since anything else is refused; sometimes not, since a refusal must be the same one.
   const aligned = (value: number) => (random.oneIn(12) ? value : Math.floor(value / blockSize) * blockSize);
   const from = aligned(position(options));
-  const to = aligned(position(options));
+  // Files that were copied are equal at equal places.
+  const to = command === 'dedupe' && random.oneIn(2) ? from : aligned(position(options));
   const size = random.oneIn(10) ? 0 : Math.max(aligned(length(options)), blockSize);
-  return `reflink ${source} ${from} ${to} ${size}`;
+  return `${command} ${source} ${from} ${to} ${size}`;
 }
 
 function position({ random, blockSize, span }: ScriptOptions): number {

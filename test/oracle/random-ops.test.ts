@@ -10,7 +10,7 @@ import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { randomScript } from '../harness/random-script.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { hasReflink, VARIANTS, type Variant } from '../harness/variants.ts';
-import { reduce, type Session, sideBySide } from './side-by-side.ts';
+import { reduce, type Session, sideBySide, xfsJudges } from './side-by-side.ts';
 
 const test = gatedSuite('random operations against the kernel', missingJudges() ?? missingFsio());
 const seed = announceSeed('random-ops');
@@ -27,6 +27,7 @@ function randomSessions(variant: Variant, random: Random): Session[] {
       blockSize: blockSizeOf(variant),
       reflink: hasReflink(variant),
       operations: random.between(5, 60),
+      space: true,
       span: random.pick([64 * 1024, 600 * 1024, 3 * 1024 * 1024]),
     }),
   );
@@ -34,9 +35,10 @@ function randomSessions(variant: Variant, random: Random): Session[] {
 
 function judge(variant: Variant, random: Random): void {
   let sessions = randomSessions(variant, random);
-  let fault = sideBySide(variant, sessions);
+  const judges = xfsJudges(variant);
+  let fault = sideBySide(judges, sessions);
   if (fault === null) return;
-  if (process.env.FSIO_REDUCE) ({ sessions, fault } = reduce(variant, sessions));
+  if (process.env.FSIO_REDUCE) ({ sessions, fault } = reduce(judges, sessions));
   const story = sessions.map((lines) => lines.join('\n')).join('\n--\n');
   throw new Error(`seed ${seed}, ${variant.name} (mkfs.xfs ${variant.args.join(' ')}):\n${story}\n${fault}`);
 }

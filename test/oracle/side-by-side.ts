@@ -4,7 +4,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparable, firstDifference } from '../harness/compare-output.ts';
 import { fsio } from '../harness/fsio.ts';
-import { copyImage, makeXfs, repairComplaints, withMount, xfsIo } from '../harness/kernel.ts';
+import { copyImage, makeXfs, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
 import { FILES } from '../harness/random-script.ts';
 import { scratch } from '../harness/scratch.ts';
 import type { Variant } from '../harness/variants.ts';
@@ -12,56 +12,112 @@ import type { Variant } from '../harness/variants.ts';
 /** A script: the lines of one xfs_io session, `{d}` standing for the folder of the files. */
 export type Session = readonly string[];
 
+/** The judges of one kind of file system; what they work on is `I`. */
+export interface Judges<I> {
+  /** A fresh file system in `dir`. */
+  make(dir: string): I;
+  copy(image: I, dir: string): I;
+  mounted<T>(image: I, use: (dir: string) => T): T;
+  /** What the checker says beyond its routine. */
+  complaints(image: I): string[];
+  /** Arguments of fsio that name the image, and where the files are in it. */
+  readonly args: (image: I) => readonly string[];
+  readonly folder: string;
+  /** Before each session but the first, on the kernel's mount of either side. */
+  between?(dir: string, session: number): void;
+  /** Whether holes, shared extents and the number of blocks must be the same too. */
+  readonly shapes: boolean;
+}
+
+/** XFS's: one image. */
+export function xfsJudges(variant: Variant): Judges<string> {
+  return {
+    make: (dir) => makeXfs(join(dir, 'kernel.img'), variant),
+    copy: (image, dir) => copyImage(image, join(dir, 'fsio.img')),
+    mounted: withMount,
+    complaints: repairComplaints,
+    args: (image) => [image],
+    folder: '',
+    shapes: false,
+  };
+}
+
 /**
- * Runs the sessions on a fresh image. Returns what differs first — output, bytes, sizes, a complaint of xfs_repair, a
+ * Runs the sessions on a fresh image. Returns what differs first — output, bytes, sizes, a complaint of the checker, a
  * mount that Linux refuses — or null.
  */
-export function sideBySide(variant: Variant, sessions: readonly Session[]): string | null {
+export function sideBySide<I>(judges: Judges<I>, sessions: readonly Session[]): string | null {
   const dir = scratch(true);
   try {
-    const theirs = makeXfs(join(dir, 'kernel.img'), variant);
-    const ours = copyImage(theirs, join(dir, 'fsio.img'));
+    const theirs = judges.make(dir);
+    const ours = judges.copy(theirs, dir);
     for (const [number, lines] of sessions.entries()) {
-      const fault = compareSession(theirs, ours, `${lines.join('\n')}\n`);
+      const fault = compareSession(judges, theirs, ours, `${lines.join('\n')}\n`, number);
       if (fault !== null) return `session ${number + 1}: ${fault}`;
     }
-    const complaints = repairComplaints(ours);
-    return complaints.length === 0 ? null : `xfs_repair after Linux mounted it: ${complaints.join('\n')}`;
+    const complaints = judges.complaints(ours);
+    return complaints.length === 0 ? null : `the checker after Linux mounted it: ${complaints.join('\n')}`;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-function compareSession(theirs: string, ours: string, script: string): string | null {
-  const wanted = withMount(theirs, (mount) => {
-    const outcome = xfsIo(script.replaceAll('{d}', mount));
-    return { out: comparable(outcome.stdout, mount), err: comparable(outcome.stderr, mount) };
+function compareSession<I>(judges: Judges<I>, theirs: I, ours: I, script: string, number: number): string | null {
+  const { between, folder } = judges;
+  const wanted = judges.mounted(theirs, (mount) => {
+    if (number > 0) between?.(mount, number);
+    const at = `${mount}${folder}`;
+    const outcome = xfsIo(script.replaceAll('{d}', at));
+    return { out: comparable(outcome.stdout, at), err: comparable(outcome.stderr, at) };
   });
-  const got = fsio([ours], script.replaceAll('{d}', ''));
+  if (number > 0 && between !== undefined) judges.mounted(ours, (mount) => between(mount, number));
+  const got = fsio(judges.args(ours), script.replaceAll('{d}', folder));
   const difference =
-    firstDifference(comparable(got.stdout), wanted.out) ?? firstDifference(comparable(got.stderr), wanted.err);
+    firstDifference(comparable(got.stdout, folder), wanted.out) ??
+    firstDifference(comparable(got.stderr, folder), wanted.err);
   if (difference !== null) return `output differs at ${difference}`;
-  const complaints = repairComplaints(ours);
-  if (complaints.length > 0) return `xfs_repair: ${complaints.slice(0, 12).join('\n')}`;
-  return firstDifference(withMount(ours, contents), withMount(theirs, contents));
+  const complaints = judges.complaints(ours);
+  if (complaints.length > 0) return `the checker: ${complaints.slice(0, 12).join('\n')}`;
+  const look = (mount: string): string[] => contents(`${mount}${folder}`, judges.shapes);
+  return firstDifference(judges.mounted(ours, look), judges.mounted(theirs, look));
 }
 
-/** Size and hash of each file, as Linux reads it. */
-function contents(dir: string): string[] {
-  return FILES.map((file) => {
+/** Size and hash of each file, as Linux reads it; and what it is made of. */
+function contents(dir: string, shapes: boolean): string[] {
+  return FILES.flatMap((file) => {
     const path = join(dir, file);
-    const size = statSync(path, { throwIfNoEntry: false })?.size;
-    if (size === undefined) return `${file}: missing`;
-    return `${file}: ${size} bytes, sha256 ${createHash('sha256').update(readFileSync(path)).digest('hex')}`;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return `${file}: missing`;
+    const hash = createHash('sha256').update(readFileSync(path)).digest('hex');
+    const line = `${file}: ${stat.size} bytes, sha256 ${hash}`;
+    return shapes ? [line, `${file}: ${stat.blocks} blocks`, ...shape(path).map((part) => `${file}: ${part}`)] : line;
   });
+}
+
+/** FIEMAP_EXTENT_LAST says only where the list ends. */
+const LAST = 1;
+
+/** Ranges and flags of a file's extents; where on the disk they are, and how many make up a range, is the allocator's. */
+function shape(path: string): string[] {
+  const ranges: { start: number; end: number; kind: string }[] = [];
+  for (const line of run('xfs_io', ['-r', '-c', 'fiemap -v', path]).stdout.split('\n')) {
+    const match = /^ *\d+: \[(\d+)\.\.(\d+)\]: +(hole|[\d.]+) +\d+ *(?:0x([0-9a-f]+))?$/.exec(line);
+    if (match === null) continue;
+    const kind =
+      match[3] === 'hole' ? 'hole' : `flags ${(Number.parseInt(match[4] as string, 16) & ~LAST).toString(16)}`;
+    const last = ranges.at(-1);
+    if (last?.kind === kind) last.end = Number(match[2]);
+    else ranges.push({ start: Number(match[1]), end: Number(match[2]), kind });
+  }
+  return ranges.map(({ start, end, kind }) => `[${start}..${end}] ${kind}`);
 }
 
 /** A shorter list of sessions that still differs; takes as long as it takes. */
-export function reduce(variant: Variant, sessions: readonly Session[]): { sessions: Session[]; fault: string } {
+export function reduce<I>(judges: Judges<I>, sessions: readonly Session[]): { sessions: Session[]; fault: string } {
   let best = sessions.map((lines) => [...lines]);
-  let fault = sideBySide(variant, best) ?? 'the difference does not happen again';
+  let fault = sideBySide(judges, best) ?? 'the difference does not happen again';
   const attempt = (candidate: string[][]): boolean => {
-    const found = sideBySide(variant, candidate);
+    const found = sideBySide(judges, candidate);
     if (found === null) return false;
     best = candidate;
     fault = found;

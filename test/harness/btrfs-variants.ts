@@ -1,0 +1,44 @@
+/** The kinds of btrfs on which random operations are judged. */
+import type { BtrfsVariant } from './btrfs-judge.ts';
+
+/** How a kind is used, beside how it is made. */
+export interface UsedVariant extends BtrfsVariant {
+  /** Linux's mount options, and fsio's options that say the same. */
+  readonly mount: string;
+  readonly fsio: readonly string[];
+  /** Between two sessions a snapshot is taken. */
+  readonly snapshots: boolean;
+  /** Writes of noise too, which do not compress. */
+  readonly noise: boolean;
+}
+
+const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
+
+function variant(name: string, args: string, more: Partial<UsedVariant> = {}): UsedVariant {
+  const usual = { mount: '', fsio: [], snapshots: false, noise: false, bytes: 256 * 2 ** 20 };
+  return { ...usual, name, args: words(args), ...more };
+}
+
+/** A folder for the files, made before the copy is taken. */
+export const FOLDER = '/d';
+
+const OLD = '-n 4096 -O ^no-holes,^extref,^skinny-metadata -R ^free-space-tree';
+
+/** The first ones matter most. */
+export const USED_VARIANTS: readonly UsedVariant[] = [
+  variant('default', ''),
+  variant('old', OLD),
+  variant('nodatacow', '', { setup: [['chattr', '+C', `{}${FOLDER}`]] }),
+  variant('compress-force', '', { mount: 'compress-force=zstd', fsio: ['--compress-force', 'zstd'], noise: true }),
+  variant('raid1', '-d raid1 -m raid1', { devices: 2 }),
+  variant('snapshots', '', { snapshots: true }),
+  variant('snapshots of nodatacow', '', { snapshots: true, setup: [['chattr', '+C', `{}${FOLDER}`]] }),
+  variant('xxhash', '--csum xxhash -n 4096'),
+  variant('compress by chattr', '--csum sha256', { noise: true, setup: [['chattr', '+c', `{}${FOLDER}`]] }),
+  variant('lzo property', OLD, {
+    noise: true,
+    setup: [['btrfs', 'property', 'set', `{}${FOLDER}`, 'compression', 'lzo']],
+  }),
+  variant('mixed', '--mixed --csum blake2 -n 4096'),
+  variant('raid5', '-d raid5 -m raid1', { devices: 3 }),
+];
