@@ -2,16 +2,23 @@
 import type { Device } from '../core/device/device.ts';
 import { FsError } from '../core/errors.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
+import { mountBtrfs } from './btrfs/filesystem.ts';
+import { hasBtrfsMagic } from './btrfs/superblock.ts';
 import { mountXfs } from './xfs/filesystem.ts';
 import { hasXfsMagic } from './xfs/superblock.ts';
 
 interface Format {
   readonly name: string;
+  /** Knows what MountOptions.subvol means. */
+  readonly subvolumes?: true;
   probe(device: Device): boolean;
   mount(device: Device, options: MountOptions): Filesystem;
 }
 
-const FORMATS: readonly Format[] = [{ name: 'xfs', probe: hasXfsMagic, mount: mountXfs }];
+const FORMATS: readonly Format[] = [
+  { name: 'xfs', probe: hasXfsMagic, mount: mountXfs },
+  { name: 'btrfs', probe: hasBtrfsMagic, mount: mountBtrfs, subvolumes: true },
+];
 
 /** The name of the format of what is on a device, or null if it is none that we know. @throws FsError EIO */
 export function formatName(device: Device): string | null {
@@ -20,7 +27,12 @@ export function formatName(device: Device): string | null {
 
 /** Opens the file system on a device. @throws FsError EINVAL if it is none that we know, and what the format refuses */
 export function mount(device: Device, options: MountOptions): Filesystem {
-  for (const format of FORMATS) if (format.probe(device)) return format.mount(device, options);
+  for (const format of FORMATS) {
+    if (!format.probe(device)) continue;
+    if (options.subvol !== undefined && format.subvolumes !== true)
+      throw new FsError('EINVAL', { detail: `${format.name} has no subvolumes` });
+    return format.mount(device, options);
+  }
   const known = FORMATS.map((format) => format.name).join(', ');
   throw new FsError('EINVAL', { detail: `no file system that fsio knows (${known}) on ${device.name}` });
 }

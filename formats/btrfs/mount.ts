@@ -9,6 +9,9 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { MountOptions } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { ChecksumKind } from './checksum.ts';
+import { ExtentReader } from './extents.ts';
+import type { InodeTable } from './inode-table.ts';
+import { BlockGroups } from './space/groups.ts';
 import { Header } from './structure/block.ts';
 import { CompatRo, Incompat, judgeFeatures } from './structure/features.ts';
 import { ItemType, Key, Objectid } from './structure/key.ts';
@@ -16,9 +19,12 @@ import { treeText } from './structure/key-names.ts';
 import { ROOT_ITEM_LEGACY_SIZE, RootItem } from './structure/root.ts';
 import type { SuperValues } from './structure/superblock.ts';
 import { type FoundSuper, metadataUuid, readSuperblock } from './superblock.ts';
+import { ExtentReferences } from './trans/refs.ts';
+import { TransactionManager } from './trans/transaction.ts';
 import { TreeBlocks } from './tree/blocks.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import { type RootItemValues, TreeRoot } from './tree/root.ts';
+import { csumLookup } from './volumes/csum-lookup.ts';
 import { LogicalSpace } from './volumes/logical-space.ts';
 import { Members } from './volumes/members.ts';
 
@@ -56,7 +62,13 @@ export class BtrfsMount {
   readonly fsid: Uint8Array;
   readonly members: Members;
   readonly space: LogicalSpace;
+  readonly groups: BlockGroups;
+  readonly trans: TransactionManager;
+  readonly refs: ExtentReferences;
   readonly blocks: TreeBlocks;
+  /** The inodes in use; the file system that the mount belongs to sets it. */
+  inodes!: InodeTable;
+  readonly reader: ExtentReader = new ExtentReader();
   readonly chunkRoot: TreeRoot;
   treeRoot: TreeRoot;
   tracer: Tracer | null = null;
@@ -79,6 +91,11 @@ export class BtrfsMount {
     this.notes.push(...found.notes);
     this.members = members;
     this.space = new LogicalSpace(members, { sectorSize: sb.sectorsize, mixedGroups: this.features.mixedGroups });
+    const lookup = csumLookup(() => this.csumRoot(), sb.sectorsize, found.csum.size);
+    this.space.attachData(members.latest.name, found.csum, options.noDataCsum === true ? null : lookup);
+    this.groups = new BlockGroups(this);
+    this.trans = new TransactionManager(this);
+    this.refs = new ExtentReferences(this);
     this.blocks = this.openBlocks();
     this.space.addSystemChunks(sb.sys_chunk_array, sb.sys_chunk_array_size);
     this.chunkRoot = new TreeRoot(
@@ -103,9 +120,9 @@ export class BtrfsMount {
     return this.root(Objectid.CSUM_TREE);
   }
 
-  /** The free-space tree, null if the image has none. @throws FsError EUCLEAN if it is missing */
+  /** The free-space tree, null if the image has none that is to be believed. @throws FsError EUCLEAN if it is missing */
   freeSpaceRoot(): TreeRoot | null {
-    return this.features.freeSpaceTree ? this.root(Objectid.FREE_SPACE_TREE) : null;
+    return this.features.freeSpaceTree && this.features.freeSpaceTreeValid ? this.root(Objectid.FREE_SPACE_TREE) : null;
   }
 
   /** The tree with the BLOCK_GROUP_ITEMs. */
@@ -154,6 +171,14 @@ export class BtrfsMount {
   /** The tree is gone. */
   forgetRoot(id: number): void {
     this.roots.delete(id);
+  }
+
+  /**
+   * Runs `fn`, which touches at most `items` items of trees, as one operation: all of it happens, or nothing if it
+   * throws. @throws FsError ENOSPC before anything changes, EROFS, EIO after a failed commit; what `fn` throws
+   */
+  change<T>(name: string, items: number, fn: () => T): T {
+    return this.trans.change(name, items, fn);
   }
 
   now(): Timestamp {
@@ -253,5 +278,10 @@ function featuresOf(sb: SuperValues): Features {
 /** Opens a btrfs image. @throws FsError EINVAL no btrfs or unknown features, EUCLEAN damaged, EIO devices missing */
 export function openMount(device: Device, options: MountOptions): BtrfsMount {
   const members = new Members(device, options.devices);
-  return new BtrfsMount(readSuperblock(members.latest), members, options);
+  try {
+    return new BtrfsMount(readSuperblock(members.latest), members, options);
+  } catch (error) {
+    members.close();
+    throw error;
+  }
 }

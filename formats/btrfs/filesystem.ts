@@ -1,0 +1,75 @@
+/**
+ * A btrfs image as the commands see it. Opening checks superblock, features, chunks and roots; a log tree is replayed in
+ * memory before anything is shown, or the user is told that it was not. Paths start in one subvolume: the image's
+ * default one, or the one asked for.
+ */
+import type { Device } from '../../core/device/device.ts';
+import { corrupt } from '../../core/errors.ts';
+import type { Tracer } from '../../core/iomap/trace.ts';
+import { writeback } from '../../core/iomap/writeback.ts';
+import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
+import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { BtrfsInode } from './inode.ts';
+import { InodeTable } from './inode-table.ts';
+import { type BtrfsMount, openMount } from './mount.ts';
+import { btrfsStatfs } from './statfs.ts';
+import { defaultSubvolume, subvolumeNamed, subvolumeTop } from './subvolume.ts';
+
+export class BtrfsFilesystem implements Filesystem {
+  readonly type = 'btrfs';
+  readonly mp: BtrfsMount;
+  readonly blockSize: number;
+  readonly now: () => Timestamp;
+  tracer: Tracer | null = null;
+  /** The id of the subvolume that paths start from. */
+  private readonly opened: number;
+
+  constructor(mp: BtrfsMount) {
+    this.mp = mp;
+    this.blockSize = mp.sectorSize;
+    this.now = mp.options.now;
+    mp.inodes = new InodeTable(mp, this);
+    this.opened = mp.options.subvol === undefined ? defaultSubvolume(mp) : subvolumeNamed(mp, mp.options.subvol);
+  }
+
+  get readOnly(): boolean {
+    return this.mp.readOnly;
+  }
+
+  get status(): string | null {
+    return this.mp.notes.length === 0 ? null : this.mp.notes.join('; ');
+  }
+
+  root(): BtrfsInode {
+    return subvolumeTop(this.mp, this.opened);
+  }
+
+  iget(ino: number): BtrfsInode {
+    return this.mp.inodes.get(this.mp.root(this.opened), ino);
+  }
+
+  statfs(): StatFs {
+    return btrfsStatfs(this.mp, this.opened);
+  }
+
+  label(): string {
+    return this.mp.sb.label;
+  }
+
+  sync(): void {
+    for (const ip of this.mp.inodes.changed()) writeback(ip);
+    if (this.mp.trans.running) this.mp.trans.commit();
+  }
+
+  unmount(): void {
+    this.sync();
+  }
+}
+
+/** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, ENODEV devices missing, ENOENT no such subvolume */
+export function mountBtrfs(device: Device, options: MountOptions): BtrfsFilesystem {
+  const fs = new BtrfsFilesystem(openMount(device, options));
+  if (fs.root().kind !== 'dir')
+    throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
+  return fs;
+}
