@@ -54,6 +54,15 @@ const shell = await build({
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
 });
 
+// The thread that talks to an NBD server.
+const nbd = await build({
+  ...common,
+  entryPoints: ['core/device/nbd/worker.ts'],
+  outfile: 'dist/nbd-worker.js',
+  format: 'cjs',
+  minifyWhitespace: true,
+});
+
 const START = `#!/usr/bin/env node
 // Loads the parts of the program with the code that V8 made of them when fsio was built, if this node can use it.
 const { readFileSync, writeFileSync } = require('node:fs');
@@ -86,7 +95,7 @@ for (const { name, source } of main.files) write(`dist/${name}`, source);
 write('dist/fsio.js', START);
 write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
-write('dist/LICENSES.txt', licences([main.metafile, shell.metafile]));
+write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, nbd.metafile]));
 chmodSync('dist/fsio.js', 0o755);
 makeCaches();
 

@@ -5,6 +5,8 @@ import { BlockDevice } from './block.ts';
 import type { Device } from './device.ts';
 import { FileDevice } from './file.ts';
 import { hostError } from './host-error.ts';
+import { NbdDevice } from './nbd/nbd.ts';
+import { isNbdUrl } from './nbd/url.ts';
 
 /** Refuse enableWrites() with EROFS when `readOnly`. */
 export interface OpenDeviceOptions {
@@ -12,10 +14,11 @@ export interface OpenDeviceOptions {
 }
 
 /**
- * Opens an image file or block device for reading; enableWrites() makes it writable.
+ * Opens an image file, block device or network block export for reading; enableWrites() makes it writable.
  * @throws FsError ENOENT, EACCES, EISDIR, EINVAL (neither file nor block device), EBUSY (in use elsewhere)
  */
 export function openDevice(name: string, options: OpenDeviceOptions = {}): Device {
+  if (isNbdUrl(name)) return new NbdDevice(name, options);
   const stats = statOf(name);
   if (stats.isFile()) return new FileDevice(name, options);
   if (stats.isBlockDevice()) return new BlockDevice(name, options);

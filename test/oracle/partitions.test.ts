@@ -99,7 +99,7 @@ test('a damaged first GPT header: the copy at the end is read, and said so; dama
   const fd = openSync(path, 'r+');
   writeSync(fd, Buffer.from([1]), 0, 1, 512 + 60);
   assert.equal(ours(path)?.partitions, good?.partitions);
-  assert.match(ours(path)?.notes[0], 'header_crc');
+  assert.match(ours(path)?.notes[0] ?? '', 'header_crc');
   writeSync(fd, Buffer.from([1]), 0, 1, 480 * MIB - 512 + 60);
   closeSync(fd);
   const said = fsio(['--partitions', path]);
@@ -118,7 +118,7 @@ test('a chain of logical partitions that returns to itself ends', () => {
   writeSync(fd, link, 0, 16, extended * 512 + 446 + 16);
   closeSync(fd);
   const table = ours(path);
-  assert.match(table?.notes.join(), 'breaks off');
+  assert.match(table?.notes.join() ?? '', 'breaks off');
   assert.is(table?.partitions.length, 4);
 });
 
