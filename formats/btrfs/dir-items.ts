@@ -1,7 +1,15 @@
 /** Items that hold several named entries one after the other: DIR_ITEM, DIR_INDEX and XATTR_ITEM. */
 import { corrupt } from '../../core/errors.ts';
 import { DirItem } from './structure/dir.ts';
-import type { TreeCursor } from './tree/cursor.ts';
+import type { Key } from './structure/key.ts';
+
+/** An item: its key, and where its data are. A cursor is one. */
+export interface ItemPlace {
+  readonly key: Key;
+  readonly view: DataView;
+  readonly at: number;
+  readonly size: number;
+}
 
 /** One entry of an item: where its parts are in the leaf. */
 export interface NamedEntry {
@@ -13,31 +21,31 @@ export interface NamedEntry {
   readonly dataLength: number;
 }
 
-/** The entries of the item under the cursor, in order. Valid until it moves. @throws FsError EUCLEAN */
-export function* namedEntries(cursor: TreeCursor): IterableIterator<NamedEntry> {
-  const { view, at: start, size } = cursor;
+/** The entries of an item, in order; of a cursor's item until it moves. @throws FsError EUCLEAN */
+export function* namedEntries(item: ItemPlace): IterableIterator<NamedEntry> {
+  const { view, at: start, size } = item;
   const end = start + size;
   for (let at = start; at < end; ) {
-    if (at + DirItem.size > end) throw bad(cursor, 'size', size, 'ends within an entry');
+    if (at + DirItem.size > end) throw bad(item, 'size', size, 'ends within an entry');
     const nameLength = DirItem.get.name_len(view, at);
     const dataLength = DirItem.get.data_len(view, at);
     const nameAt = at + DirItem.size;
     const dataAt = nameAt + nameLength;
-    if (dataAt + dataLength > end) throw bad(cursor, 'name_len', nameLength, 'reaches beyond the item');
+    if (dataAt + dataLength > end) throw bad(item, 'name_len', nameLength, 'reaches beyond the item');
     yield { at, nameAt, nameLength, dataAt, dataLength };
     at = dataAt + dataLength;
   }
 }
 
-/** The entry with this name in the item under the cursor, or null. @throws FsError EUCLEAN */
-export function findEntry(cursor: TreeCursor, name: Uint8Array): NamedEntry | null {
-  for (const entry of namedEntries(cursor)) if (nameIs(cursor, entry, name)) return entry;
+/** The entry with this name in an item, or null. @throws FsError EUCLEAN */
+export function findEntry(item: ItemPlace, name: Uint8Array): NamedEntry | null {
+  for (const entry of namedEntries(item)) if (nameIs(item, entry, name)) return entry;
   return null;
 }
 
-function nameIs(cursor: TreeCursor, entry: NamedEntry, name: Uint8Array): boolean {
+function nameIs(item: ItemPlace, entry: NamedEntry, name: Uint8Array): boolean {
   if (entry.nameLength !== name.length) return false;
-  const { view } = cursor;
+  const { view } = item;
   for (let i = 0; i < name.length; i++) if (view.getUint8(entry.nameAt + i) !== name[i]) return false;
   return true;
 }
@@ -47,6 +55,6 @@ export function bytesAt(view: DataView, at: number, length: number): Uint8Array 
   return new Uint8Array(view.buffer, view.byteOffset + at, length);
 }
 
-function bad(cursor: TreeCursor, field: string, value: number, rule: string): Error {
-  return corrupt({ structure: `item ${cursor.key}`, field, value: String(value), rule });
+function bad(item: ItemPlace, field: string, value: number, rule: string): Error {
+  return corrupt({ structure: `item ${item.key}`, field, value: String(value), rule });
 }

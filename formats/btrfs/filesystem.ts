@@ -11,6 +11,7 @@ import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { BtrfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { replayLog } from './log-replay/replay.ts';
 import { type BtrfsMount, openMount } from './mount.ts';
 import { btrfsStatfs } from './statfs.ts';
 import { defaultSubvolume, subvolumeNamed, subvolumeTop } from './subvolume.ts';
@@ -29,6 +30,7 @@ export class BtrfsFilesystem implements Filesystem {
     this.blockSize = mp.sectorSize;
     this.now = mp.options.now;
     mp.inodes = new InodeTable(mp, this);
+    if (mp.sb.log_root !== 0) openLog(mp);
     this.opened = mp.options.subvol === undefined ? defaultSubvolume(mp) : subvolumeNamed(mp, mp.options.subvol);
   }
 
@@ -64,6 +66,12 @@ export class BtrfsFilesystem implements Filesystem {
   unmount(): void {
     this.sync();
   }
+}
+
+/** A log tree is replayed in memory before anything is shown, or the user is told that it was not. */
+function openLog(mp: BtrfsMount): void {
+  if (mp.options.norecovery) mp.notes.push('log not replayed: shown is the last commit without it');
+  else replayLog(mp);
 }
 
 /** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, ENODEV devices missing, ENOENT no such subvolume */

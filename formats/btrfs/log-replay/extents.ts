@@ -12,7 +12,7 @@ import { FileExtent } from '../file-extent.ts';
 import { dropExtents } from '../file-extents.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { updateInode } from '../inode-write.ts';
-import { FileExtentItem, FileExtentType } from '../structure/file-extent.ts';
+import { FileExtentItem } from '../structure/file-extent.ts';
 import { InodeItem } from '../structure/inode.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
@@ -90,11 +90,9 @@ function insertItem(replay: Replay, item: LogItem): void {
 }
 
 function addReference(replay: Replay, ip: BtrfsInode, extent: FileExtent): void {
-  const { mp } = replay;
   const { bytenr, diskLength, refOffset } = extent;
-  const known = mp.loggedExtents.has(bytenr) ? replay.mp.loggedExtents.get(bytenr) : null;
   const owner = { root: replay.root.id, ino: ip.ino, offset: refOffset };
-  mp.refs.addData(bytenr, diskLength, owner, known === 'new');
+  replay.mp.refs.addData(bytenr, diskLength, owner, replay.fresh.delete(bytenr));
 }
 
 /** The checksums of the extent's part (of all of it, if compressed) that the log has replace what there is. */
@@ -136,5 +134,3 @@ function loggedChecksums(replay: Replay, start: number, end: number): Checksums[
     cursor.close();
   }
 }
-
-export { FileExtentType };

@@ -23,7 +23,7 @@ import { TreeRoot } from '../tree/root.ts';
 import { replayDeletedEntries, replayDeletedXattrs } from './deletes.ts';
 import { dropBeyondEnd, replayExtent } from './extents.ts';
 import { fixLinkCounts } from './links.ts';
-import { claimLoggedSpace } from './logged-space.ts';
+import { claimBlocks, claimExtents } from './logged-space.ts';
 import { replayEntry, replayRefs } from './names.ts';
 import { overwriteItem } from './overwrite.ts';
 import { Replay } from './state.ts';
@@ -44,13 +44,8 @@ const ITEMS_PER_TREE = 64;
 export function replayLog(mp: BtrfsMount): void {
   const logs = logTrees(mp);
   try {
-    mp.change('log replay', ITEMS_PER_TREE, () => {
-      claimLoggedSpace(mp, logs);
-      const replays = logs.flatMap((log) => {
-        // The log of a subvolume that is gone has nothing to say.
-        const root = findSubvolume(mp, log.subvolume);
-        return root === null ? [] : [new Replay(mp, root, log.tree)];
-      });
+    mp.trans.replay('log replay', ITEMS_PER_TREE, () => {
+      const replays = claimSpace(mp, logs);
       for (const stage of ['inodes', 'entries', 'all'] as const) {
         for (const replay of replays) {
           replayTree(replay, stage);
@@ -62,6 +57,20 @@ export function replayLog(mp: BtrfsMount): void {
   } catch (error) {
     throw error instanceof FsError ? new FsError(error.code, { ...detailOf(error), cause: error }) : error;
   }
+}
+
+/** Takes the space of all logs; returns the replays of those whose subvolume is still there. */
+function claimSpace(mp: BtrfsMount, logs: readonly LogTree[]): Replay[] {
+  const fresh = new Set<number>();
+  const replays: Replay[] = [];
+  claimBlocks(mp, logRootTree(mp));
+  for (const { subvolume, tree } of logs) {
+    claimBlocks(mp, tree);
+    const root = findSubvolume(mp, subvolume);
+    if (root !== null) replays.push(new Replay(mp, root, tree, fresh));
+  }
+  for (const { log } of replays) claimExtents(mp, log, fresh);
+  return replays;
 }
 
 function detailOf(error: FsError): { detail: string; damage?: NonNullable<FsError['damage']> } {

@@ -16,11 +16,12 @@ export class Replay {
   readonly log: TreeRoot;
   /** Inodes whose links are counted in the end. */
   readonly touched = new Set<number>();
-  /** Data extents that this replay entered into the extent tree. */
-  readonly fresh = new Set<number>();
+  /** Data extents that nobody refers to yet; shared by all replays of an image. */
+  readonly fresh: Set<number>;
 
-  constructor(mp: BtrfsMount, root: TreeRoot, log: TreeRoot) {
+  constructor(mp: BtrfsMount, root: TreeRoot, log: TreeRoot, fresh: Set<number>) {
     this.mp = mp;
+    this.fresh = fresh;
     this.root = root;
     this.log = log;
   }
