@@ -1,6 +1,6 @@
 /** help: the commands there are, from their declarations. */
 import type { OptionSpecs } from '../core/vfs/word.ts';
-import { type Command, command, usageLine } from './command.ts';
+import { type Command, command, dashes, usageLine } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
@@ -45,7 +45,7 @@ function writeDetails(spec: Command, out: TextSink): void {
   const options = Object.entries((spec.options ?? {}) as OptionSpecs);
   if (options.length > 0) out.write('\n');
   for (const [letter, option] of options) {
-    const form = option.value === undefined ? `-${letter}` : `-${letter} ${option.value}`;
+    const form = option.value === undefined ? dashes(letter) : `${dashes(letter)} ${option.value}`;
     out.write(` ${form.padEnd(10)} -- ${option.about}\n`);
   }
 }
