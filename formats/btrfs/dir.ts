@@ -29,17 +29,7 @@ interface BtrfsDirEntry extends DirEntry {
   readonly location: Location;
 }
 
-const KINDS: readonly (FileKind | null)[] = [
-  null,
-  'file',
-  'dir',
-  'char',
-  'block',
-  'fifo',
-  'socket',
-  'symlink',
-  null,
-];
+const KINDS: readonly (FileKind | null)[] = [null, 'file', 'dir', 'char', 'block', 'fifo', 'socket', 'symlink', null];
 /** Positions of `.` and `..`; names begin behind. */
 const DOT = 0;
 const DOT_DOT = 1;
@@ -125,7 +115,13 @@ export function* dirEntries(dir: BtrfsInode, from: number): IterableIterator<Dir
     for (let i = 0; i < batch.length; i++) {
       const { name, location } = batch[i] as Found;
       const offset = (batch[i + 1] ?? next[0])?.position ?? Math.max(END, last.position >= END ? 2 ** 53 - 1 : END);
-      const entry: BtrfsDirEntry = { name, ino: location.objectid, kind: KINDS[location.kind] ?? null, offset, location };
+      const entry: BtrfsDirEntry = {
+        name,
+        ino: location.objectid,
+        kind: KINDS[location.kind] ?? null,
+        offset,
+        location,
+      };
       yield entry;
     }
     batch = next;

@@ -28,31 +28,53 @@ export class ExtentReader {
   /** The item that the last call found. Overwritten by the next. */
   readonly found = new FileExtent();
   private readonly unpacked = new Map<number, Unpacked>();
+  /** Where the last find() ended, for which inode, in which state of the trees; `hit`: on the item in `found`. */
+  private cursor: TreeCursor | null = null;
+  private ino = 0;
+  private version = -1;
+  private hit = false;
 
   /**
    * Finds the item that holds `pos`, or else the first behind it; false if there is none. For an inline one that is to
    * be read, `inlineInto` receives its bytes as they are in the leaf. @throws FsError EUCLEAN
    */
   find(ip: BtrfsInode, pos: number, inlineInto?: (bytes: Uint8Array) => void): boolean {
-    const cursor = new TreeCursor(ip.root);
     const { found } = this;
-    try {
+    if (!this.follows(ip, pos)) {
+      const cursor = this.at(ip);
       key.set(ip.ino, ItemType.EXTENT_DATA, pos);
       cursor.searchBack(key);
       if (!this.readAt(ip, cursor) || endOf(found, ip.mp.sectorSize) <= pos) {
         if (cursor.valid) cursor.next();
         else cursor.search(key);
-        if (!this.readAt(ip, cursor)) return false;
       }
-      if (inlineInto !== undefined && found.inline) inlineInto(inlineBytes(cursor));
-      return true;
-    } finally {
-      cursor.close();
     }
+    this.hit = this.readAt(ip, this.at(ip));
+    if (this.hit && inlineInto !== undefined && found.inline) inlineInto(inlineBytes(this.at(ip)));
+    return this.hit;
+  }
+
+  /** Moves on to the item behind the last one found, if that is where `pos` is and nothing was changed since. */
+  private follows(ip: BtrfsInode, pos: number): boolean {
+    const { trans, sectorSize } = ip.mp;
+    const { cursor, hit } = this;
+    const same = cursor?.root === ip.root && hit && this.ino === ip.ino;
+    const still = this.version === trans.version && !trans.busy;
+    this.ino = ip.ino;
+    this.version = trans.version;
+    if (cursor === null || !same || !still || !cursor.valid || endOf(this.found, sectorSize) !== pos) return false;
+    cursor.next();
+    return true;
+  }
+
+  private at(ip: BtrfsInode): TreeCursor {
+    if (this.cursor?.root !== ip.root) this.cursor = new TreeCursor(ip.root);
+    return this.cursor;
   }
 
   /** Where the last item that is no hole ends; 0 if there is none. @throws FsError EUCLEAN */
   lastEnd(ip: BtrfsInode): number {
+    this.hit = false;
     const cursor = new TreeCursor(ip.root);
     try {
       key.set(ip.ino, ItemType.EXTENT_DATA, -1);
@@ -111,7 +133,11 @@ export function endOf(extent: FileExtent, sectorSize: number): number {
 
 /** The bytes of the inline item under the cursor, in the leaf. */
 function inlineBytes(cursor: TreeCursor): Uint8Array {
-  return bytesAt(cursor.view, cursor.at + FILE_EXTENT_INLINE_START, Math.max(0, cursor.size - FILE_EXTENT_INLINE_START));
+  return bytesAt(
+    cursor.view,
+    cursor.at + FILE_EXTENT_INLINE_START,
+    Math.max(0, cursor.size - FILE_EXTENT_INLINE_START),
+  );
 }
 
 function describe(ip: BtrfsInode, extent: FileExtent): string {
@@ -121,5 +147,10 @@ function describe(ip: BtrfsInode, extent: FileExtent): string {
 
 function tooLarge(ip: BtrfsInode, extent: FileExtent): FsError {
   const value = `${extent.diskLength} bytes for ${extent.ramBytes}`;
-  return corrupt({ structure: describe(ip, extent), field: 'ram_bytes', value, rule: `compressed, > ${MAX_COMPRESSED}` });
+  return corrupt({
+    structure: describe(ip, extent),
+    field: 'ram_bytes',
+    value,
+    rule: `compressed, > ${MAX_COMPRESSED}`,
+  });
 }

@@ -64,7 +64,11 @@ export class FileData implements Device {
     const pos = positionOf(ip, error.damage?.addr ?? addr);
     const where = `inode ${ip.ino} of tree ${ip.root.id}${pos < 0 ? '' : `, file offset ${pos}`}`;
     const detail = error.detail === undefined ? where : `${where}: ${error.detail}`;
-    return new FsError(error.code, { detail, ...(error.damage === undefined ? {} : { damage: error.damage }), cause: error });
+    return new FsError(error.code, {
+      detail,
+      ...(error.damage === undefined ? {} : { damage: error.damage }),
+      cause: error,
+    });
   }
 }
 

@@ -75,9 +75,9 @@ export class InodeTable {
   }
 
   /** Changes of trees were taken back: what inodes remember of their items is read again. */
-  undone(): void {
+  readonly undone = (): void => {
     this.epoch++;
-  }
+  };
 
   /** Inodes whose pages, size or reservations are not all on disk. */
   *changed(): IterableIterator<BtrfsInode> {

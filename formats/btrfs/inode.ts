@@ -3,6 +3,8 @@
  * something was undone the copy is read again. Beside it, only what memory alone knows: cached pages, a size that is
  * not on disk yet, who uses it. What a file can do lies in the files that the methods name.
  */
+
+import type { Device } from '../../core/device/device.ts';
 import { corrupt, FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import { isKnownMode, kindOfMode } from '../../core/vfs/file-kind.ts';
@@ -23,9 +25,9 @@ import type {
   XattrNamespace,
 } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
-import type { Device } from '../../core/device/device.ts';
 import { dirChild, dirChildOf, dirEntries, dirLookup } from './dir.ts';
 import { FileData } from './file-data.ts';
+import { fsyncInode, touchInode } from './inode-write.ts';
 import { btrfsIomapOps } from './iomap.ts';
 import type { BtrfsMount } from './mount.ts';
 import { createFile, makeDirectory, makeNode, makeSymlink, makeUnnamed } from './names/create.ts';
@@ -34,7 +36,6 @@ import { linkInode, removeDirectory, unlinkName } from './names/link.ts';
 import { renameName } from './names/rename.ts';
 import { setAttributes, setFileFlags } from './names/set-attr.ts';
 import { removeXattr, setXattr } from './names/set-xattr.ts';
-import { fsyncInode, touchInode } from './inode-write.ts';
 import { dedupeInode, reflinkInode } from './reflink.ts';
 import { fallocateInode } from './space.ts';
 import { inodeStat } from './stat.ts';
@@ -91,7 +92,14 @@ export class BtrfsInode implements Inode {
   /** Reads the copy. Placeholders, which have no item, bring their own. */
   protected load(): void {
     this.found = this.read(this.view);
-    this.epoch = this.mp.inodes.epoch;
+    this.remember();
+  }
+
+  /** The copy is what the tree has; if the running operation fails, the tree may have something else again. */
+  private remember(): void {
+    const { inodes, trans } = this.mp;
+    this.epoch = inodes.epoch;
+    trans.onUndo(inodes.undone);
   }
 
   protected read(into: DataView): boolean {
@@ -117,7 +125,7 @@ export class BtrfsInode implements Inode {
       const { view, at, size } = cursor;
       bytesOf(view, at, size).set(bytesOf(this.view, 0, size));
       this.found = true;
-      this.epoch = this.mp.inodes.epoch;
+      this.remember();
     } finally {
       cursor.close();
     }

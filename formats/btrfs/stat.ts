@@ -6,7 +6,7 @@ import { roundUp } from '../../core/units.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Stat, Timestamp } from '../../core/vfs/inode.ts';
 import type { BtrfsInode } from './inode.ts';
-import { InodeFlag, InodeItem, INODE_RO_VERITY } from './structure/inode.ts';
+import { INODE_RO_VERITY, InodeFlag, InodeItem } from './structure/inode.ts';
 
 /** FS_*_FL bits (include/uapi/linux/fs.h) that btrfs has. */
 export const FsFlag = {

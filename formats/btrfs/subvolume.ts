@@ -79,7 +79,12 @@ function readPlace(mp: BtrfsMount, objectid: number, type: number, offset: numbe
     const { view, at, size } = cursor;
     const length = size < RootRef.size ? -1 : RootRef.get.name_len(view, at);
     if (length < 0 || RootRef.size + length > size)
-      throw corrupt({ structure: `item ${cursor.key}`, field: 'name_len', value: String(length), rule: 'beyond the item' });
+      throw corrupt({
+        structure: `item ${cursor.key}`,
+        field: 'name_len',
+        value: String(length),
+        rule: 'beyond the item',
+      });
     const parent = type === ItemType.ROOT_REF ? objectid : offset;
     const name = decodeName(bytesAt(view, at + RootRef.size, length));
     return { parent, dirid: RootRef.get.dirid(view, at), name };

@@ -12,7 +12,12 @@ export function readSymlink(ip: BtrfsInode): string {
   if (ip.kind !== 'symlink') throw new FsError('EINVAL');
   const { size } = ip;
   if (size >= PATH_MAX)
-    throw corrupt({ structure: `link ${ip.ino} of tree ${ip.root.id}`, field: 'size', value: String(size), rule: `>= ${PATH_MAX}` });
+    throw corrupt({
+      structure: `link ${ip.ino} of tree ${ip.root.id}`,
+      field: 'size',
+      value: String(size),
+      rule: `>= ${PATH_MAX}`,
+    });
   const target = new Uint8Array(size);
   bufferedRead(ip, 0, target);
   const end = target.indexOf(0);

@@ -23,7 +23,8 @@ export function listXattrs(ip: BtrfsInode): Xattr[] {
       for (const { nameAt, nameLength, dataLength } of namedEntries(cursor)) {
         const full = decodeName(bytesAt(cursor.view, nameAt, nameLength));
         const namespace = NAMESPACES.find((known) => full.startsWith(`${known}.`));
-        if (namespace !== undefined) found.push({ namespace, name: full.slice(namespace.length + 1), size: dataLength });
+        if (namespace !== undefined)
+          found.push({ namespace, name: full.slice(namespace.length + 1), size: dataLength });
       }
     }
     return found;
