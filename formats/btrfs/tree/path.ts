@@ -70,14 +70,19 @@ export class TreePath {
     return slot < block.nritems && key.compareAt(block.view, HEADER_SIZE + slot * ITEM_SIZE) === 0;
   }
 
-  /** True if `key` is or would be in the path's leaf, not at an end of it: find() would not have to go down. */
+  /** True if `key` is or would be in the path's leaf: find() need not go down. */
   covers(key: Key): boolean {
     if (this.seen !== this.root.changes || this.height === 0) return false;
+    if (this.height === 1) return true;
     const { leaf } = this;
-    const last = leaf.nritems - 1;
-    if (last < 0) return this.height === 1;
     if (key.compareAt(leaf.view, HEADER_SIZE) < 0) return false;
-    return key.compareAt(leaf.view, HEADER_SIZE + last * ITEM_SIZE) <= 0;
+    if (key.compareAt(leaf.view, HEADER_SIZE + (leaf.nritems - 1) * ITEM_SIZE) <= 0) return true;
+    for (let level = 1; level < this.height; level++) {
+      const next = (this.slots[level] as number) + 1;
+      const node = this.blocks[level] as TreeBlock;
+      if (next < node.nritems) return key.compareAt(node.view, HEADER_SIZE + next * KEY_PTR_SIZE) < 0;
+    }
+    return true;
   }
 
   /** Moves to the leaf after this one; false if there is none (the path stays). @throws FsError EUCLEAN, EIO */
