@@ -51,10 +51,10 @@ export function createSubvolume(dir: BtrfsInode, name: string, mode: number): Bt
 function makeSubvolume(dir: BtrfsInode, name: Uint8Array, mode: number): BtrfsInode {
   const { mp } = dir;
   const id = takeNumber(mp.treeRoot);
-  mp.trans.quotas.createGroup(id);
+  mp.trans.quotas.createGroup(id, dir.root.id);
   const root = new TreeRoot(mp, id, { bytenr: 0, level: 0, generation: mp.trans.id }, newRootItem(mp), 0);
   mp.trans.setRootNode(root, mp.trans.allocTreeBlock(root, 0));
-  insertRootItem(mp.trans, root, 0);
+  insertRootItem(mp.trans, root);
   mp.addRoot(root);
   mp.trans.onUndo(() => mp.forgetRoot(id));
   addUuid(mp, (root.item as RootItemValues).uuid, id);
@@ -129,7 +129,7 @@ export function createSnapshot(dir: BtrfsInode, name: string, source: TreeRoot, 
   return withRoom(mp, () =>
     mp.change('snapshot', CREATE_ITEMS, () => {
       const id = takeNumber(mp.treeRoot);
-      mp.trans.quotas.createGroup(id);
+      mp.trans.quotas.createGroup(id, dir.root.id);
       const root = copyRoot(mp.trans, source, id, snapshotChanges(mp, source, readOnly));
       const item = root.item as RootItemValues;
       addSubvolumeName(dir, bytes, root, takeIndex(dir), -1);

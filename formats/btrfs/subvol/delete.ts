@@ -5,6 +5,7 @@
 import { FsError } from '../../../core/errors.ts';
 import type { BtrfsInode } from '../inode.ts';
 import type { BtrfsMount } from '../mount.ts';
+import { mayRemoveInode, nameBytes } from '../names/may.ts';
 import { deleteOrphanItem, insertOrphanItem, orphanNumbers } from '../names/orphans.ts';
 import { defaultSubvolume } from '../subvolume.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
@@ -93,4 +94,10 @@ function deadRoot(mp: BtrfsMount, id: number): TreeRoot | null {
     if (error instanceof FsError && error.code === 'ENOENT') return null;
     throw error;
   }
+}
+
+/** Deletes the subvolume behind `name` in `dir`. @throws FsError as deleteSubvolume(), EPERM, EROFS */
+export function deleteNamed(dir: BtrfsInode, name: string, top: BtrfsInode): void {
+  mayRemoveInode(dir, top);
+  deleteSubvolume(dir, nameBytes(name), top);
 }
