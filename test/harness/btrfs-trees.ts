@@ -69,7 +69,7 @@ export class Trees {
   /** An operation that changes a lot and then fails: nothing may be left of it. */
   failingChange(id: number, count: number): void {
     try {
-      this.mp.change('fail', count, () => {
+      this.mp.change('fail', 20, () => {
         for (let i = 0; i < count; i++) this.put(id, `user.fail${i}`, Buffer.alloc((i * 37) % 900, 'x'));
         throw new RangeError('on purpose');
       });
@@ -84,10 +84,10 @@ export class Trees {
 }
 
 /** Opens the image on these devices for writing. */
-export function openTrees(devices: readonly Device[]): Trees {
+export function openTrees(devices: readonly Device[], readOnly = false): Trees {
   const [first, ...others] = devices as [Device, ...Device[]];
   const mp = openMount(first, {
-    readOnly: false,
+    readOnly,
     norecovery: false,
     devices: others,
     now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }),

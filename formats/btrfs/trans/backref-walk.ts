@@ -7,11 +7,11 @@ import { corrupt, FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { HEADER_SIZE, ITEM_SIZE, KEY_PTR_SIZE, MAX_LEVEL } from '../structure/block.ts';
 import { FileExtentItem, FileExtentType } from '../structure/file-extent.ts';
-import { ItemType, Key, Objectid } from '../structure/key.ts';
+import { ItemType, Key } from '../structure/key.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { type ExtentRefs, extentRefs } from './backrefs.ts';
+import { type ExtentRefs, extentRefs, type TreesView } from './backrefs.ts';
 import { childBytenr, firstKey } from './cow.ts';
 import type { RefNode } from './delayed-refs.ts';
 
@@ -29,15 +29,17 @@ export interface FileRef {
 /** Answers questions about one state of the trees; make a new one after changes. */
 export class BackrefWalk {
   private readonly mp: BtrfsMount;
+  private readonly view: TreesView;
   private readonly roots = new Map<number, ReadonlySet<number>>();
 
-  constructor(mp: BtrfsMount) {
-    this.mp = mp;
+  constructor(view: TreesView) {
+    this.mp = view.mp;
+    this.view = view;
   }
 
   /** Every file position of every tree that uses the data extent at `bytenr`. @throws FsError EUCLEAN, ENOENT */
   filesOf(bytenr: number): FileRef[] {
-    const extent = extentRefs(this.mp, bytenr);
+    const extent = extentRefs(this.view, bytenr);
     if (extent === null) throw new FsError('ENOENT', { detail: `no extent at ${bytenr}` });
     const files: FileRef[] = [];
     for (const leaf of this.parents(extent)) {
@@ -72,7 +74,7 @@ export class BackrefWalk {
     if (known !== undefined) return known;
     if (steps > MAX_LEVEL) throw corrupt({ structure: 'back references', addr: bytenr, rule: 'go in a circle' });
     const roots = new Set<number>();
-    const extent = extentRefs(this.mp, bytenr);
+    const extent = extentRefs(this.view, bytenr);
     if (extent !== null) {
       for (const parent of this.parents(extent, roots)) for (const id of this.climb(parent, steps + 1)) roots.add(id);
     }
@@ -82,7 +84,8 @@ export class BackrefWalk {
 
   /** Finds what an indirect reference means by searching its tree. */
   private search(extent: ExtentRefs, ref: RefNode, parents: Set<number>, roots?: Set<number>): void {
-    const root = this.tree(ref.root);
+    // None: the deletion of the tree has got further than this block.
+    const root = this.view.tree(ref.root);
     if (root === null) return;
     if (extent.isData) {
       searchFile(root, extent.bytenr, ref, parents);
@@ -95,18 +98,6 @@ export class BackrefWalk {
     const block = this.mp.blocks.read(extent.bytenr, extent.level, 0, 0);
     const parent = blockAt(this.mp, root, firstKey(block, new Key()), extent.level + 1);
     if (parent !== null) parents.add(parent.bytenr);
-  }
-
-  private tree(id: number): TreeRoot | null {
-    if (id === Objectid.ROOT_TREE) return this.mp.treeRoot;
-    if (id === Objectid.CHUNK_TREE) return this.mp.chunkRoot;
-    try {
-      return this.mp.root(id);
-    } catch (error) {
-      // The reference of a tree whose deletion has got further than this block.
-      if (error instanceof FsError && error.code === 'ENOENT') return null;
-      throw error;
-    }
   }
 }
 

@@ -9,8 +9,29 @@ import { ExtentDataRef, ExtentFlag, ExtentItem, TreeBlockInfo } from '../structu
 import { readU64 } from '../structure/fields.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
-import type { RefNode } from './delayed-refs.ts';
+import type { TreeRoot } from '../tree/root.ts';
+import type { RefHead, RefNode } from './delayed-refs.ts';
 import { inlineRefCount, inlineRefSize, inlineRefsStart } from './inline-refs.ts';
+
+/** The trees in one state: as they are now, or as the last commit left them. */
+export interface TreesView {
+  readonly mp: BtrfsMount;
+  extentRoot(): TreeRoot;
+  /** Null if there is no such tree. */
+  tree(id: number): TreeRoot | null;
+  /** References that are not in the extent tree yet. */
+  pending(bytenr: number): RefHead | undefined;
+}
+
+/** The trees as they are in memory. */
+export function currentView(mp: BtrfsMount): TreesView {
+  return {
+    mp,
+    extentRoot: () => mp.extentRoot(),
+    tree: (id) => mp.rootOrNull(id),
+    pending: (bytenr) => mp.trans.refs.head(bytenr),
+  };
+}
 
 /** An extent and all that refers to it. */
 export interface ExtentRefs {
@@ -39,21 +60,21 @@ interface Found {
 const key = new Key();
 
 /** Hands every reference to the extent at `bytenr` to `visitor`; null if there is no such extent. @throws FsError EUCLEAN */
-export function visitRefs(mp: BtrfsMount, bytenr: number, visitor: RefVisitor): Found | null {
-  const head = mp.trans.refs.head(bytenr);
+export function visitRefs(view: TreesView, bytenr: number, visitor: RefVisitor): Found | null {
+  const head = view.pending(bytenr);
   let found: Found | null = null;
   if (head !== undefined) {
     found = { length: head.length, isData: head.isData, level: head.isData ? -1 : head.level };
     for (const node of head.nodes) if (visitor.visit(node, true)) return found;
     if (head.isNew) return found;
   }
-  const cursor = new TreeCursor(mp.extentRoot());
+  const cursor = new TreeCursor(view.extentRoot());
   try {
     cursor.search(key.set(bytenr, ItemType.EXTENT_ITEM, 0));
     if (!cursor.valid || !sameObjectid(cursor.key, bytenr)) return found;
     const type = cursor.key.type;
     if (type !== ItemType.EXTENT_ITEM && type !== ItemType.METADATA_ITEM) return found;
-    found = describe(mp, cursor);
+    found = describe(view.mp, cursor);
     if (visitInline(cursor, found, visitor)) return found;
     while (cursor.next() && sameObjectid(cursor.key, bytenr) && cursor.key.type < ItemType.BLOCK_GROUP_ITEM) {
       const ref = keyedRef(cursor, found.level);
@@ -66,9 +87,9 @@ export function visitRefs(mp: BtrfsMount, bytenr: number, visitor: RefVisitor): 
 }
 
 /** Everything that refers to the extent at `bytenr`, pending changes counted in; null if there is none. */
-export function extentRefs(mp: BtrfsMount, bytenr: number): ExtentRefs | null {
+export function extentRefs(view: TreesView, bytenr: number): ExtentRefs | null {
   const merged = new Map<string, RefNode>();
-  const found = visitRefs(mp, bytenr, {
+  const found = visitRefs(view, bytenr, {
     visit(ref) {
       const name = `${ref.type} ${ref.parent} ${ref.root} ${ref.owner} ${ref.offset}`;
       const known = merged.get(name);

@@ -41,9 +41,11 @@ export function commitTransaction(trans: TransactionManager): void {
 
 /** Until no reference is pending and every tree's root is where its ROOT_ITEM says. */
 function settleTrees(trans: TransactionManager): void {
-  const { groups } = trans.mp;
+  const { groups, treeRoot } = trans.mp;
+  // The superblock's generation is checked against the root tree's node: it moves with every commit.
+  trans.cow(treeRoot, treeRoot.node(), null, 0);
   runRefs(trans);
-  trans.quotas.markChanged();
+  trans.quotas.account();
   for (let round = 0; round < ROUNDS; round++) {
     for (const root of trans.takeDirtyRoots()) if (root.item !== null) writeRootItem(trans, root);
     runRefs(trans);

@@ -7,6 +7,7 @@
  * operation can be taken back: its inverse goes to the undo list.
  */
 import { ItemType } from '../structure/key.ts';
+import { isFsTree } from '../structure/key-names.ts';
 
 /** Remembers how to take a change back; null where nothing can be undone any more (at commit). */
 export type Undo = ((inverse: () => void) => void) | null;
@@ -119,6 +120,8 @@ function keyOf(type: number, parent: number, root: number, owner: number, offset
 /** The pending references of the running transaction, by extent. */
 export class DelayedRefs {
   readonly heads = new Map<number, RefHead>();
+  /** Lengths of the extents, by address, that changed hands between files' trees; null if nobody asks. */
+  touched: Map<number, number> | null = null;
 
   /** The pending references of the extent at `bytenr`. */
   head(bytenr: number): RefHead | undefined {
@@ -139,6 +142,7 @@ export class DelayedRefs {
     mod: number,
     undo: Undo,
   ): RefHead {
+    if (this.touched !== null && (parent !== 0 || isFsTree(root))) this.touched.set(bytenr, length);
     const head = this.obtain(bytenr, length, level, false, owning, undo);
     const type = parent === 0 ? ItemType.TREE_BLOCK_REF : ItemType.SHARED_BLOCK_REF;
     change(head, type, parent, parent === 0 ? root : 0, level, 0, mod, undo);
@@ -157,6 +161,7 @@ export class DelayedRefs {
     mod: number,
     undo: Undo,
   ): RefHead {
+    this.touched?.set(bytenr, length);
     const head = this.obtain(bytenr, length, 255, true, owning, undo);
     if (parent === 0) change(head, ItemType.EXTENT_DATA_REF, 0, root, ino, offset, mod, undo);
     else change(head, ItemType.SHARED_DATA_REF, parent, 0, 0, 0, mod, undo);

@@ -45,6 +45,7 @@ export class TreeDrop {
     this.root = root;
     this.origin = origin;
     this.level = root.level;
+    trans.quotas.cannotAccount();
     const progress = root.item?.drop_progress;
     this.unsure = progress !== undefined && progress.objectid !== 0;
     this.setNode(root.level, this.read(root.bytenr, root.level, root.generation));

@@ -1,11 +1,11 @@
 /**
- * Quota groups. Simple quotas charge every extent to the tree that allocated it, and are kept exact: sums per tree
- * gather while references run and go to the tree's group and all groups above it at commit. Full quotas would need
- * all trees that share each extent; they are marked inconsistent, as Linux marks what it cannot account, and the next
- * rescan makes them right. Mirrors qgroup.c (btrfs_record_squota_delta, qgroup_mark_inconsistent, btrfs_run_qgroups).
+ * Quota groups. Simple quotas charge every extent to the tree that allocated it: sums per tree gather while references
+ * run, and go to the tree's group and all groups above it at commit. Full quotas count the trees that share an extent
+ * (full-quotas.ts). Where that would take more than the extents that were touched, when snapshots are made or trees
+ * dropped, they are marked inconsistent, as Linux marks what it cannot account: a rescan makes them right.
+ * Mirrors qgroup.c (btrfs_record_squota_delta, qgroup_mark_inconsistent, btrfs_run_qgroups).
  */
 import type { BtrfsMount } from '../mount.ts';
-import { readU64 } from '../structure/fields.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { isFsTree } from '../structure/key-names.ts';
 import {
@@ -17,16 +17,19 @@ import {
 } from '../structure/qgroup.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-
+import { accountExtents, type Gain, type OldPlace } from './full-quotas.ts';
 
 export class Quotas {
   private readonly mp: BtrfsMount;
   private flags = 0;
   private enabledAt = 0;
   private known = false;
+  /** Where the root nodes of moved trees were at the last commit, for full quotas. */
+  private readonly moved = new Map<number, OldPlace>();
   /** Bytes to add per tree. */
   private readonly charges = new Map<number, number>();
   private readonly dropped: number[] = [];
+  private readonly extents = new Map<number, number>();
 
   constructor(mp: BtrfsMount) {
     this.mp = mp;
@@ -37,12 +40,20 @@ export class Quotas {
     return (this.flags & QgroupStatusFlag.SIMPLE_MODE) !== 0;
   }
 
+  /** True if full quotas are on and right so far. */
+  private get exact(): boolean {
+    return (this.flags & (QgroupStatusFlag.ON | QgroupStatusFlag.INCONSISTENT)) === QgroupStatusFlag.ON && !this.simple;
+  }
+
   /** Learns the mode; called when a transaction begins. */
   begin(): void {
     if (this.known) return;
     this.known = true;
     this.withStatus((cursor) => {
       this.flags = QgroupStatusItem.get.flags(cursor.view, cursor.at);
+      const generation = QgroupStatusItem.get.generation(cursor.view, cursor.at);
+      // Somebody who does not keep quotas has written since.
+      if (!this.simple && generation !== this.mp.sb.generation) this.flags |= QgroupStatusFlag.INCONSISTENT;
       if (cursor.size > QGROUP_STATUS_LEGACY_SIZE) {
         this.enabledAt = QgroupStatusItem.get.enable_gen(cursor.view, cursor.at);
       }
@@ -55,14 +66,58 @@ export class Quotas {
     this.charges.set(root, (this.charges.get(root) ?? 0) + bytes);
   }
 
-  /** Notes in the status that the trees have changed. */
-  markChanged(): void {
+  /** The extents whose references change are to be gathered here, or null. */
+  get touched(): Map<number, number> | null {
+    return this.exact ? this.extents : null;
+  }
+
+  /** The root node of tree `id` was at `place` when the transaction began, unless it has moved before. */
+  rootMoves(id: number, place: OldPlace): void {
+    if (this.exact && !this.moved.has(id)) this.moved.set(id, { ...place });
+  }
+
+  /** More extents change hands than those that are touched. */
+  cannotAccount(): void {
+    if (!this.simple && (this.flags & QgroupStatusFlag.ON) !== 0) this.flags |= QgroupStatusFlag.INCONSISTENT;
+  }
+
+  /** At commit, when all references have run: full quotas learn what has changed, and the status says until when. */
+  account(): void {
+    const root = this.mp.quotaRoot();
+    if (root === null) return;
+    if (this.exact) this.accountTouched(root);
     this.withStatus((cursor) => {
       cursor.edit();
-      if (!this.simple) this.flags |= QgroupStatusFlag.INCONSISTENT;
       QgroupStatusItem.set.flags(cursor.view, cursor.at, this.flags);
       QgroupStatusItem.set.generation(cursor.view, cursor.at, this.mp.trans.id);
     });
+  }
+
+  /** The next transaction begins with the trees where they are now. */
+  committed(): void {
+    this.extents.clear();
+    this.moved.clear();
+  }
+
+  private accountTouched(root: TreeRoot): void {
+    const names = new Map<number, string[]>();
+    const keys = new Map<string, Key>();
+    const groupsOf = (tree: number): string[] => {
+      let known = names.get(tree);
+      if (known === undefined) {
+        known = groupsAbove(root, tree).map((group) => {
+          const name = String(group);
+          keys.set(name, group);
+          return name;
+        });
+        names.set(tree, known);
+      }
+      return known;
+    };
+    for (const [name, gain] of accountExtents(this.mp, this.extents, this.moved, groupsOf)) {
+      const group = keys.get(name);
+      if (group !== undefined) addToGroup(root, group, gain, this.mp.trans.id, true);
+    }
   }
 
   /** The last block of the tree `id` was dropped. */
@@ -83,7 +138,8 @@ export class Quotas {
     this.charges.clear();
     for (const [tree, bytes] of charges) {
       if (bytes === 0) continue;
-      for (const group of groupsAbove(root, tree)) addToGroup(root, group, bytes, this.mp.trans.id);
+      const gain = { rfer: bytes, excl: bytes };
+      for (const group of groupsAbove(root, tree)) addToGroup(root, group, gain, this.mp.trans.id, false);
     }
   }
 
@@ -182,14 +238,19 @@ function groupsAbove(root: TreeRoot, tree: number): Key[] {
   return groups;
 }
 
-function addToGroup(root: TreeRoot, group: Key, bytes: number, generation: number): void {
+function addToGroup(root: TreeRoot, group: Key, gain: Gain, generation: number, compressed: boolean): void {
+  if (gain.rfer === 0 && gain.excl === 0) return;
   const cursor = new TreeCursor(root);
   if (cursor.search(group)) {
     cursor.edit();
     const { view, at } = cursor;
-    QgroupInfoItem.set.generation(view, at, generation);
-    for (const field of ['rfer', 'excl'] as const) {
-      QgroupInfoItem.set[field](view, at, readU64(view, at + QgroupInfoItem.at[field]) + bytes);
+    const { get, set } = QgroupInfoItem;
+    set.generation(view, at, generation);
+    set.rfer(view, at, get.rfer(view, at) + gain.rfer);
+    set.excl(view, at, get.excl(view, at) + gain.excl);
+    if (compressed) {
+      set.rfer_cmpr(view, at, get.rfer_cmpr(view, at) + gain.rfer);
+      set.excl_cmpr(view, at, get.excl_cmpr(view, at) + gain.excl);
     }
   }
   cursor.close();

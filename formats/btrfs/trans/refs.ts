@@ -2,6 +2,7 @@
 import type { BtrfsMount } from '../mount.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { BackrefWalk, type FileRef } from './backref-walk.ts';
+import { currentView } from './backrefs.ts';
 import { crossReferenced, ShareCheck } from './sharing.ts';
 
 /** A file's reference to a data extent. */
@@ -66,6 +67,6 @@ export class ExtentReferences {
 
   /** Every file position that uses the data extent at `bytenr`. @throws FsError ENOENT, EUCLEAN */
   filesOf(bytenr: number): FileRef[] {
-    return new BackrefWalk(this.mp).filesOf(bytenr);
+    return new BackrefWalk(currentView(this.mp)).filesOf(bytenr);
   }
 }

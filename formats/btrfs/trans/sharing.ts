@@ -12,22 +12,22 @@ import { ItemType, Key } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { BackrefWalk } from './backref-walk.ts';
-import { type ExtentRefs, extentRefs, visitRefs } from './backrefs.ts';
+import { currentView, type ExtentRefs, extentRefs, type TreesView, visitRefs } from './backrefs.ts';
 import type { RefNode } from './delayed-refs.ts';
 
 /** Asks for the extents of one file, in one state of the trees: what is known of blocks is kept. */
 export class ShareCheck {
-  private readonly mp: BtrfsMount;
+  private readonly view: TreesView;
   readonly root: TreeRoot;
   readonly ino: number;
   private readonly walk: BackrefWalk;
   private readonly blocks = new Map<number, boolean>();
 
   constructor(mp: BtrfsMount, root: TreeRoot, ino: number) {
-    this.mp = mp;
+    this.view = currentView(mp);
     this.root = root;
     this.ino = ino;
-    this.walk = new BackrefWalk(mp);
+    this.walk = new BackrefWalk(this.view);
   }
 
   /** `generation`: that of the file's item, 0 if not known. @throws FsError EUCLEAN */
@@ -45,7 +45,7 @@ export class ShareCheck {
     let users = 0;
     let dropsPending = false;
     let shared = false;
-    const found = visitRefs(this.mp, bytenr, {
+    const found = visitRefs(this.view, bytenr, {
       visit: (ref, pending) => {
         if (ref.type === ItemType.EXTENT_DATA_REF) {
           if (pending) dropsPending ||= ref.mod < 0;
@@ -79,7 +79,7 @@ export class ShareCheck {
     const known = this.blocks.get(bytenr);
     if (known !== undefined) return known;
     this.blocks.set(bytenr, false);
-    const extent = extentRefs(this.mp, bytenr);
+    const extent = extentRefs(this.view, bytenr);
     const shared = extent !== null && this.anyShared(extent);
     this.blocks.set(bytenr, shared);
     return shared;
@@ -99,7 +99,7 @@ export function crossReferenced(mp: BtrfsMount, root: TreeRoot, ino: number, off
   } finally {
     cursor.close();
   }
-  const merged = extentRefs(mp, bytenr);
+  const merged = extentRefs(currentView(mp), bytenr);
   if (merged === null) return false;
   return merged.refs.some(
     (ref) =>

@@ -26,6 +26,7 @@ export function copyRoot(
   const { mp } = trans;
   const { item } = source;
   if (item === null || !source.shareable) throw new Error(`tree ${source.id} cannot be copied`);
+  trans.quotas.cannotAccount();
   const node = trans.cow(source, source.node(), null, 0);
   const { last_snapshot } = item;
   const { copiedAt } = source;

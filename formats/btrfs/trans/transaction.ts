@@ -34,7 +34,7 @@ export class TransactionManager {
   readonly refs = new DelayedRefs();
   readonly pinned = new PinnedExtents();
   readonly quotas: Quotas;
-  /** True if anything was changed since the last commit. */
+  /** True if anything was changed since the last commit that is to reach the disk. */
   running = false;
   /** Grows with every operation and commit: what was answered about the trees before may be wrong. */
   version = 0;
@@ -98,11 +98,39 @@ export class TransactionManager {
       }
     }
     this.admit(name);
+    if (this.mp.readOnly) throw new FsError('EROFS');
+    if (!this.running) this.mp.space.members.enableWrites();
+    // May commit, to get back what was freed: only then this operation's transaction begins.
+    return this.reserved(items, () => {
+      this.running = true;
+      return this.operate(fn);
+    });
+  }
+
+  /**
+   * As change(), but nothing of it reaches the disk unless something is changed afterwards: a log tree is replayed so,
+   * for images that are only read too. @throws FsError as change() does
+   */
+  replay<T>(name: string, items: number, fn: () => T): T {
+    this.admit(name);
+    return this.reserved(items, () => this.operate(fn));
+  }
+
+  private reserved<T>(items: number, fn: () => T): T {
     const { groups, nodeSize } = this.mp;
     const bytes = items * BLOCKS_PER_ITEM * nodeSize;
-    // May commit, to get back what was freed.
     groups.reserveMeta(bytes);
-    this.begin();
+    try {
+      return fn();
+    } finally {
+      groups.releaseMeta(bytes);
+    }
+  }
+
+  private operate<T>(fn: () => T): T {
+    this.version++;
+    this.quotas.begin();
+    this.refs.touched = this.quotas.touched;
     let result: T;
     this.depth = 1;
     try {
@@ -116,7 +144,6 @@ export class TransactionManager {
     } finally {
       this.depth = 0;
       this.touched.clear();
-      groups.releaseMeta(bytes);
     }
     this.undo.clear();
     for (const step of this.deferred.splice(0)) step();
@@ -138,6 +165,10 @@ export class TransactionManager {
   commit(): void {
     if (this.depth > 0) throw new Error('commit inside an operation');
     if (!this.running) return;
+    if (this.settled && this.mp.blocks.dirtyCount === 0) {
+      this.running = false;
+      return;
+    }
     this.guard('commit', () => commitTransaction(this));
   }
 
@@ -194,6 +225,7 @@ export class TransactionManager {
   /** `block` is the root node of `root` now. */
   setRootNode(root: TreeRoot, block: TreeBlock): void {
     const { bytenr, level, generation, dirty } = root;
+    this.quotas.rootMoves(root.id, root);
     root.bytenr = block.bytenr;
     root.level = block.level;
     root.generation = this.id;
@@ -261,20 +293,12 @@ export class TransactionManager {
   committed(): void {
     this.running = false;
     this.dirtyBlocks = 0;
+    this.quotas.committed();
   }
 
   private admit(name: string): void {
     if (this.committing) throw new Error(`${name} inside a commit`);
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier commit failed', cause: this.failure });
-    if (this.mp.readOnly) throw new FsError('EROFS');
-    if (!this.running) this.mp.space.members.enableWrites();
-  }
-
-  private begin(): void {
-    this.version++;
-    if (this.running) return;
-    this.running = true;
-    this.quotas.begin();
   }
 
   /** A subvolume's ROOT_ITEM says when its files were last changed; the time is filled in when it is written. */
