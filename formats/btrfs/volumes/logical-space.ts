@@ -67,6 +67,7 @@ export class LogicalSpace {
       this.addChunk(view, at, length, key.offset);
       at += length;
     }
+    this.checkMissing();
   }
 
   /** Takes a CHUNK_ITEM of `size` bytes at `at`, whose key's offset is `logical`. @throws FsError EUCLEAN */
@@ -105,13 +106,7 @@ export class LogicalSpace {
    */
   checkMembers(): string[] {
     this.members.refuseStrangers();
-    for (const chunk of this.chunks) {
-      const gone = new Set<number>();
-      for (const { member } of chunk.stripes) if (member.device === null) gone.add(member.devid);
-      if (gone.size <= chunk.profile.tolerated) continue;
-      const detail = `device ${[...gone].join(', ')} missing; chunk ${chunk.logical} (${chunk.profile.name}) needs it`;
-      throw new FsError('EIO', { detail: `${detail}: name it with --device` });
-    }
+    this.checkMissing();
     const notes: string[] = [];
     for (const { devid, device, stale } of this.members.all) {
       if (device === null) notes.push(`device ${devid} missing: shown from the other copies, not writable`);
@@ -130,6 +125,17 @@ export class LogicalSpace {
   /** The checksums of data written through `data`, each buffer following the one before; forgotten here. */
   takeCsums(bytenr: number, length: number): Uint8Array[] {
     return this.data.takeCsums(bytenr, length);
+  }
+
+  /** @throws FsError EIO naming the devices without which a chunk cannot be read */
+  private checkMissing(): void {
+    for (const chunk of this.chunks) {
+      const gone = new Set<number>();
+      for (const { member } of chunk.stripes) if (member.device === null) gone.add(member.devid);
+      if (gone.size <= chunk.profile.tolerated) continue;
+      const detail = `device ${[...gone].join(', ')} missing; chunk ${chunk.logical} (${chunk.profile.name}) needs it`;
+      throw new FsError('EIO', { detail: `${detail}: name it with --device` });
+    }
   }
 
   /** How many copies of a logical address can be read one by one, those rebuilt from parity included. */
