@@ -159,8 +159,9 @@ export class TreeBlocks {
     Header.set.generation(view, 0, this.options.transid());
     Header.set.owner(view, 0, owner);
     Header.set.level(view, 0, level);
-    this.insert(block);
+    // First, so that making room for it does not take it away again.
     this.markDirty(block);
+    this.insert(block);
     return block;
   }
 
@@ -195,8 +196,9 @@ export class TreeBlocks {
   restore(block: TreeBlock): void {
     const other = this.map.get(block.bytenr);
     if (other !== undefined && other !== block) this.forget(other);
-    this.insert(block);
+    // First, so that making room for it does not take it away again.
     this.markDirty(block);
+    this.insert(block);
   }
 
   hold(block: TreeBlock): void {
