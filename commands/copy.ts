@@ -61,12 +61,19 @@ function dedupeAll(file: OpenFile, from: OpenFile, source: number, target: numbe
   return { total, ops };
 }
 
-/** The bytes shared by one call. What xfs_io learns from the call's status, it prints and exits 0. */
+/** The most that Linux dedupes at once. */
+const DEDUPE_MOST = 2 ** 30;
+
+/**
+ * One call: Linux says that all was deduped, even where only whole blocks could be. What xfs_io learns from the call's
+ * status, it prints and exits 0.
+ */
 function dedupeOnce(file: OpenFile, from: OpenFile, source: number, target: number, count: number): number {
+  if (source + count > from.inode.size) throw perror(SAME, new FsError('EINVAL'));
+  const length = Math.min(count, DEDUPE_MOST);
   try {
     if (file.mount !== from.mount) throw new FsError('EXDEV');
-    const shared = file.inode.dedupe(from.inode, source, target, count);
-    if (shared !== null) return shared;
+    if (file.inode.dedupe(from.inode, source, target, length) !== null) return length;
   } catch (error) {
     throw error instanceof FsError ? perror(SAME, error, { silent: true }) : error;
   }

@@ -98,7 +98,7 @@ function readCached(
   const lastPage = Math.ceil((context.base + context.into.length) / pageSize);
   while (pos < end) {
     const page = Math.floor(pos / pageSize);
-    if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, page, lastPage - page, readMissing);
+    if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, pos, page, lastPage - page, readMissing);
     if (readahead?.isMarked(page)) readahead.ahead(inode, page, lastPage - page, readMissing);
     // Last, because reading ahead may have needed this page's memory.
     if (!pages.isUptodate(pos)) readPage(inode, page * pageSize);

@@ -8,6 +8,7 @@
  * All numbers are pages. The windows are those of Linux, so that a trace shows the same mappings asked for.
  */
 import type { Inode } from '../vfs/inode.ts';
+import { PAGE_SIZE } from '../vfs/page-cache.ts';
 
 /** The largest window in bytes: what Linux gives a loop device. */
 export const MAX_WINDOW = 2560 * 1024;
@@ -42,12 +43,14 @@ export class Readahead {
     return this.markPages > 0 && page >= this.mark && page < this.mark + this.markPages;
   }
 
-  /** Page `index` is missing and `wanted` pages from there on are asked for. */
-  miss(inode: Inode, index: number, wanted: number, read: ReadPages): void {
+  /** Page `index` is missing: it is read from byte `pos` on, and `wanted` pages from there on are asked for. */
+  miss(inode: Inode, pos: number, index: number, wanted: number, read: ReadPages): void {
     const max = MAX_WINDOW / inode.pages.pageSize;
-    const previous = Math.floor(this.prevPos / inode.pages.pageSize);
-    const sequential = this.prevPos >= 0 && index >= previous && index - previous <= 1;
-    if (index === 0 || wanted > max || sequential) {
+    // Linux counts in its own pages here, however large a block is.
+    const first = Math.floor(pos / PAGE_SIZE);
+    const previous = Math.floor(this.prevPos / PAGE_SIZE);
+    const sequential = this.prevPos >= 0 && first >= previous && first - previous <= 1;
+    if (first === 0 || wanted > max || sequential) {
       this.start = index;
       this.size = initialSize(wanted, max);
       this.asyncSize = this.size > wanted ? this.size - wanted : this.size >>> 1;

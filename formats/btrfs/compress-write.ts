@@ -114,7 +114,8 @@ function writePacked(
 ): boolean {
   let bytenr: number;
   try {
-    ({ bytenr } = ip.mp.groups.allocData(diskLength, diskLength));
+    ({ bytenr } = ip.mp.groups.allocData(diskLength, diskLength, ip.writing.next));
+    ip.writing.next = bytenr + diskLength;
   } catch (error) {
     // In pieces there may be room for the bytes as they are.
     if (error instanceof FsError && error.code === 'ENOSPC') return false;

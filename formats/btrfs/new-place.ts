@@ -18,15 +18,11 @@ export function order(ip: BtrfsInode, ordered: Omit<Ordered, 'left' | 'lost'>, a
 
 /** A new place for the bytes, or for as many of them as lie free together. @throws FsError ENOSPC */
 export function mapNew(ip: BtrfsInode, pos: number, length: number, iomap: Mapping): void {
-  const { bytenr, length: got } = ip.mp.groups.allocData(ip.mp.sectorSize, Math.min(length, MAX_EXTENT), hint(ip, pos));
+  const { groups, sectorSize } = ip.mp;
+  const { bytenr, length: got } = groups.allocData(sectorSize, Math.min(length, MAX_EXTENT), ip.writing.next);
+  // What comes next in the file should come next on the disk.
+  ip.writing.next = bytenr + got;
   spendReservation(ip, got);
   const whole = { kind: 'cow', pos, length: got, bytenr, diskLength: got, compression: 0, data: null } as const;
   order(ip, whole, bytenr, iomap);
-}
-
-/** Where the bytes before `pos` are going: what comes next in the file should come next on the disk. */
-function hint(ip: BtrfsInode, pos: number): number | undefined {
-  const last = ip.writing.ordered.at(-1);
-  if (last === undefined || last.kind !== 'cow' || last.pos + last.length > pos) return undefined;
-  return last.bytenr + last.diskLength;
 }

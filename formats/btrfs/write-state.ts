@@ -53,6 +53,8 @@ export class WriteState {
   /** Data bytes reserved for dirty pages; never more than these are. */
   reserved = 0;
   plan: CompressionPlan | null = null;
+  /** Logical address behind the last new place. */
+  next = 0;
   /** Cut to nothing: what replaces it goes to the disk when the file is closed. */
   truncated = false;
 }

@@ -4,49 +4,19 @@
  * and by fsio on an unmounted copy: the same output, bytes, sizes, blocks and shapes; Linux mounts what fsio left, and
  * `btrfs check --check-data-csum` has nothing to say. With FSIO_REDUCE set, a script that differs is made shorter first.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
-import { FOLDER, USED_VARIANTS, type UsedVariant } from '../harness/btrfs-variants.ts';
+import { missingBtrfsJudges } from '../harness/btrfs-judge.ts';
+import { USED_VARIANTS, type UsedVariant } from '../harness/btrfs-variants.ts';
 import { missingFsio } from '../harness/fsio.ts';
-import { copyImage, must } from '../harness/kernel.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { randomScript } from '../harness/random-script.ts';
 import { gatedSuite } from '../harness/suite.ts';
-import { type Judges, reduce, type Session, sideBySide } from './side-by-side.ts';
+import { btrfsJudges } from './btrfs-judges.ts';
+import { reduce, type Session, sideBySide } from './side-by-side.ts';
 
 const test = gatedSuite('random operations on btrfs against the kernel', missingBtrfsJudges() ?? missingFsio());
 const seed = announceSeed('btrfs-random');
 const SESSIONS = 3;
 const SECTOR = 4096;
-
-function judgesOf(variant: UsedVariant): Judges<string[]> {
-  return {
-    make(dir) {
-      const { setup, ...plain } = variant;
-      const images = makeBtrfs(dir, plain);
-      withBtrfs(images, (mount) => {
-        mkdirSync(join(mount, FOLDER));
-        for (const line of setup ?? []) {
-          const [program, ...args] = line.map((word) => word.replace('{}', mount));
-          must(program as string, ...args);
-        }
-      });
-      return images;
-    },
-    copy: (images, dir) => images.map((image, i) => copyImage(image, join(dir, `fsio.${i}`))),
-    mounted: (images, use) => withBtrfs(images, use, variant.mount),
-    complaints: (images) => checkComplaints(images, true),
-    args: ([first, ...others]) => [...variant.fsio, ...others.flatMap((image) => ['--device', image]), first as string],
-    folder: FOLDER,
-    ...(variant.snapshots ? { between } : {}),
-    shapes: true,
-  };
-}
-
-function between(mount: string, session: number): void {
-  must('btrfs', 'subvolume', 'snapshot', mount, join(mount, `snapshot${session}`));
-}
 
 function randomSessions(variant: UsedVariant, random: Random): Session[] {
   const span = random.pick([16 * 1024, 64 * 1024, 600 * 1024, 3 * 1024 * 1024]);
@@ -64,7 +34,7 @@ function randomSessions(variant: UsedVariant, random: Random): Session[] {
 }
 
 function judge(variant: UsedVariant, random: Random): void {
-  const judges = judgesOf(variant);
+  const judges = btrfsJudges(variant);
   let sessions = randomSessions(variant, random);
   let fault = sideBySide(judges, sessions);
   if (fault === null) return;

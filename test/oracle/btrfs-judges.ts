@@ -1,0 +1,36 @@
+/** btrfs as side-by-side.ts judges it: one or several images, files in a folder that may ask for something special. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkComplaints, makeBtrfs, withBtrfs } from '../harness/btrfs-judge.ts';
+import { FOLDER, type UsedVariant } from '../harness/btrfs-variants.ts';
+import { copyImage, must } from '../harness/kernel.ts';
+import type { Judges } from './side-by-side.ts';
+
+/** The judges of one kind of btrfs. */
+export function btrfsJudges(variant: UsedVariant): Judges<string[]> {
+  return {
+    make(dir) {
+      const { setup, ...plain } = variant;
+      const images = makeBtrfs(dir, plain);
+      withBtrfs(images, (mount) => {
+        mkdirSync(join(mount, FOLDER));
+        for (const line of setup ?? []) {
+          const [program, ...args] = line.map((word) => word.replace('{}', mount));
+          must(program as string, ...args);
+        }
+      });
+      return images;
+    },
+    copy: (images, dir) => images.map((image, i) => copyImage(image, join(dir, `fsio.${i}`))),
+    mounted: (images, use) => withBtrfs(images, use, variant.mount),
+    complaints: (images) => checkComplaints(images, true),
+    args: ([first, ...others]) => [...variant.fsio, ...others.flatMap((image) => ['--device', image]), first as string],
+    folder: FOLDER,
+    ...(variant.snapshots ? { between } : {}),
+    shapes: true,
+  };
+}
+
+function between(mount: string, session: number): void {
+  must('btrfs', 'subvolume', 'snapshot', mount, join(mount, `snapshot${session}`));
+}
