@@ -130,7 +130,11 @@ export class FreeSpaceItems {
       cursor.delete();
     }
     if (toBitmaps) this.insertBitmaps(free);
-    else free.forEach((start, length) => cursor.insert(key.set(start, ItemType.FREE_SPACE_EXTENT, length), 0));
+    else {
+      free.forEach((start, length) => {
+        cursor.insert(key.set(start, ItemType.FREE_SPACE_EXTENT, length), 0);
+      });
+    }
   }
 
   private insertBitmaps(free: RangeSet): void {

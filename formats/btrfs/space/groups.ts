@@ -34,6 +34,9 @@ const MIB = 1024 * 1024;
 const GOOD_PIECE = 4 * MIB;
 /** Metadata that must be free beyond the global reserve before data may have another chunk. */
 const META_HEADROOM = 4 * MIB;
+/** One byte of metadata for so many of dirty data, and blocks for any write at all. */
+const META_SHARE = 64;
+const WRITE_BLOCKS = 16;
 /** Copies and splits of the chunk tree that a new chunk may need. */
 const SYSTEM_BLOCKS = 16;
 
@@ -262,9 +265,10 @@ export class BlockGroups {
   }
 
   private hasMeta(meta: SpaceKind, bytes: number, withheld: number): boolean {
-    const room = meta.freeBytes - meta.reserved - withheld;
-    if (room >= bytes) return true;
     const { data } = this.load();
+    // What is dirty will need file extents and checksums when it is written back.
+    const room = meta.freeBytes - meta.reserved - withheld - (data === meta ? 0 : data.reserved / META_SHARE);
+    if (room >= bytes) return true;
     if (data === meta) {
       while (meta.freeBytes - meta.reserved - withheld < bytes) if (!this.grow(meta)) return false;
       return true;
@@ -273,7 +277,14 @@ export class BlockGroups {
   }
 
   private hasData(data: SpaceKind, bytes: number): boolean {
-    const withheld = data === this.load().meta ? globalReserve(this.mp) : 0;
+    const { meta } = this.load();
+    const withheld = data === meta ? globalReserve(this.mp) : 0;
+    if (
+      data !== meta &&
+      !this.hasMeta(meta, WRITE_BLOCKS * this.mp.nodeSize + bytes / META_SHARE, globalReserve(this.mp))
+    ) {
+      return false;
+    }
     while (data.freeBytes - data.reserved - withheld < bytes) if (!this.growData()) return false;
     return true;
   }

@@ -29,6 +29,22 @@ const REFS_LIMIT = 64 * 1024;
 /** Blocks that an item may need: a path of copies and as many splits, as Linux reckons, for trees of usual height. */
 const BLOCKS_PER_ITEM = 8;
 
+/**
+ * Operations that may use the space set aside: they free more than they take, or (write) finish what was accepted
+ * when there was room for it.
+ */
+const MAY_DIG: ReadonlySet<string> = new Set([
+  'unlink',
+  'rmdir',
+  'evict',
+  'orphan',
+  'truncate',
+  'hole',
+  'drop tree',
+  'delete subvolume',
+  'write',
+]);
+
 export class TransactionManager {
   readonly mp: BtrfsMount;
   readonly refs = new DelayedRefs();
@@ -101,7 +117,7 @@ export class TransactionManager {
     if (this.mp.readOnly) throw new FsError('EROFS');
     if (!this.running) this.mp.space.members.enableWrites();
     // May commit, to get back what was freed: only then this operation's transaction begins.
-    return this.reserved(items, () => {
+    return this.reserved(name, items, () => {
       this.running = true;
       return this.operate(fn);
     });
@@ -113,13 +129,13 @@ export class TransactionManager {
    */
   replay<T>(name: string, items: number, fn: () => T): T {
     this.admit(name);
-    return this.reserved(items, () => this.operate(fn));
+    return this.reserved(name, items, () => this.operate(fn));
   }
 
-  private reserved<T>(items: number, fn: () => T): T {
+  private reserved<T>(name: string, items: number, fn: () => T): T {
     const { groups, nodeSize } = this.mp;
     const bytes = items * BLOCKS_PER_ITEM * nodeSize;
-    groups.reserveMeta(bytes);
+    groups.reserveMeta(bytes, MAY_DIG.has(name));
     try {
       return fn();
     } finally {
