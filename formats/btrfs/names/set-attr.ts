@@ -2,6 +2,7 @@
 import { FsError } from '../../../core/errors.ts';
 import { chmodAcl, decodeAcl, encodeAcl } from '../../../core/vfs/acl.ts';
 import type { AttrChange, FlagsChange } from '../../../core/vfs/inode.ts';
+import { compressOption } from '../compression-wish.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { setTimes, updateInode } from '../inode-write.ts';
 import { FsFlag, fsFlags } from '../stat.ts';
@@ -160,7 +161,7 @@ const NAMES: Readonly<Record<number, string>> = {
 
 /** What chattr +c means: what the run was told, or zlib. */
 function compressionOf(ip: BtrfsInode): string {
-  return NAMES[ip.mp.compress?.kind ?? Compression.ZLIB] ?? 'zlib';
+  return NAMES[compressOption(ip.mp.options)?.kind ?? Compression.ZLIB] ?? 'zlib';
 }
 
 /** Sets flags and, unless null, the property of compression that goes with them. */
