@@ -37,6 +37,8 @@ export interface MountOptions {
   readonly subvol?: string;
   /** How new file data are to be compressed (`zstd`, `zlib:9`); `force`: even where it does not look worth while. */
   readonly compress?: { readonly method: string; readonly force: boolean };
+  /** When the newest root cannot be read, show the newest older one that can, for reading only. */
+  readonly backupRoot?: boolean;
   /** Do not verify checksums of file data. */
   readonly noDataCsum?: boolean;
   /** Seed of everything chosen at random (inode generations, uuids of logs). */

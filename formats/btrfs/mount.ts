@@ -8,6 +8,7 @@ import { corrupt, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import type { MountOptions } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import { chooseTreeRoot } from './backup-roots.ts';
 import type { ChecksumKind } from './checksum.ts';
 import { ExtentReader } from './extents.ts';
 import type { InodeTable } from './inode-table.ts';
@@ -86,7 +87,6 @@ export class BtrfsMount {
     this.features = featuresOf(sb);
     const verdict = judgeFeatures(sb.incompat_flags, sb.compat_ro_flags);
     if (verdict.refused !== null) throw new FsError('EINVAL', { detail: verdict.refused });
-    this.readOnly = options.readOnly || verdict.readOnly !== null;
     if (verdict.readOnly !== null) this.notes.push(`read-only: ${verdict.readOnly}`);
     this.notes.push(...found.notes);
     this.members = members;
@@ -105,7 +105,10 @@ export class BtrfsMount {
       null,
     );
     this.readChunks();
-    this.treeRoot = new TreeRoot(this, Objectid.ROOT_TREE, at(sb.root, sb.root_level, sb.generation), null);
+    const { root, older } = chooseTreeRoot(this);
+    this.treeRoot = root;
+    this.readOnly = options.readOnly || verdict.readOnly !== null || older !== null;
+    if (older !== null) this.notes.push(`read-only: shown is the older state of generation ${older}`);
   }
 
   get devRoot(): TreeRoot {
@@ -201,7 +204,7 @@ export class BtrfsMount {
         sectorSize: this.sectorSize,
         nodeSize: this.nodeSize,
         skinnyMetadata: features.skinnyMetadata,
-        readOnly: this.readOnly,
+        readOnly: this.options.readOnly,
         generation: () => sb.generation,
         ownsFsid,
       },
