@@ -64,7 +64,11 @@ export class BtrfsFilesystem implements Filesystem {
   }
 
   unmount(): void {
-    this.sync();
+    try {
+      this.sync();
+    } finally {
+      this.mp.members.close();
+    }
   }
 }
 
