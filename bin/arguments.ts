@@ -46,6 +46,12 @@ const OPTIONS: readonly Option[] = [
   { name: 'offset', value: 'BYTES', about: 'the file system begins here in the image (512, 1m, 2048s)' },
   { name: 'length', value: 'BYTES', about: 'and has this many bytes' },
   { name: 'partitions', about: "list the image's partitions, and what is in them" },
+  {
+    name: 'overlay',
+    value: 'FILE',
+    about: 'changes go to FILE and not to the image (commands: commit, discard, undo)',
+  },
+  { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },
   { name: 'help', about: 'this text' },
 ];
 
@@ -67,6 +73,8 @@ export interface CommandLine {
   readonly compress: { readonly method: string; readonly force: boolean } | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
+  /** The file that takes the changes, or null. */
+  readonly overlay: string | null;
   /** The part of the image that is meant, or null for all of it. */
   readonly part: Part | null;
   /** What is wrong with it, or null. */
@@ -86,12 +94,14 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   let complaint = parsed.complaint;
   let mode = 0o600;
   let program: string | null = null;
+  let overlay: string | null = null;
   let subvol: string | null = null;
   let compress: CommandLine['compress'] = null;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
     else if (name === 'p') program = value;
+    else if (name === 'overlay') overlay = value;
     else if (name === 'device') devices.push(value);
     else if (name === 'subvol') subvol = value;
     else if (name === 'compress' || name === 'compress-force')
@@ -123,6 +133,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
     compress,
     devices,
     places,
+    overlay,
     part,
     complaint,
   };

@@ -12,6 +12,8 @@ import { build } from 'esbuild';
 
 /** Modules that start a part. */
 const ON_DEMAND = [
+  'core/device/(nbd|overlay)/open',
+  'core/device/(part|partition)',
   'formats/btrfs/filesystem',
   'formats/xfs/(exchange|reflink|space|truncate|bmap-alloc|cow|delalloc|make-room|shift|bmap-edit|prealloc)',
   'formats/xfs/names/(create|inactive|remove|rename|set-attr)',
@@ -33,6 +35,8 @@ const NODE_ON_DEMAND = {
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os': "export const freemem = () => require('node:os').freemem();",
   'node:module': 'export const createRequire = () => require;',
+  'node:worker_threads':
+    "export const Worker = function (...args) { return new (require('node:worker_threads').Worker)(...args); };",
 };
 
 /**
@@ -112,7 +116,7 @@ function modulesOnDemand(bundler) {
 }
 
 function nodeOnDemand(bundler) {
-  bundler.onResolve({ filter: /^node:(crypto|os|module)$/ }, ({ path, namespace }) =>
+  bundler.onResolve({ filter: /^node:(crypto|os|module|worker_threads)$/ }, ({ path, namespace }) =>
     namespace === 'node-on-demand' ? { path, external: true } : { path, namespace: 'node-on-demand' },
   );
   bundler.onLoad({ filter: /.*/, namespace: 'node-on-demand' }, ({ path }) => ({

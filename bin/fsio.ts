@@ -59,6 +59,8 @@ function newSession(line: CommandLine): Session {
     compress: line.compress,
     noDataCsum: line.flags.has('no-data-csum'),
     part: line.part,
+    overlay: line.overlay,
+    dryRun: line.flags.has('dry-run'),
     devices: line.devices,
     tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,
     now: wallClock,

@@ -1,8 +1,11 @@
 /** The images of a session: each is opened and mounted once, on first use, and given back in the end. */
+import { basename } from 'node:path';
 import type { Device } from '../core/device/device.ts';
 import { openDevice } from '../core/device/open.ts';
+import { openOverlay, openOverlayFile } from '../core/device/overlay/open.ts';
 import { choosePart, describePartitions, type Part } from '../core/device/part.ts';
 import { readPartitions } from '../core/device/partition.ts';
+import type { UndoableDevice } from '../core/device/undoable.ts';
 import { FsError } from '../core/errors.ts';
 import type { Tracer } from '../core/iomap/trace.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
@@ -30,6 +33,10 @@ export interface MountSettings {
   readonly part: Part | null;
   /** Further devices of the file system (--device). */
   readonly devices: readonly string[];
+  /** The file that takes all changes (--overlay), or null. */
+  readonly overlay: string | null;
+  /** Changes stay in memory, and are told (--dry-run). */
+  readonly dryRun: boolean;
   readonly tracer: Tracer | null;
   readonly now: MountOptions['now'];
   readonly owner: MountOptions['owner'];
@@ -39,8 +46,10 @@ export interface MountSettings {
 }
 
 interface Entry {
-  readonly mount: Mount;
+  mount: Mount;
   readonly devices: readonly Device[];
+  /** What lies over the devices and takes the changes; none unless asked for. */
+  readonly layers: readonly UndoableDevice[];
 }
 
 export class Mounts {
@@ -55,15 +64,55 @@ export class Mounts {
   get(image: string): Mount {
     const known = this.entries.get(image);
     if (known !== undefined) return known.mount;
+    if (this.settings.overlay !== null && this.entries.size > 0)
+      throw new FsError('EINVAL', { path: image, detail: '--overlay is for one image' });
     const devices: Device[] = [];
+    const layers: UndoableDevice[] = [];
     try {
       for (const name of [image, ...this.settings.devices])
-        devices.push(openDevice(name, { readOnly: this.settings.readOnly }));
-      return this.mountDevices(image, devices);
+        devices.push(this.layered(openDevice(name, { readOnly: this.settings.readOnly }), layers));
+      const entry: Entry = { mount: this.mountDevices(image, devices), devices, layers };
+      this.entries.set(image, entry);
+      return entry.mount;
     } catch (error) {
       for (const device of devices) device.close();
       throw error instanceof FsError ? error.withPath(image) : error;
     }
+  }
+
+  /** What takes the changes of an image, one layer for each of its devices; none unless asked for. */
+  layers(mount: Mount): readonly UndoableDevice[] {
+    return this.entries.get(mount.image)?.layers ?? [];
+  }
+
+  /**
+   * Ends the use of an image, lets `between` change what lies under it, and opens it again; with `abandon`, what only
+   * memory knows is forgotten instead of written. Inodes of before must not be used any more. @throws FsError
+   */
+  remount(mount: Mount, abandon: boolean, between: () => void): Mount {
+    const entry = this.entries.get(mount.image) as Entry;
+    if (!abandon) mount.fs.unmount();
+    between();
+    entry.mount = { ...this.mountDevices(mount.image, entry.devices), cwd: mount.cwd };
+    return entry.mount;
+  }
+
+  private layered(device: Device, layers: UndoableDevice[]): Device {
+    const { overlay, dryRun, readOnly } = this.settings;
+    let top = device;
+    const neighbour = (base: Device) => this.layered(base, layers);
+    if (overlay !== null) {
+      // The first device's changes go to FILE, those of the others to files beside it that bear their names.
+      const path = layers.length === 0 ? overlay : `${overlay}.${basename(device.name)}`;
+      const file = openOverlayFile(top, path, { readOnly, ...(dryRun ? {} : { neighbour }) });
+      if (file.note !== null) this.settings.notice(file.note);
+      if (!dryRun) layers.push(file);
+      top = file;
+    }
+    if (!dryRun) return top;
+    const layer = openOverlay(top, neighbour);
+    layers.push(layer);
+    return layer;
   }
 
   private mountDevices(image: string, devices: readonly Device[]): Mount {
@@ -75,9 +124,7 @@ export class Mounts {
     const fs = mount(chosen, { readOnly, norecovery, noDataCsum, ...choice, devices: others, now, owner, random });
     fs.tracer = tracer;
     if (fs.status !== null) this.settings.notice(`${image}: ${fs.status}`);
-    const mounted: Mount = { image, fs, cwd: '/' };
-    this.entries.set(image, { mount: mounted, devices });
-    return mounted;
+    return { image, fs, cwd: '/' };
   }
 
   /** Every image in use. */

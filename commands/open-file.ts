@@ -52,6 +52,8 @@ export class OpenFile {
   readonly name: string;
   readonly flags: OpenFlags;
   readonly file: File;
+  /** Where it was opened, from the root of the image. */
+  path = '';
   /** Where sendfile goes on: the position that read(2) and write(2) would move. */
   position = 0;
 

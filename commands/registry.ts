@@ -15,6 +15,7 @@ import { manifest } from './manifest.ts';
 import { mmap, mread, mremap, msync, munmap, mwrite } from './mmap.ts';
 import { flink, ln, mkdir, mkfifo, mknod, mv, readlink, rm, rmdir, symlink } from './names.ts';
 import { close, file, open, print } from './open.ts';
+import { commit, discard, undo } from './overlay.ts';
 import { pread } from './pread.ts';
 import { falloc, fcollapse, finsert, fpunch, funshare, fzero, resvsp, unresvsp, zero } from './prealloc.ts';
 import { pwrite } from './pwrite.ts';
@@ -39,9 +40,11 @@ const COMMANDS: readonly Command[] = [
   chown,
   chproj,
   close,
+  commit,
   copyRange,
   cowextsize,
   dedupe,
+  discard,
   exchangeRange,
   extsize,
   fadvise,
@@ -97,6 +100,7 @@ const COMMANDS: readonly Command[] = [
   syncfs,
   touch,
   truncate,
+  undo,
   unresvsp,
   utimes,
   zero,

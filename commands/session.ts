@@ -103,6 +103,7 @@ export class Session {
     const reading = mount.fs.readOnly && !flags.create && !flags.truncate;
     const allowed = reading ? { ...flags, readOnly: true } : flags;
     const file = OpenFile.open(mount, path, name, allowed, mode);
+    file.path = path;
     this.files.push(file);
     this.current = file;
     return file;
@@ -116,6 +117,46 @@ export class Session {
     this.current = this.files[Math.min(index, this.files.length - 1)] ?? null;
     this.image = file.mount;
     file.close();
+  }
+
+  /**
+   * Ends the use of the current image and begins it anew after `between` changed what lies under it; with `abandon`,
+   * what is only in memory is forgotten. Open files are opened again. Returns the names of those that are gone.
+   * @throws CommandFailure while regions or files without a name are in use
+   */
+  remount(abandon: boolean, between: () => void): string[] {
+    const mount = this.mount();
+    const files = this.files.filter((file) => file.mount === mount);
+    if (this.regions.some(({ file }) => file.mount === mount))
+      throw new CommandFailure('unmap the mapped regions first');
+    const unnamed = files.find(({ flags }) => flags.tmpfile);
+    if (unnamed !== undefined) throw new CommandFailure(`close ${unnamed.name} first: it has no name to open it again`);
+    if (!abandon) for (const file of files) file.close();
+    const fresh = this.mounts.remount(mount, abandon, between);
+    this.image = fresh;
+    const gone: string[] = [];
+    for (const old of files) {
+      const again = this.reopened(old, fresh);
+      const index = this.files.indexOf(old);
+      if (again === null) gone.push(old.name);
+      if (again === null) this.files.splice(index, 1);
+      else this.files[index] = again;
+      if (this.current === old) this.current = again;
+    }
+    this.current ??= this.files[0] ?? null;
+    return gone;
+  }
+
+  private reopened(old: OpenFile, mount: Mount): OpenFile | null {
+    try {
+      const file = OpenFile.open(mount, old.path, old.name, { ...old.flags, create: false, truncate: false }, 0);
+      file.path = old.path;
+      file.position = old.position;
+      return file;
+    } catch (error) {
+      if (error instanceof FsError) return null;
+      throw error;
+    }
   }
 
   /** Adds a mapped region and makes it current; it keeps its file in use. */

@@ -43,7 +43,9 @@ export class MemoryDevice implements Device {
     const end = addr + from.length;
     for (let at = addr; at < end; ) {
       const stop = Math.min(end, at - (at % CHUNK) + CHUNK);
-      const chunk = this.#chunk(Math.floor(at / CHUNK), stop - at === CHUNK);
+      const index = Math.floor(at / CHUNK);
+      this.beforeWrite(index);
+      const chunk = this.#chunk(index, stop - at === CHUNK);
       chunk.set(from.subarray(at - addr, stop - addr), at % CHUNK);
       at = stop;
     }
@@ -70,6 +72,20 @@ export class MemoryDevice implements Device {
       const chunk = this.#chunks.get(index) as Uint8Array;
       yield { addr, bytes: chunk.subarray(0, Math.min(CHUNK, this.size - addr)) };
     }
+  }
+
+  /** A chunk is about to change. */
+  protected beforeWrite(_index: number): void {}
+
+  /** A copy of a chunk, or null if it was never written. */
+  protected copyOf(index: number): Uint8Array | null {
+    return this.#chunks.get(index)?.slice() ?? null;
+  }
+
+  /** Puts a chunk back to what copyOf() gave. */
+  protected restore(index: number, chunk: Uint8Array | null): void {
+    if (chunk === null) this.#chunks.delete(index);
+    else this.#chunks.set(index, chunk);
   }
 
   #chunk(index: number, whole: boolean): Uint8Array {

@@ -5,8 +5,7 @@ import { BlockDevice } from './block.ts';
 import type { Device } from './device.ts';
 import { FileDevice } from './file.ts';
 import { hostError } from './host-error.ts';
-import { NbdDevice } from './nbd/nbd.ts';
-import { isNbdUrl } from './nbd/url.ts';
+import { openNbd } from './nbd/open.ts';
 
 /** Refuse enableWrites() with EROFS when `readOnly`. */
 export interface OpenDeviceOptions {
@@ -18,7 +17,7 @@ export interface OpenDeviceOptions {
  * @throws FsError ENOENT, EACCES, EISDIR, EINVAL (neither file nor block device), EBUSY (in use elsewhere)
  */
 export function openDevice(name: string, options: OpenDeviceOptions = {}): Device {
-  if (isNbdUrl(name)) return new NbdDevice(name, options);
+  if (/^nbds?(\+[a-z]+)?:\/\//.test(name)) return openNbd(name, options);
   const stats = statOf(name);
   if (stats.isFile()) return new FileDevice(name, options);
   if (stats.isBlockDevice()) return new BlockDevice(name, options);

@@ -15,11 +15,6 @@ export interface NbdAddress {
 const DEFAULT_PORT = 10809;
 const DEFAULT_RECONNECT = 20;
 
-/** True if the name of an image is an address of a block export. */
-export function isNbdUrl(name: string): boolean {
-  return /^nbds?(\+[a-z]+)?:\/\//.test(name);
-}
-
 /** The address in a URL. @throws FsError EINVAL not well formed, EOPNOTSUPP for TLS and other transports */
 export function parseNbdUrl(name: string): NbdAddress {
   const match = /^(nbds?(?:\+[a-z]+)?):\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(name);
