@@ -9,12 +9,18 @@
  */
 import { corrupt, type Damage, describeDamage, FsError } from '../../../core/errors.ts';
 import { HEADER_SIZE, Header, KEY_PTR_SIZE, KeyPtr, MIXED_BACKREF_REV } from '../structure/block.ts';
+import { readU64 } from '../structure/fields.ts';
 import { Key } from '../structure/key.ts';
 import { treeText } from '../structure/key-names.ts';
 import type { VerifyContext } from './item-at.ts';
 import { type Expected, verifyBlock } from './verify.ts';
 
 const SLAB = 512 * 1024;
+/** Addresses are multiples of it: the smallest sector. */
+const UNIT = 4096;
+const GENERATION: number = Header.at.generation;
+const BLOCKPTR: number = KeyPtr.at.blockptr;
+const CHILD_GENERATION: number = KeyPtr.at.generation;
 /** Notes of bad copies kept for the user; a device that is all bad must not fill the memory. */
 const MOST_HEALED = 16;
 
@@ -54,7 +60,7 @@ export class TreeBlock {
   }
 
   get generation(): number {
-    return Header.get.generation(this.view, 0);
+    return readU64(this.view, GENERATION);
   }
 
   get owner(): number {
@@ -68,7 +74,7 @@ export class TreeBlock {
 
   /** Address of the child at `slot` of a node. */
   childBytenr(slot: number): number {
-    return KeyPtr.get.blockptr(this.view, HEADER_SIZE + slot * KEY_PTR_SIZE);
+    return readU64(this.view, HEADER_SIZE + slot * KEY_PTR_SIZE + BLOCKPTR);
   }
 }
 
@@ -94,6 +100,7 @@ export class TreeBlocks {
   reads = 0;
   private readonly options: TreeBlocksOptions;
   private readonly nodeSize: number;
+  /** By address in UNITs: small integers are found faster. */
   private readonly map = new Map<number, TreeBlock>();
   private readonly dirty = new Set<TreeBlock>();
   private readonly ring: TreeBlock[] = [];
@@ -111,7 +118,7 @@ export class TreeBlocks {
    * tree that it is read for (0: unknown). @throws FsError EUCLEAN damaged, EIO unreadable
    */
   read(bytenr: number, level: number, generation: number, owner: number, firstKey: Key | null = null): TreeBlock {
-    const hit = this.map.get(bytenr);
+    const hit = this.map.get(bytenr / UNIT);
     if (hit !== undefined) {
       hit.used = true;
       if (hit.level !== level) throw mismatch(hit, 'level', hit.level, level);
@@ -133,22 +140,26 @@ export class TreeBlocks {
 
   /** The child at `slot` of a node of the tree `owner`. @throws FsError EUCLEAN, EIO */
   readChild(parent: TreeBlock, slot: number, owner: number): TreeBlock {
+    const { view } = parent;
     const at = HEADER_SIZE + slot * KEY_PTR_SIZE;
-    const bytenr = KeyPtr.get.blockptr(parent.view, at);
-    const hit = this.map.get(bytenr);
-    const generation = KeyPtr.get.generation(parent.view, at);
-    if (hit !== undefined) return this.read(bytenr, parent.level - 1, generation, owner);
-    return this.read(bytenr, parent.level - 1, generation, owner, childKey.read(parent.view, at));
+    const bytenr = readU64(view, at + BLOCKPTR);
+    const generation = readU64(view, at + CHILD_GENERATION);
+    const hit = this.map.get(bytenr / UNIT);
+    if (hit !== undefined && hit.level === parent.level - 1 && hit.generation === generation) {
+      hit.used = true;
+      return hit;
+    }
+    return this.read(bytenr, parent.level - 1, generation, owner, childKey.read(view, at));
   }
 
   /** The cached block at an address, or undefined; never reads. */
   cached(bytenr: number): TreeBlock | undefined {
-    return this.map.get(bytenr);
+    return this.map.get(bytenr / UNIT);
   }
 
   /** A new, empty block of the running transaction at an address that was just allocated. */
   create(bytenr: number, level: number, owner: number): TreeBlock {
-    const old = this.map.get(bytenr);
+    const old = this.map.get(bytenr / UNIT);
     if (old !== undefined) this.forget(old);
     const block = new TreeBlock(bytenr, this.allocate());
     const { view } = block;
@@ -189,12 +200,12 @@ export class TreeBlocks {
   forget(block: TreeBlock): void {
     this.clean(block);
     block.cached = false;
-    if (this.map.get(block.bytenr) === block) this.map.delete(block.bytenr);
+    if (this.map.get(block.bytenr / UNIT) === block) this.map.delete(block.bytenr / UNIT);
   }
 
   /** Takes back forget() of a block of the running transaction. */
   restore(block: TreeBlock): void {
-    const other = this.map.get(block.bytenr);
+    const other = this.map.get(block.bytenr / UNIT);
     if (other !== undefined && other !== block) this.forget(other);
     // First, so that making room for it does not take it away again.
     this.markDirty(block);
@@ -252,7 +263,7 @@ export class TreeBlocks {
   private insert(block: TreeBlock): void {
     block.cached = true;
     block.used = true;
-    this.map.set(block.bytenr, block);
+    this.map.set(block.bytenr / UNIT, block);
     if (this.ring.length > 2 * this.map.size + 64) this.compact();
     else this.ring.push(block);
     if (this.map.size * this.nodeSize > this.options.capacityBytes) this.evict();
@@ -268,13 +279,13 @@ export class TreeBlocks {
     while (excess > 0 && steps-- > 0 && this.ring.length > 0) {
       if (this.hand >= this.ring.length) this.hand = 0;
       const block = this.ring[this.hand] as TreeBlock;
-      if (!block.cached || this.map.get(block.bytenr) !== block) this.unlink(this.hand);
+      if (!block.cached || this.map.get(block.bytenr / UNIT) !== block) this.unlink(this.hand);
       else if (block.used || block.holds > 0 || block.dirty) {
         block.used = false;
         this.hand++;
       } else {
         block.cached = false;
-        this.map.delete(block.bytenr);
+        this.map.delete(block.bytenr / UNIT);
         this.unlink(this.hand);
         excess--;
       }

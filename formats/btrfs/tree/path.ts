@@ -12,18 +12,30 @@ import { treeText } from '../structure/key-names.ts';
 import type { TreeBlock } from './blocks.ts';
 import type { TreeRoot } from './root.ts';
 
-/** The first slot whose key is not below `key`; `count` if there is none. */
-export function lowerBound(block: TreeBlock, key: Key): number {
-  const { view } = block;
-  const stride = block.level === 0 ? ITEM_SIZE : KEY_PTR_SIZE;
+/** The first item of a leaf whose key is not below `key`; `nritems` if there is none. */
+export function lowerBound(leaf: TreeBlock, key: Key): number {
+  const { view } = leaf;
   let low = 0;
-  let high = block.nritems;
+  let high = leaf.nritems;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (key.compareAt(view, HEADER_SIZE + middle * stride) > 0) low = middle + 1;
+    if (key.compareAt(view, HEADER_SIZE + middle * ITEM_SIZE) > 0) low = middle + 1;
     else high = middle;
   }
   return low;
+}
+
+/** The child of a node where `key` is or would be: the last that does not begin after it. */
+function childSlot(node: TreeBlock, key: Key): number {
+  const { view } = node;
+  let low = 1;
+  let high = node.nritems;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (key.compareAt(view, HEADER_SIZE + middle * KEY_PTR_SIZE) >= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 const lastKey = new Key();
@@ -55,11 +67,7 @@ export class TreePath {
     this.height = block.level + 1;
     this.seen = root.changes;
     for (let level = block.level; level > 0; level--) {
-      let slot = lowerBound(block, key);
-      // Its subtree begins at or above `key`: unless it begins with it, `key` belongs to the one before.
-      if (slot === block.nritems || key.compareAt(block.view, HEADER_SIZE + slot * KEY_PTR_SIZE) !== 0) {
-        if (slot > 0) slot--;
-      }
+      const slot = childSlot(block, key);
       this.blocks[level] = block;
       this.slots[level] = slot;
       block = this.child(block, slot);
