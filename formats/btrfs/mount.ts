@@ -18,7 +18,7 @@ import { CompatRo, Incompat, judgeFeatures } from './structure/features.ts';
 import { ItemType, Key, Objectid } from './structure/key.ts';
 import { treeText } from './structure/key-names.ts';
 import { ROOT_ITEM_LEGACY_SIZE, RootItem } from './structure/root.ts';
-import type { SuperValues } from './structure/superblock.ts';
+import { SuperFlag, type SuperValues } from './structure/superblock.ts';
 import { type FoundSuper, metadataUuid, readSuperblock } from './superblock.ts';
 import { ExtentReferences } from './trans/refs.ts';
 import { TransactionManager } from './trans/transaction.ts';
@@ -87,7 +87,8 @@ export class BtrfsMount {
     this.features = featuresOf(sb);
     const verdict = judgeFeatures(sb.incompat_flags, sb.compat_ro_flags);
     if (verdict.refused !== null) throw new FsError('EINVAL', { detail: verdict.refused });
-    if (verdict.readOnly !== null) this.notes.push(`read-only: ${verdict.readOnly}`);
+    const obstacle = (sb.flags & SuperFlag.SEEDING) === 0n ? verdict.readOnly : 'a seed device';
+    if (obstacle !== null) this.notes.push(`read-only: ${obstacle}`);
     this.notes.push(...found.notes);
     this.members = members;
     this.space = new LogicalSpace(members, { sectorSize: sb.sectorsize, mixedGroups: this.features.mixedGroups });
@@ -107,7 +108,7 @@ export class BtrfsMount {
     this.readChunks();
     const { root, older } = chooseTreeRoot(this);
     this.treeRoot = root;
-    this.readOnly = options.readOnly || verdict.readOnly !== null || older !== null;
+    this.readOnly = options.readOnly || obstacle !== null || older !== null;
     if (older !== null) this.notes.push(`read-only: shown is the older state of generation ${older}`);
   }
 

@@ -80,7 +80,7 @@ function askCheck(paths: readonly string[], data: boolean): string[] {
 }
 
 /** Attaches the images to loop devices while `use` runs; one image needs none. */
-function withLoops<T>(paths: readonly string[], use: (devices: readonly string[]) => T): T {
+export function withLoops<T>(paths: readonly string[], use: (devices: readonly string[]) => T): T {
   if (paths.length === 1) return use(paths);
   const loops = paths.map((path) => must('losetup', '--find', '--show', path).trim());
   try {
