@@ -160,8 +160,8 @@ export interface InodeIomapOps {
   readonly directAlignment?: number;
   /** True if this direct read or write has to go through the page cache after all. Absent: never. */
   bounceDirect?(inode: Inode, pos: number, length: number, write: boolean): boolean;
-  /** A direct write that went through the page cache is written back at once and leaves it. */
-  readonly flushBounced?: boolean;
+  /** A direct write went through the page cache: writes it back and lets it go. Absent: it stays there. */
+  endBouncedWrite?(inode: Inode, pos: number, end: number): void;
   /** A write of [pos, end), with `pos` beyond the end of the file, follows. Absent: the gap is zeroed in the cache. */
   fillGap?(inode: Inode, pos: number, end: number): void;
   /** Direct write finished: convert, remap, grow the size. */

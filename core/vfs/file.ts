@@ -4,7 +4,6 @@ import { directRead, directWrite } from '../iomap/direct.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { Readahead } from '../iomap/readahead.ts';
 import { bufferedWrite, zeroGap } from '../iomap/write.ts';
-import { writeback } from '../iomap/writeback.ts';
 import { MAX_POS } from '../units.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -103,10 +102,7 @@ export class File {
     if (pos > inode.size) zeroGap(inode, pos, pos + from.length);
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
-    if (this.flags.direct === true && !direct && inode.iomap.flushBounced === true) {
-      writeback(inode, pos, pos + written);
-      inode.pages.invalidate(pos, pos + written);
-    }
+    if (this.flags.direct === true && !direct) inode.iomap.endBouncedWrite?.(inode, pos, pos + written);
     if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
     return written;
   }

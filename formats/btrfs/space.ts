@@ -142,8 +142,8 @@ function blocksToZero(ip: BtrfsInode, pos: number, end: number): ZeroBlocks | nu
 /** Moves the start of a range out of the hole that it begins in. @returns false if it begins in none */
 function skipHole(ip: BtrfsInode, range: { pos: number; length: number }): boolean {
   const { sectorSize } = ip.mp;
-  const start = roundDown(range.pos, sectorSize);
-  const state = rangeAt(ip, start, start + roundUp(range.length, sectorSize));
+  // Linux knows the whole hole if it made it, or has seen it; and takes a part of it for all where it has not.
+  const state = rangeAt(ip, roundDown(range.pos, sectorSize), MAX_POS);
   if (state.kind !== 'hole') return false;
   range.length = Math.max(0, range.pos + range.length - state.end);
   range.pos = state.end;

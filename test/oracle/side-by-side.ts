@@ -86,30 +86,45 @@ function compareSession<I>(judges: Judges<I>, theirs: I, ours: I, script: string
 function contents(dir: string, shapes: boolean): string[] {
   return FILES.flatMap((file) => {
     const path = join(dir, file);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return `${file}: missing`;
-    const hash = createHash('sha256').update(readFileSync(path)).digest('hex');
-    const line = `${file}: ${stat.size} bytes, sha256 ${hash}`;
-    return shapes ? [line, `${file}: ${stat.blocks} blocks`, ...shape(path).map((part) => `${file}: ${part}`)] : line;
+    const size = statSync(path, { throwIfNoEntry: false })?.size;
+    if (size === undefined) return `${file}: missing`;
+    const bytes = readFileSync(path);
+    const line = `${file}: ${size} bytes, sha256 ${createHash('sha256').update(bytes).digest('hex')}`;
+    return shapes ? [line, ...shape(path, bytes).map((part) => `${file}: ${part}`)] : line;
   });
 }
 
 /** FIEMAP_EXTENT_LAST says only where the list ends. */
 const LAST = 1;
+const BLOCK = 4096;
 
-/** Ranges and flags of a file's extents; where on the disk they are, and how many make up a range, is the allocator's. */
-function shape(path: string): string[] {
+/**
+ * Ranges and flags of a file's extents; where on the disk they are, and how many make up a range, is the allocator's.
+ * A block of zeros may be a hole: whether Linux writes zeros into a hole depends on what it remembers of the hole.
+ */
+function shape(path: string, bytes: Uint8Array): string[] {
   const ranges: { start: number; end: number; kind: string }[] = [];
+  const add = (start: number, end: number, kind: string): void => {
+    const last = ranges.at(-1);
+    if (last?.kind === kind && last.end === start) last.end = end;
+    else ranges.push({ start, end, kind });
+  };
   for (const line of run('xfs_io', ['-r', '-c', 'fiemap -v', path]).stdout.split('\n')) {
     const match = /^ *\d+: \[(\d+)\.\.(\d+)\]: +(hole|[\d.]+) +\d+ *(?:0x([0-9a-f]+))?$/.exec(line);
     if (match === null) continue;
-    const kind =
-      match[3] === 'hole' ? 'hole' : `flags ${(Number.parseInt(match[4] as string, 16) & ~LAST).toString(16)}`;
-    const last = ranges.at(-1);
-    if (last?.kind === kind) last.end = Number(match[2]);
-    else ranges.push({ start: Number(match[1]), end: Number(match[2]), kind });
+    const start = Number(match[1]) * 512;
+    const end = (Number(match[2]) + 1) * 512;
+    const flags = match[3] === 'hole' ? 0 : Number.parseInt(match[4] as string, 16) & ~LAST;
+    if (match[3] === 'hole') add(start, end, 'zeros');
+    else if (flags !== 0) add(start, end, `flags ${flags.toString(16)}`);
+    else {
+      for (let at = start; at < end; at += BLOCK) {
+        const block = bytes.subarray(at, at + BLOCK);
+        add(at, Math.min(end, at + BLOCK), block.every((byte) => byte === 0) ? 'zeros' : 'data');
+      }
+    }
   }
-  return ranges.map(({ start, end, kind }) => `[${start}..${end}] ${kind}`);
+  return ranges.map(({ start, end, kind }) => `[${start}, ${end}) ${kind}`);
 }
 
 /** A shorter list of sessions that still differs; takes as long as it takes. */
