@@ -1,5 +1,5 @@
 /** Which rules judge an item, by its type; sizes of the items that have no further rule. */
-import { BlockGroupItem, DevItem, FREE_SPACE_BITMAP_SIZE, FreeSpaceInfo } from '../structure/chunk.ts';
+import { BlockGroupItem, DevItem, FreeSpaceInfo } from '../structure/chunk.ts';
 import { DirLogItem } from '../structure/inode.ts';
 import { ItemType, type Key } from '../structure/key.ts';
 import { QGROUP_STATUS_LEGACY_SIZE, QgroupInfoItem, QgroupLimitItem } from '../structure/qgroup.ts';
@@ -78,7 +78,7 @@ export function itemFault(
     case ItemType.FREE_SPACE_EXTENT:
       return sizeFault(size, 0);
     case ItemType.FREE_SPACE_BITMAP:
-      return sizeFault(size, FREE_SPACE_BITMAP_SIZE);
+      return sizeFault(size, Math.ceil(item.key.offset / item.context.sectorSize / 8));
     case ItemType.QGROUP_STATUS:
       return leastFault(size, QGROUP_STATUS_LEGACY_SIZE);
     case ItemType.QGROUP_INFO:
