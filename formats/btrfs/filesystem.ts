@@ -9,17 +9,21 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import { cleanUp } from './cleanup.ts';
 import type { BtrfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { readLabel, writeLabel } from './label.ts';
 import { replayLog } from './log-replay/replay.ts';
 import { type BtrfsMount, openMount } from './mount.ts';
 import { btrfsStatfs } from './statfs.ts';
 import { defaultSubvolume, subvolumeNamed, subvolumeTop } from './subvolume.ts';
+import { btrfsWords } from './words/words.ts';
 
 export class BtrfsFilesystem implements Filesystem {
   readonly type = 'btrfs';
   readonly mp: BtrfsMount;
   readonly blockSize: number;
+  readonly words = btrfsWords;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
   /** The id of the subvolume that paths start from. */
@@ -55,7 +59,11 @@ export class BtrfsFilesystem implements Filesystem {
   }
 
   label(): string {
-    return this.mp.sb.label;
+    return readLabel(this.mp);
+  }
+
+  setLabel(label: string): void {
+    writeLabel(this.mp, label);
   }
 
   sync(): void {
@@ -66,6 +74,10 @@ export class BtrfsFilesystem implements Filesystem {
   unmount(): void {
     try {
       this.sync();
+      if (this.mp.trans.written) {
+        cleanUp(this.mp);
+        this.sync();
+      }
     } finally {
       this.mp.members.close();
     }

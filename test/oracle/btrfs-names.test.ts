@@ -6,7 +6,13 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
-import { type BtrfsVariant, checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
+import {
+  type BtrfsVariant,
+  checkComplaints,
+  makeBtrfs,
+  missingBtrfsJudges,
+  withBtrfs,
+} from '../harness/btrfs-judge.ts';
 import { copyImage } from '../harness/kernel.ts';
 import { kernelNames, kernelTree, missingPython } from '../harness/kernel-names.ts';
 import { mountDevice } from '../harness/mount-device.ts';

@@ -71,7 +71,8 @@ export const extentFlagsAt = (offset: number): Writer =>
 /** An inode's flags: `NODATASUM|NODATACOW`, `none`. */
 export const inodeFlagsAt = (offset: number): Writer => at64(offset, (value) => joined(value, InodeFlag) || 'none');
 
-export const rootFlagsAt = (offset: number): Writer => at64(offset, (value) => ((value & 1n) !== 0n ? 'RDONLY' : 'none'));
+export const rootFlagsAt = (offset: number): Writer =>
+  at64(offset, (value) => ((value & 1n) !== 0n ? 'RDONLY' : 'none'));
 
 /** A quota status: `ON|INCONSISTENT`. */
 export const qgroupFlagsAt = (offset: number): Writer =>

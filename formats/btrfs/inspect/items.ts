@@ -17,13 +17,7 @@ import { DirLogItem, InodeItem } from '../structure/inode.ts';
 import { ItemType, Objectid } from '../structure/key-names.ts';
 import { QGROUP_STATUS_LEGACY_SIZE, QgroupInfoItem, QgroupLimitItem, QgroupStatusItem } from '../structure/qgroup.ts';
 import { ROOT_ITEM_LEGACY_SIZE, RootItem, RootRef } from '../structure/root.ts';
-import {
-  showDataRef,
-  showExtentItem,
-  showMetadataItem,
-  showOwnerRef,
-  showSharedDataRef,
-} from './extent-items.ts';
+import { showDataRef, showExtentItem, showMetadataItem, showOwnerRef, showSharedDataRef } from './extent-items.ts';
 import {
   compressionText,
   fileExtentText,

@@ -1,6 +1,7 @@
 /** Keys and object ids as dump-tree prints them, where what a number means depends on the item's type. */
-import { ItemType, itemTypeName, Objectid, treeName } from '../structure/key-names.ts';
+
 import { type Key, representable, unsignedText } from '../structure/key.ts';
+import { ItemType, itemTypeName, Objectid, treeName } from '../structure/key-names.ts';
 
 const UUID_TYPES: readonly number[] = [ItemType.UUID_KEY_SUBVOL, ItemType.UUID_KEY_RECEIVED_SUBVOL];
 const QGROUP_TYPES: readonly number[] = [ItemType.QGROUP_RELATION, ItemType.QGROUP_INFO, ItemType.QGROUP_LIMIT];

@@ -3,9 +3,9 @@ import { corrupt } from '../../../core/errors.ts';
 import { decodeName } from '../../../core/vfs/names.ts';
 import { bytesAt } from '../dir-items.ts';
 import type { BtrfsMount } from '../mount.ts';
-import { findSubvolume, placeOf } from '../subvolume.ts';
 import { InodeExtref, InodeRef } from '../structure/inode.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
+import { findSubvolume, placeOf } from '../subvolume.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
 

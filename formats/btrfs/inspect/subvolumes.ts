@@ -1,7 +1,7 @@
 /** What is known of each subvolume. */
 import type { BtrfsMount } from '../mount.ts';
-import { placeOf } from '../subvolume.ts';
 import { Objectid } from '../structure/key.ts';
+import { placeOf } from '../subvolume.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { subvolumePath } from './paths.ts';
 import { localTime } from './template.ts';

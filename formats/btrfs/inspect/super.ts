@@ -2,13 +2,7 @@
 import { DevItem as DEV_ITEM } from '../structure/chunk.ts';
 import { CompatRo, Incompat } from '../structure/features.ts';
 import { KEY_SIZE, Key } from '../structure/key.ts';
-import {
-  RootBackup,
-  SUPER_MAGIC,
-  SuperBlock,
-  SuperFlag,
-  SYSTEM_CHUNK_ARRAY_SIZE,
-} from '../structure/superblock.ts';
+import { RootBackup, SUPER_MAGIC, SuperBlock, SuperFlag, SYSTEM_CHUNK_ARRAY_SIZE } from '../structure/superblock.ts';
 import { flagLines } from './flag-text.ts';
 import { showChunk } from './items.ts';
 import { keyData, keyText } from './key-text.ts';
@@ -40,7 +34,6 @@ const devField = (field: string): Writer => {
   const template = new Template(DEV_ITEM, `{${field}}`);
   return (view, base) => template.lines(view, base + at.dev_item).join('');
 };
-
 
 function incompat(view: DataView): bigint {
   return view.getBigUint64(at.incompat_flags, true);
@@ -102,8 +95,7 @@ dev_item.seek_speed\t{seek_speed}
 dev_item.bandwidth\t{bandwidth}
 dev_item.generation\t{generation}`,
   {
-    match: (view) =>
-      sameUuid(view, at.dev_item + DEV_ITEM.at.fsid, hasMetadataUuid(view) ? at.metadata_uuid : at.fsid),
+    match: (view) => sameUuid(view, at.dev_item + DEV_ITEM.at.fsid, hasMetadataUuid(view) ? at.metadata_uuid : at.fsid),
     ...Object.fromEntries(DEV_ITEM.fields.map(({ name }) => [name, devField(name)])),
   },
 );
@@ -127,7 +119,9 @@ function csumLines(view: DataView, { csum }: SuperSetting): string[] {
 }
 
 function magicLine(view: DataView): string {
-  const magic = Buffer.from(view.buffer, view.byteOffset + at.magic, 8).toString('latin1').replace(/[^ -~]/g, '.');
+  const magic = Buffer.from(view.buffer, view.byteOffset + at.magic, 8)
+    .toString('latin1')
+    .replace(/[^ -~]/g, '.');
   return `magic\t\t\t${magic} ${view.getBigUint64(at.magic, true) === SUPER_MAGIC ? '[match]' : "[DON'T MATCH]"}`;
 }
 

@@ -108,7 +108,8 @@ export function logTree(mp: BtrfsMount): TreeRoot | null {
 export function rootBytenr(tree: TreeRoot, key: Key): number {
   const cursor = new TreeCursor(tree);
   try {
-    if (!cursor.search(key) || cursor.size < RootItem.at.byte_limit) throw new FsError('ENOENT', { detail: `item ${key}` });
+    if (!cursor.search(key) || cursor.size < RootItem.at.byte_limit)
+      throw new FsError('ENOENT', { detail: `item ${key}` });
     return RootItem.get.bytenr(cursor.view, cursor.at);
   } finally {
     cursor.close();

@@ -4,7 +4,7 @@
  *
  * Mirrors: fs/btrfs/dir-item.c, fs/btrfs/inode.c (btrfs_add_link, btrfs_set_inode_index).
  */
-import { corrupt, FsError } from '../../../core/errors.ts';
+import { corrupt, type FsError } from '../../../core/errors.ts';
 import { findEntry } from '../dir-items.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { setTimes, updateInode } from '../inode-write.ts';

@@ -72,7 +72,9 @@ function sameBytes(view: DataView, at: number, length: number, name: Uint8Array)
 export function removeRef(ip: BtrfsInode, parent: number, name: Uint8Array): number {
   const cursor = new TreeCursor(ip.root);
   try {
-    const plain = cursor.search(new Key(ip.ino, ItemType.INODE_REF, parent)) ? findRef(cursor, false, parent, name) : -1;
+    const plain = cursor.search(new Key(ip.ino, ItemType.INODE_REF, parent))
+      ? findRef(cursor, false, parent, name)
+      : -1;
     if (plain >= 0) {
       const index = InodeRef.get.index(cursor.view, cursor.at + plain);
       cutItem(cursor, plain, InodeRef.size + name.length);

@@ -82,4 +82,3 @@ export function removeDirectory(dir: BtrfsInode, name: string): void {
   );
   evictIfUnused(ip);
 }
-

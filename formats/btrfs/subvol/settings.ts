@@ -5,13 +5,16 @@ import { findEntry } from '../dir-items.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { nameHash } from '../name-hash.ts';
 import { setIncompat } from '../names/properties.ts';
-import { findSubvolume } from '../subvolume.ts';
 import { DirItem } from '../structure/dir.ts';
 import { Incompat } from '../structure/features.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { ROOT_SUBVOL_RDONLY } from '../structure/root.ts';
+import { findSubvolume } from '../subvolume.ts';
+import { removeUuid } from '../trans/uuid-tree.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
+
+const NEVER = { sec: 0, nsec: 0 };
 
 /** Linux opens subvolume `id` from now on, unless told otherwise. @throws FsError ENOENT, EROFS, EUCLEAN */
 export function setDefaultSubvolume(mp: BtrfsMount, id: number): void {
@@ -45,5 +48,18 @@ export function setReadOnly(root: TreeRoot, readOnly: boolean): void {
     mp.trans.onUndo(() => {
       item.flags = before;
     });
+  });
+}
+
+/** Forgets what a subvolume was received from: it may be written to now. */
+export function clearReceived(root: TreeRoot): void {
+  const { item, mp } = root;
+  if (item === null) return;
+  mp.change('received uuid', 3, () => {
+    const { received_uuid, stime, rtime, stransid, rtransid } = item;
+    removeUuid(mp, received_uuid, root.id, ItemType.UUID_KEY_RECEIVED_SUBVOL);
+    Object.assign(item, { received_uuid: new Uint8Array(16), stime: NEVER, rtime: NEVER, stransid: 0, rtransid: 0 });
+    mp.trans.markRoot(root);
+    mp.trans.onUndo(() => Object.assign(item, { received_uuid, stime, rtime, stransid, rtransid }));
   });
 }

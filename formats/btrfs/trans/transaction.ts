@@ -52,6 +52,8 @@ export class TransactionManager {
   readonly quotas: Quotas;
   /** True if anything was changed since the last commit that is to reach the disk. */
   running = false;
+  /** True if anything was committed since the image was opened. */
+  written = false;
   /** Grows with every operation and commit: what was answered about the trees before may be wrong. */
   version = 0;
   private readonly undo = new UndoList();
@@ -308,6 +310,7 @@ export class TransactionManager {
   /** Everything is on disk: the next change begins a new transaction. */
   committed(): void {
     this.running = false;
+    this.written = true;
     this.dirtyBlocks = 0;
     this.quotas.committed();
   }

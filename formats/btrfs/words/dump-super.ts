@@ -1,6 +1,6 @@
 /** dump-super: superblocks as they are on the devices, as btrfs inspect-internal dump-super prints them. */
 import type { Device } from '../../../core/device/device.ts';
-import { type WordResult, WordFailure, word } from '../../../core/vfs/word.ts';
+import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { checksumKind, sealMatches } from '../checksum.ts';
 import { type SuperSetting, showSuper } from '../inspect/super.ts';
 import type { BtrfsMount } from '../mount.ts';
@@ -50,7 +50,9 @@ function* copies(device: Device, places: readonly number[], full: boolean, force
     const view = new DataView(bytes.buffer);
     const head = [`superblock: bytenr=${addr}, device=${device.name}`, RULE];
     if (SuperBlock.get.magic(view, 0) !== SUPER_MAGIC && !force)
-      throw new WordFailure(`dump-super: bad magic on superblock on ${device.name} at ${addr} (use -F to dump it anyway)`);
+      throw new WordFailure(
+        `dump-super: bad magic on superblock on ${device.name} at ${addr} (use -F to dump it anyway)`,
+      );
     const { lines, data } = showSuper(view, settingOf(bytes, full));
     yield says({ superblock: addr, device: device.name, ...data }, [...head, ...lines, '']);
   }

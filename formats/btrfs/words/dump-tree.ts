@@ -1,6 +1,6 @@
 /** dump-tree: the blocks of the trees, as btrfs inspect-internal dump-tree prints them. */
 import { FsError } from '../../../core/errors.ts';
-import { type WordResult, WordFailure, word } from '../../../core/vfs/word.ts';
+import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type BlockSetting, showBlock } from '../inspect/block.ts';
 import { keyData, keyText } from '../inspect/key-text.ts';
 import { backupRootLines } from '../inspect/super.ts';
@@ -10,7 +10,7 @@ import { breadthFirst, depthFirst, readBlock, type Visit } from '../inspect/walk
 import type { BtrfsMount } from '../mount.ts';
 import { Incompat } from '../structure/features.ts';
 import { type Key, Objectid } from '../structure/key.ts';
-import { SuperBlock, SUPER_SIZE } from '../structure/superblock.ts';
+import { SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import { mountOf, says } from './mount-of.ts';
 
@@ -94,7 +94,10 @@ function* below(dump: Dump, top: TreeBlock): Generator<WordResult> {
   const visits: Generator<Visit> = dump.depthFirst ? depthFirst(dump.mp, top) : breadthFirst(dump.mp, top);
   for (const visit of visits) {
     if ('block' in visit) yield shown(dump, visit.block);
-    else yield says({ bytenr: visit.bytenr, error: visit.error.message }, [`ERROR: block ${visit.bytenr}: ${visit.error.message}`]);
+    else
+      yield says({ bytenr: visit.bytenr, error: visit.error.message }, [
+        `ERROR: block ${visit.bytenr}: ${visit.error.message}`,
+      ]);
   }
 }
 
@@ -178,7 +181,9 @@ function* tree(dump: Dump, choice: Choice, key: Key, top: () => TreeBlock): Gene
     yield heading(line, { tree: title, key: keyData(key), bytenr: node.bytenr, level: node.level });
     return;
   }
-  yield choice.extents ? heading(`${treeTitle(key.objectid)} tree key ${keyText(key)}`, { key: keyData(key) }) : treeHeading(key, '');
+  yield choice.extents
+    ? heading(`${treeTitle(key.objectid)} tree key ${keyText(key)}`, { key: keyData(key) })
+    : treeHeading(key, '');
   if (!choice.extents) {
     yield* below(dump, node);
     return;

@@ -1,16 +1,16 @@
 /** subvolume: list, show, create, delete, snapshot, get-default, set-default, in the words of btrfs subvolume. */
 import { FsError } from '../../../core/errors.ts';
-import { type WordContext, type WordResult, WordFailure, word } from '../../../core/vfs/word.ts';
+import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import type { BtrfsInode } from '../inode.ts';
 import { subvolumePath } from '../inspect/paths.ts';
 import { type SubvolumeInfo, subvolumeInfo, subvolumes } from '../inspect/subvolumes.ts';
-import type { BtrfsInode } from '../inode.ts';
 import type { BtrfsMount } from '../mount.ts';
+import { Objectid } from '../structure/key.ts';
 import { createSnapshot, createSubvolume } from '../subvol/create.ts';
 import { deleteNamed } from '../subvol/delete.ts';
 import { isSubvolumeTop } from '../subvol/names.ts';
 import { setDefaultSubvolume } from '../subvol/settings.ts';
 import { defaultSubvolume, findSubvolume, placeOf } from '../subvolume.ts';
-import { Objectid } from '../structure/key.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { mountOf, says } from './mount-of.ts';
 
@@ -21,7 +21,8 @@ interface Flags {
 export const subvolume = word({
   name: 'subvolume',
   alias: 'subvol',
-  operands: 'list | show path | create path | delete path... | snapshot [-r] from to | get-default | set-default id|path',
+  operands:
+    'list | show path | create path | delete path... | snapshot [-r] from to | get-default | set-default id|path',
   about: 'subvolumes and snapshots',
   options: {
     a: { about: 'list: paths of those that the opened one does not hold begin with <FS_TREE>' },
@@ -49,7 +50,9 @@ export const subvolume = word({
       case 'create':
         return each(words, context, (path) => create(context, path));
       case 'delete':
-        return options.i === undefined ? each(words, context, (path) => remove(context, path)) : removeById(context, options.i);
+        return options.i === undefined
+          ? each(words, context, (path) => remove(context, path))
+          : removeById(context, options.i);
       case 'snapshot':
         return snapshot(context, words, options.r);
       case 'get-default':
@@ -62,7 +65,11 @@ export const subvolume = word({
   },
 });
 
-function* each(words: readonly string[], context: WordContext, act: (path: string) => WordResult): Generator<WordResult> {
+function* each(
+  words: readonly string[],
+  context: WordContext,
+  act: (path: string) => WordResult,
+): Generator<WordResult> {
   if (words.length === 0) throw context.usage();
   for (const path of words) yield act(path);
 }
@@ -108,8 +115,9 @@ function* list(context: WordContext, flags: Flags): Generator<WordResult> {
   }
   for (const info of shown) {
     const path = pathOf(info, flags, top);
+    // btrfs-progs leaves more room behind this column than its heading has.
     const line = flags.t
-      ? [...cells.map(({ value }, i) => (i === 4 || i === 5 ? value(info) : value(info))), path].join('\t')
+      ? [...cells.map(({ label, value }) => value(info) + (label === 'top level' ? '\t' : '')), path].join('\t')
       : [...cells.map(({ label, value }) => `${label} ${value(info)}`), `path ${path}`].join(' ');
     yield says({ ...info }, [line]);
   }
@@ -174,7 +182,8 @@ function show(context: WordContext, path: string, byId: boolean): WordResult {
     ['Top level ID: \t', String(info.parent)],
     ['Flags: \t\t', info.readOnly ? 'readonly' : '-'],
     ['Send transid: \t', String(info.stransid)],
-    ['Send time: \t', time(info.stime)],
+    // btrfs-progs prints the time of creation here, whatever was sent; the data tell the truth.
+    ['Send time: \t', time(info.otime)],
     ['Receive transid:', String(info.rtransid)],
     ['Receive time: \t', time(info.rtime)],
   ];

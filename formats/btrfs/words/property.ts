@@ -1,0 +1,105 @@
+/** property: what can be set of files, subvolumes and the file system, in the words of btrfs property. */
+import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import type { BtrfsInode } from '../inode.ts';
+import { Objectid } from '../structure/key.ts';
+import { isSubvolumeTop } from '../subvol/names.ts';
+import { clearReceived, setReadOnly } from '../subvol/settings.ts';
+import { says } from './mount-of.ts';
+
+/** A property, of which files it can be asked, and how. */
+interface Property {
+  readonly about: string;
+  applies(ip: BtrfsInode): boolean;
+  /** Null: not set. */
+  get(ip: BtrfsInode): string | null;
+  set(ip: BtrfsInode, value: string, force: boolean): void;
+}
+
+const PROPERTIES: Readonly<Record<string, Property>> = {
+  ro: {
+    about: 'read-only flag of a subvolume',
+    applies: isSubvolumeTop,
+    get: ({ root }) => String(root.readOnly),
+    set({ root }, value, force) {
+      if (value !== 'true' && value !== 'false')
+        throw new WordFailure(`property: invalid value for property: ${value}`);
+      const received = root.item?.received_uuid.some((byte) => byte !== 0) === true;
+      if (value === 'false' && root.readOnly && received) {
+        if (!force) throw new WordFailure('property: cannot flip ro->rw with received_uuid set, use force option -f');
+        clearReceived(root);
+      }
+      setReadOnly(root, value === 'true');
+    },
+  },
+  label: {
+    about: 'label of the filesystem',
+    applies: (ip) => isSubvolumeTop(ip) && ip.root.id === Objectid.FS_TREE,
+    get: ({ fs }) => fs.label?.() ?? '',
+    set: ({ fs }, value) => fs.setLabel?.(value),
+  },
+  compression: {
+    about: 'compression algorithm for the file or directory',
+    applies: ({ kind }) => kind === 'file' || kind === 'dir',
+    get(ip) {
+      const value = ip.getXattr('btrfs', 'compression');
+      return value === null ? null : Buffer.from(value).toString('latin1');
+    },
+    set(ip, value) {
+      if (value === '') ip.removeXattr('btrfs', 'compression');
+      else ip.setXattr('btrfs', 'compression', Buffer.from(value, 'latin1'));
+    },
+  },
+};
+
+export const property = word({
+  name: 'property',
+  alias: 'prop',
+  operands: 'get path [name] | set path name value | list path',
+  about: 'properties of files, subvolumes and the file system: ro, label, compression',
+  options: {
+    f: { about: 'set: make a received subvolume writable too' },
+    t: { value: 'type', kind: 'text', about: 'accepted: inode, subvol, filesystem or device' },
+  },
+  run(context, { options, operands }): WordResult | Iterable<WordResult> {
+    const [action, path, name, value] = operands;
+    if (path === undefined) throw context.usage();
+    if (action === 'get' && operands.length <= 3) return get(context, path, name);
+    if (action === 'list' && operands.length === 2) return list(context, path);
+    if (action === 'set' && name !== undefined && value !== undefined && operands.length === 4) {
+      const ip = context.lookup(path) as BtrfsInode;
+      applicable(ip, name, path).set(ip, value, options.f);
+      return says({ path, name, value }, []);
+    }
+    throw context.usage();
+  },
+});
+
+function applicable(ip: BtrfsInode, name: string, path: string): Property {
+  const found = PROPERTIES[name];
+  if (found === undefined) throw new WordFailure(`property: unknown property: ${name}`);
+  if (!found.applies(ip)) throw new WordFailure(`property: object is not applicable to property: ${path}`);
+  return found;
+}
+
+function get(context: WordContext, path: string, name: string | undefined): WordResult {
+  const ip = context.lookup(path) as BtrfsInode;
+  const wanted = name === undefined ? Object.entries(PROPERTIES) : [[name, applicable(ip, name, path)] as const];
+  const values: [string, string][] = [];
+  for (const [key, each] of wanted) {
+    const value = each.applies(ip) ? each.get(ip) : null;
+    if (value !== null) values.push([key, value]);
+  }
+  return says(
+    { path, properties: Object.fromEntries(values) },
+    values.map(([key, value]) => `${key}=${value}`),
+  );
+}
+
+function list(context: WordContext, path: string): WordResult {
+  const ip = context.lookup(path) as BtrfsInode;
+  const found = Object.entries(PROPERTIES).filter(([, each]) => each.applies(ip));
+  return says(
+    { path, properties: found.map(([key, { about }]) => ({ name: key, about })) },
+    found.map(([key, { about }]) => `${key.padEnd(20)}${about}`),
+  );
+}

@@ -1,0 +1,10 @@
+/** The commands that only btrfs has. A word joins by one line. */
+import type { Word } from '../../../core/vfs/word.ts';
+import { dumpSuper } from './dump-super.ts';
+import { dumpTree } from './dump-tree.ts';
+import { property } from './property.ts';
+import { resolveWords } from './resolve.ts';
+import { spaceWords } from './space.ts';
+import { subvolume } from './subvolume.ts';
+
+export const btrfsWords: readonly Word[] = [dumpSuper, dumpTree, property, ...resolveWords, ...spaceWords, subvolume];
