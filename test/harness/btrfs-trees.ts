@@ -1,18 +1,40 @@
 /** A btrfs image opened below its files: extended attributes of a subvolume's root directory as items to play with. */
 import type { Device } from '../../core/device/device.ts';
-import { type BtrfsMount, openMount } from '../../formats/btrfs/mount.ts';
+import { type BtrfsFilesystem, mountBtrfs } from '../../formats/btrfs/filesystem.ts';
+import type { BtrfsInode } from '../../formats/btrfs/inode.ts';
+import type { BtrfsMount } from '../../formats/btrfs/mount.ts';
 import { nameHash } from '../../formats/btrfs/name-hash.ts';
 import { DirItem, FileType } from '../../formats/btrfs/structure/dir.ts';
 import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
+import { createSnapshot, createSubvolume } from '../../formats/btrfs/subvol/create.ts';
+import { deleteSubvolume } from '../../formats/btrfs/subvol/delete.ts';
 import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
 
 const TOP = 256;
 
 export class Trees {
+  readonly fs: BtrfsFilesystem;
   readonly mp: BtrfsMount;
 
-  constructor(mp: BtrfsMount) {
-    this.mp = mp;
+  constructor(fs: BtrfsFilesystem) {
+    this.fs = fs;
+    this.mp = fs.mp;
+  }
+
+  /** Makes an empty subvolume in the root directory; answers its id. */
+  subvolume(name: string): number {
+    return createSubvolume(this.fs.root(), name, 0o755).root.id;
+  }
+
+  /** Makes a snapshot of tree `id` in the root directory; answers its id. */
+  snapshot(id: number, name: string): number {
+    return createSnapshot(this.fs.root(), name, this.mp.root(id), false).root.id;
+  }
+
+  /** Deletes a subvolume of the root directory and drops its tree. */
+  drop(name: string): void {
+    const root = this.fs.root();
+    deleteSubvolume(root, Buffer.from(name), root.child(name) as BtrfsInode);
   }
 
   /** Sets an attribute of the root directory of tree `id`. */
@@ -86,7 +108,7 @@ export class Trees {
 /** Opens the image on these devices for writing. */
 export function openTrees(devices: readonly Device[], readOnly = false): Trees {
   const [first, ...others] = devices as [Device, ...Device[]];
-  const mp = openMount(first, {
+  const fs = mountBtrfs(first, {
     readOnly,
     norecovery: false,
     devices: others,
@@ -94,5 +116,5 @@ export function openTrees(devices: readonly Device[], readOnly = false): Trees {
     owner: { uid: 0, gid: 0, umask: 0o022 },
     random: Math.random,
   });
-  return new Trees(mp);
+  return new Trees(fs);
 }
