@@ -5,7 +5,11 @@ import type { BtrfsInode } from '../../formats/btrfs/inode.ts';
 import type { BtrfsMount } from '../../formats/btrfs/mount.ts';
 import { nameHash } from '../../formats/btrfs/name-hash.ts';
 import { DirItem, FileType } from '../../formats/btrfs/structure/dir.ts';
+import { ExtentFlag, ExtentItem } from '../../formats/btrfs/structure/extent.ts';
+import { readU64 } from '../../formats/btrfs/structure/fields.ts';
 import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
+import { isFsTree } from '../../formats/btrfs/structure/key-names.ts';
+import { QgroupInfoItem, QgroupStatusItem } from '../../formats/btrfs/structure/qgroup.ts';
 import { createSnapshot, createSubvolume } from '../../formats/btrfs/subvol/create.ts';
 import { deleteSubvolume } from '../../formats/btrfs/subvol/delete.ts';
 import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
@@ -71,6 +75,52 @@ export class Trees {
       cursor.delete();
       cursor.close();
     });
+  }
+
+  /** Groups of subvolumes whose numbers are not what the extents charged to them add up to. */
+  simpleQuotaFaults(): string[] {
+    const { mp } = this;
+    const quotas = mp.quotaRoot();
+    if (quotas === null || !mp.features.simpleQuota) return [];
+    const cursor = new TreeCursor(quotas);
+    cursor.search(new Key(0, ItemType.QGROUP_STATUS, 0));
+    const enabled = QgroupStatusItem.get.enable_gen(cursor.view, cursor.at);
+    const sums = this.charged(enabled);
+    const faults: string[] = [];
+    cursor.search(new Key(0, ItemType.QGROUP_INFO, 0));
+    for (; cursor.valid && cursor.key.type === ItemType.QGROUP_INFO; cursor.next()) {
+      const id = cursor.key.offset;
+      const rfer = QgroupInfoItem.get.rfer(cursor.view, cursor.at);
+      const excl = QgroupInfoItem.get.excl(cursor.view, cursor.at);
+      const sum = sums.get(id) ?? 0;
+      if (rfer !== sum || excl !== sum) faults.push(`0/${id}: rfer ${rfer}, excl ${excl}, extents ${sum}`);
+      sums.delete(id);
+    }
+    for (const [id, sum] of sums) if (sum > 0) faults.push(`0/${id}: no group, extents ${sum}`);
+    cursor.close();
+    return faults;
+  }
+
+  /** Bytes of extents not older than `enabled`, by the tree that allocated them. */
+  private charged(enabled: number): Map<number, number> {
+    const { mp } = this;
+    const sums = new Map<number, number>();
+    const cursor = new TreeCursor(mp.extentRoot());
+    for (let more = cursor.first(); more; more = cursor.next()) {
+      const { key, view, at } = cursor;
+      if (key.type !== ItemType.EXTENT_ITEM && key.type !== ItemType.METADATA_ITEM) continue;
+      if (ExtentItem.get.generation(view, at) < enabled) continue;
+      const data = (ExtentItem.get.flags(view, at) & ExtentFlag.DATA) !== 0;
+      const noted = view.getUint8(at + ExtentItem.size) === ItemType.EXTENT_OWNER_REF;
+      const owner = data
+        ? noted
+          ? readU64(view, at + ExtentItem.size + 1)
+          : 0
+        : mp.blocks.read(key.objectid, key.offset, 0, 0).owner;
+      if (isFsTree(owner)) sums.set(owner, (sums.get(owner) ?? 0) + (data ? key.offset : mp.nodeSize));
+    }
+    cursor.close();
+    return sums;
   }
 
   /** All attributes, in the order of the tree. */
