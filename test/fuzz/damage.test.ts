@@ -12,6 +12,7 @@ import { CLEAN_IMAGES, type ImageName, imageDevice } from '../harness/images.ts'
 import { mountDevice } from '../harness/mount-device.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { findBlocks, type MetadataBlock, sealBytes } from './blocks.ts';
+import { damageBytes } from './damage-bytes.ts';
 import { Attempts, change, look } from './exercise.ts';
 
 const test = suite('damage');
@@ -25,49 +26,11 @@ const GEOMETRY: Readonly<Record<string, readonly [blockSize: number, inodeSize: 
 /** No single case may take longer, in milliseconds. */
 const PATIENCE = 20_000;
 
-/** Changes a few bytes; returns what it did, for the message. */
-function damage(bytes: Uint8Array, random: Random): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  // Headers and first records decide most: half of all damage goes there.
-  const span = random.oneIn(2) ? Math.min(bytes.length, 160) : bytes.length;
-  const at = random.below(span);
-  switch (random.below(6)) {
-    case 0:
-      bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
-      return `bit flipped in byte ${at}`;
-    case 1:
-      bytes[at] = random.below(256);
-      return `byte ${at}`;
-    case 2: {
-      const even = Math.min(at - (at % 2), bytes.length - 2);
-      view.setUint16(even, random.pick([0, 1, 0x7fff, 0xffff, random.below(0x10000)]));
-      return `16 bits at ${even}`;
-    }
-    case 3: {
-      const word = Math.min(at - (at % 4), bytes.length - 4);
-      view.setUint32(word, random.pick([0, 1, 0x7fffffff, 0xffffffff, random.below(2 ** 32), random.below(1000)]));
-      return `32 bits at ${word}`;
-    }
-    case 4: {
-      const word = Math.min(at - (at % 8), bytes.length - 8);
-      view.setUint32(word, random.pick([0, 0x7fffffff, 0xffffffff, random.below(1 << 22)]));
-      view.setUint32(word + 4, random.pick([0, 0xffffffff, random.below(2 ** 32)]));
-      return `64 bits at ${word}`;
-    }
-    default: {
-      const to = random.below(bytes.length);
-      const length = Math.min(random.between(2, 64), bytes.length - Math.max(at, to));
-      bytes.copyWithin(to, at, at + length);
-      return `${length} bytes copied from ${at} to ${to}`;
-    }
-  }
-}
-
 function one(base: MemoryDevice, block: MetadataBlock, random: Random): Attempts {
   const damaged = new OverlayDevice(base);
   const bytes = new Uint8Array(block.length);
   base.read(block.addr, bytes);
-  const what = Array.from({ length: random.between(1, 3) }, () => damage(bytes, random)).join(', ');
+  const what = Array.from({ length: random.between(1, 3) }, () => damageBytes(bytes, random, false)).join(', ');
   const fits = !random.oneIn(5);
   if (fits) sealBytes(bytes, block.crcOffset);
   damaged.write(block.addr, bytes);

@@ -35,19 +35,23 @@ export function look(fs: Filesystem, attempts: Attempts): void {
   const root = attempts.try(() => fs.root());
   if (root === null) return;
   const queue: Inode[] = [root];
-  const seen = new Set<number>([root.ino]);
+  const seen = new Set<string>([nameOf(root)]);
   for (let inode = queue.shift(); inode !== undefined && seen.size < MOST_PATHS; inode = queue.shift()) {
     lookAt(inode, attempts);
     if (inode.kind !== 'dir') continue;
     const entries = attempts.try(() => [...(inode as Inode).entries()]) ?? [];
-    for (const { ino, name } of entries) {
-      attempts.try(() => (inode as Inode).lookup(name));
-      if (seen.has(ino)) continue;
-      seen.add(ino);
-      const child = attempts.try(() => fs.iget(ino));
-      if (child !== null) queue.push(child);
+    for (const entry of entries) {
+      attempts.try(() => (inode as Inode).lookup(entry.name));
+      const child = attempts.try(() => (inode as Inode).childOf(entry));
+      if (child === null || seen.has(nameOf(child))) continue;
+      seen.add(nameOf(child));
+      queue.push(child);
     }
   }
+}
+
+function nameOf(inode: Inode): string {
+  return `${inode.subvolume ?? 0}/${inode.ino}`;
 }
 
 function lookAt(inode: Inode, attempts: Attempts): void {
@@ -67,10 +71,7 @@ function lookAt(inode: Inode, attempts: Attempts): void {
 export function change(fs: Filesystem, attempts: Attempts): void {
   const root = attempts.try(() => fs.root());
   if (root === null) return;
-  const get = (name: string): Inode | null => {
-    const ino = attempts.try(() => root.lookup(name));
-    return ino === null ? null : attempts.try(() => fs.iget(ino));
-  };
+  const get = (name: string): Inode | null => attempts.try(() => root.child(name));
   const made = attempts.try(() => root.create('made-by-the-fuzzer', 0o644));
   for (const inode of [made, get('mib'), get('frag'), get('clone'), get('prealloc')]) {
     if (inode === null) continue;
