@@ -247,5 +247,7 @@ function cloneInline(clone: Clone): void {
   clone.reached = aligned;
   const size = Math.min(end, to + clone.count);
   if (size > target.size) target.growSize(size);
+  // The pages of the range are dropped in the end: what was copied into one has to be on the disk by then.
+  flushRange(target, pos, aligned);
   target.mp.change('reflink', 2, () => finish(clone, aligned, 0));
 }
