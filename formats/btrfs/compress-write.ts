@@ -30,17 +30,20 @@ export function compressedMapping(ip: BtrfsInode, pos: number, length: number, i
     plan.chunkEnd = Math.min(pos + PIECE, plan.end);
     plan.plain = false;
   }
-  if (!plan.plain && compressOne(ip, wish, pos, plan, iomap)) return true;
-  plan.plain = true;
-  mapNew(ip, pos, plan.chunkEnd - pos, iomap);
+  if (plan.plain || !compressOne(ip, wish, pos, plan, iomap)) {
+    plan.plain = true;
+    mapNew(ip, pos, plan.chunkEnd - pos, iomap);
+  }
+  plan.next = iomap.offset + iomap.length;
   return true;
 }
 
 function planFor(ip: BtrfsInode, wish: CompressionWish, pos: number, length: number): CompressionPlan {
   const { plan } = ip.writing;
-  if (plan !== null && plan.start <= pos && pos < plan.end && pos + length <= plan.end) return plan;
   const end = pos + length;
-  const fresh = { start: pos, end, compress: worthTrying(ip, wish, pos, end), chunkEnd: pos, plain: false };
+  // Only the run whose last answer ended here: a later pass over the same bytes decides anew.
+  if (plan !== null && plan.next === pos && plan.end === end) return plan;
+  const fresh = { next: pos, end, compress: worthTrying(ip, wish, pos, end), chunkEnd: pos, plain: false };
   ip.writing.plan = fresh;
   return fresh;
 }

@@ -39,7 +39,8 @@ export interface Ordered {
 
 /** What writing compressed has decided about the run of dirty bytes that it is in. */
 export interface CompressionPlan {
-  readonly start: number;
+  /** Where the last answer ended; the run ends at `end`. */
+  next: number;
   readonly end: number;
   readonly compress: boolean;
   /** The piece of 512 KiB that is being dealt with ends here. */
