@@ -106,11 +106,6 @@ export function seal(kind: ChecksumKind, bytes: Uint8Array): void {
   kind.sum(bytes.subarray(CSUM_SIZE), bytes, 0);
 }
 
-/** Makes a tree block fit to be written. */
-export function sealBlock(mp: { readonly csum: ChecksumKind }, bytes: Uint8Array): void {
-  seal(mp.csum, bytes);
-}
-
 /** Makes a superblock fit to be written. */
 export function sealSuperblock(mp: { readonly csum: ChecksumKind }, bytes: Uint8Array): void {
   seal(mp.csum, bytes);

@@ -12,8 +12,6 @@
  * Mirrors btrfs_commit_transaction() and commit_cowonly_roots() of transaction.c, btree_csum_one_bio() of disk-io.c.
  */
 import { corrupt } from '../../../core/errors.ts';
-import { sealBlock } from '../checksum.ts';
-import { Header, HeaderFlag } from '../structure/block.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import { writeRootItem } from './root-items.ts';
 import { runRefs } from './run-refs.ts';
@@ -69,8 +67,7 @@ function writeBlocks(trans: TransactionManager, blocks: readonly TreeBlock[]): v
     for (; count < most && from + count < blocks.length; count++) {
       const block = blocks[from + count] as TreeBlock;
       if (block.bytenr !== first.bytenr + count * mp.nodeSize || block.bytenr >= end) break;
-      Header.set.flags(block.view, 0, Header.get.flags(block.view, 0) | HeaderFlag.WRITTEN);
-      sealBlock(mp, block.bytes);
+      mp.blocks.prepareWrite(block);
       if (count > 0 || from + 1 < blocks.length) joined.set(block.bytes, count * mp.nodeSize);
     }
     mp.space.write(first.bytenr, count === 1 ? first.bytes : joined.subarray(0, count * mp.nodeSize));

@@ -8,12 +8,15 @@
  * that still has it reads what was true.
  */
 import { corrupt, type Damage, describeDamage, FsError } from '../../../core/errors.ts';
-import { HEADER_SIZE, Header, KEY_PTR_SIZE, KeyPtr, MIXED_BACKREF_REV } from '../structure/block.ts';
+import { seal } from '../checksum.ts';
+import { HEADER_SIZE, Header, HeaderFlag, KEY_PTR_SIZE, KeyPtr, MIXED_BACKREF_REV } from '../structure/block.ts';
 import { readU64 } from '../structure/fields.ts';
 import { Key } from '../structure/key.ts';
 import { treeText } from '../structure/key-names.ts';
 import type { VerifyContext } from './item-at.ts';
-import { type Expected, verifyBlock } from './verify.ts';
+import { clearFree as clearLeaf } from './leaf.ts';
+import { clearFree as clearNode } from './node.ts';
+import { type Expected, itemsFault, verifyBlock } from './verify.ts';
 
 const SLAB = 512 * 1024;
 /** Addresses are multiples of it: the smallest sector. */
@@ -188,6 +191,23 @@ export class TreeBlocks {
   markDirty(block: TreeBlock): void {
     block.dirty = true;
     this.dirty.add(block);
+  }
+
+  /**
+   * Makes a changed block fit to be written: nothing of deleted items stays in it, its checksum is right. It is judged
+   * by the rules for blocks that are read, so that no mistake reaches the disk. @throws FsError EUCLEAN
+   */
+  prepareWrite(block: TreeBlock): void {
+    const { view, bytes } = block;
+    if (block.level === 0) clearLeaf(block);
+    else clearNode(block);
+    const fault = itemsFault(this.options.context, view);
+    if (fault !== null) {
+      // Items of a damaged image that met only now, in one block; or a mistake of ours.
+      throw corrupt({ ...fault, structure: `${treeText(block.owner)}, block to be written`, addr: block.bytenr });
+    }
+    Header.set.flags(view, 0, block.flags | HeaderFlag.WRITTEN);
+    seal(this.options.context.csum, bytes);
   }
 
   /** The block is on disk as it is here. */

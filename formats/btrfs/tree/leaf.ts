@@ -124,3 +124,9 @@ export function moveItems(from: TreeBlock, fromSlot: number, count: number, to: 
   setCount(to, toCount + count);
   removeItems(from, fromSlot, count);
 }
+
+/** Zeroes what lies between item headers and data: bytes of items that are gone. */
+export function clearFree(leaf: TreeBlock): void {
+  const count = leaf.nritems;
+  leaf.bytes.fill(0, headerAt(count), HEADER_SIZE + dataEnd(leaf, count));
+}

@@ -37,3 +37,8 @@ export function movePointers(from: TreeBlock, fromSlot: number, count: number, t
   setCount(to, toCount + count);
   setCount(from, fromCount - count);
 }
+
+/** Zeroes what lies behind the pointers: those that are gone. */
+export function clearFree(node: TreeBlock): void {
+  node.bytes.fill(0, pointerAt(node.nritems));
+}

@@ -42,14 +42,17 @@ export function verifyBlock(
   expected: Expected,
 ): Omit<Damage, 'structure'> | null {
   try {
-    const fault = headerFault(context, view, bytes, expected);
-    if (fault !== null) return fault;
-    return expected.level === 0 ? leafFault(context, view) : nodeFault(context, view);
+    return headerFault(context, view, bytes, expected) ?? itemsFault(context, view);
   } catch (error) {
     // A 64-bit number that no field may have.
     if (error instanceof FsError) return { rule: error.damage?.rule ?? error.message, ...foundIn(error) };
     throw error;
   }
+}
+
+/** What is wrong with the items or pointers of a block whose header is right, or null. @throws FsError EUCLEAN */
+export function itemsFault(context: VerifyContext, view: DataView): Fault | null {
+  return Header.get.level(view, 0) === 0 ? leafFault(context, view) : nodeFault(context, view);
 }
 
 function foundIn(error: FsError): { value?: string } {
