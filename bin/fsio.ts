@@ -1,6 +1,7 @@
 /** fsio: arguments to one shot (-c), a script (stdin), or the shell. */
 import { readFileSync, readSync } from 'node:fs';
 import { complete } from '../commands/complete.ts';
+import { writeChange } from '../commands/diff.ts';
 import { CommandFailure } from '../commands/failure.ts';
 import { Mounts } from '../commands/mounts.ts';
 import { openTarget } from '../commands/open.ts';
@@ -9,6 +10,7 @@ import { runLine } from '../commands/run.ts';
 import { Session } from '../commands/session.ts';
 import { FsError } from '../core/errors.ts';
 import { LineTracer } from '../core/iomap/trace.ts';
+import type { StructureChange } from '../core/vfs/changes.ts';
 import { decodeName } from '../core/vfs/names.ts';
 import { type CommandLine, helpText, parseCommandLine, splitTarget } from './arguments.ts';
 import { ProcessStreams } from './output.ts';
@@ -67,6 +69,7 @@ function newSession(line: CommandLine): Session {
     owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask },
     random: Math.random,
     notice: (text) => streams.error(`fsio: ${text}`),
+    wouldChange: (mount, changes) => tellChanges(mount.image, changes, line.flags.has('json')),
   });
   return new Session(mounts, {
     places: line.places,
@@ -77,6 +80,19 @@ function newSession(line: CommandLine): Session {
     readOnly: line.flags.has('r'),
     mayGuard,
   });
+}
+
+/** The end of a dry run: what it would have changed on disk. */
+function tellChanges(image: string, changes: Iterable<StructureChange>, json: boolean): void {
+  const { out } = streams;
+  let any = false;
+  for (const change of changes) {
+    if (!any && !json) out.write(`${image}: would change\n`);
+    any = true;
+    if (json) out.write(`${JSON.stringify({ command: 'dry-run', image, ...change })}\n`);
+    else writeChange(change, out);
+  }
+  if (!any && !json) out.write(`${image}: would not change\n`);
 }
 
 /**

@@ -5,11 +5,13 @@ import { openDevice } from '../core/device/open.ts';
 import { openOverlay, openOverlayFile } from '../core/device/overlay/open.ts';
 import { choosePart, describePartitions, type Part } from '../core/device/part.ts';
 import { readPartitions } from '../core/device/partition.ts';
+import { SliceDevice } from '../core/device/slice.ts';
 import type { UndoableDevice } from '../core/device/undoable.ts';
 import { FsError } from '../core/errors.ts';
 import type { Tracer } from '../core/iomap/trace.ts';
+import type { ByteRange, ImageState, StructureChange } from '../core/vfs/changes.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
-import { formatName, mount } from '../formats/probe.ts';
+import { describeChanges, formatName, mount } from '../formats/probe.ts';
 
 /** An image in use. */
 export interface Mount {
@@ -43,6 +45,8 @@ export interface MountSettings {
   readonly random: MountOptions['random'];
   /** Told when an image says something about what it shows (a log that was not replayed). */
   notice(line: string): void;
+  /** Under --dry-run, told in the end what would have changed of an image. */
+  wouldChange?(mount: Mount, changes: Iterable<StructureChange>): void;
 }
 
 interface Entry {
@@ -97,6 +101,34 @@ export class Mounts {
     return entry.mount;
   }
 
+  /** What the layers keep from the image; its use must have ended, or begun anew. @throws FsError */
+  changes(mount: Mount): Iterable<StructureChange> {
+    const { layers } = this.entries.get(mount.image) as Entry;
+    const before = this.state(layers.map((layer) => layer.base));
+    const after = this.state(layers);
+    const shift = after.device instanceof SliceDevice ? after.device.start : 0;
+    const ranges: ByteRange[] = [];
+    for (const { addr, length } of layers[0]?.changes() ?? [])
+      if (addr + length > shift)
+        ranges.push({ addr: Math.max(0, addr - shift), length: Math.min(length, addr + length - shift) });
+    return describeChanges(before, after, ranges);
+  }
+
+  /** What differs between the image and another one. @throws FsError */
+  *differences(mount: Mount, other: string): Generator<StructureChange> {
+    const { devices } = this.entries.get(mount.image) as Entry;
+    const second = openDevice(other, { readOnly: true });
+    try {
+      yield* describeChanges(this.state(devices), this.state([second]), null);
+    } finally {
+      second.close();
+    }
+  }
+
+  private state([first, ...devices]: readonly Device[]): ImageState {
+    return { device: choosePart(first as Device, this.settings.part), devices };
+  }
+
   private layered(device: Device, layers: UndoableDevice[]): Device {
     const { overlay, dryRun, readOnly } = this.settings;
     let top = device;
@@ -138,6 +170,7 @@ export class Mounts {
     for (const { mount: mounted, devices } of this.entries.values()) {
       try {
         mounted.fs.unmount();
+        if (this.settings.dryRun) this.settings.wouldChange?.(mounted, this.changes(mounted));
       } catch (error) {
         if (!(error instanceof FsError)) throw error;
         failures.push(error.withPath(mounted.image));

@@ -4,6 +4,7 @@ import { bmap } from './bmap.ts';
 import { cd, pwd } from './cd.ts';
 import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
+import { diff } from './diff.ts';
 import { fadvise } from './fadvise.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
@@ -44,6 +45,7 @@ const COMMANDS: readonly Command[] = [
   copyRange,
   cowextsize,
   dedupe,
+  diff,
   discard,
   exchangeRange,
   extsize,

@@ -1,9 +1,11 @@
 /** The formats, tried in order. A new format joins by one line. */
 import type { Device } from '../core/device/device.ts';
 import { FsError } from '../core/errors.ts';
+import type { ByteRange, DescribeChanges, ImageState, StructureChange } from '../core/vfs/changes.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
 import { mountBtrfs } from './btrfs/filesystem.ts';
 import { hasBtrfsMagic } from './btrfs/superblock.ts';
+import { describeXfsChanges } from './xfs/changes/describe.ts';
 import { mountXfs } from './xfs/filesystem.ts';
 import { hasXfsMagic } from './xfs/superblock.ts';
 
@@ -13,10 +15,11 @@ interface Format {
   readonly subvolumes?: true;
   probe(device: Device): boolean;
   mount(device: Device, options: MountOptions): Filesystem;
+  changes?: DescribeChanges;
 }
 
 const FORMATS: readonly Format[] = [
-  { name: 'xfs', probe: hasXfsMagic, mount: mountXfs },
+  { name: 'xfs', probe: hasXfsMagic, mount: mountXfs, changes: describeXfsChanges },
   { name: 'btrfs', probe: hasBtrfsMagic, mount: mountBtrfs, subvolumes: true },
 ];
 
@@ -35,4 +38,21 @@ export function mount(device: Device, options: MountOptions): Filesystem {
   }
   const known = FORMATS.map((format) => format.name).join(', ');
   throw new FsError('EINVAL', { detail: `no file system that fsio knows (${known}) on ${device.name}` });
+}
+
+/**
+ * What differs between two states of an image, as core's DescribeChanges. @throws FsError EINVAL for different formats,
+ * EOPNOTSUPP for one that cannot tell
+ */
+export function describeChanges(
+  before: ImageState,
+  after: ImageState,
+  ranges: readonly ByteRange[] | null,
+): Iterable<StructureChange> {
+  const [was, is] = [formatName(before.device), formatName(after.device)];
+  if (was !== is)
+    throw new FsError('EINVAL', { detail: `${was ?? 'nothing known'} and ${is ?? 'nothing known'} are not compared` });
+  const format = FORMATS.find(({ name }) => name === is);
+  if (format?.changes === undefined) throw new FsError('EOPNOTSUPP', { detail: `changes of ${is} are not told` });
+  return format.changes(before, after, ranges);
 }

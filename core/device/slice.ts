@@ -6,7 +6,8 @@ export class SliceDevice implements Device {
   readonly name: string;
   readonly size: number;
   readonly base: Device;
-  readonly #start: number;
+  /** Where it begins in the base, bytes. */
+  readonly start: number;
 
   /** `length` bytes of `base` from `start` on. @throws FsError EINVAL if they are not all there */
   constructor(base: Device, start: number, length: number) {
@@ -17,7 +18,7 @@ export class SliceDevice implements Device {
     this.base = base;
     this.name = base.name;
     this.size = length;
-    this.#start = start;
+    this.start = start;
   }
 
   get sectorSize(): number {
@@ -34,19 +35,19 @@ export class SliceDevice implements Device {
 
   read(addr: number, into: Uint8Array): void {
     this.#check(addr, into.length);
-    this.base.read(this.#start + addr, into);
+    this.base.read(this.start + addr, into);
   }
 
   write(addr: number, from: Uint8Array): void {
     this.#check(addr, from.length);
-    this.base.write(this.#start + addr, from);
+    this.base.write(this.start + addr, from);
   }
 
   writev(addr: number, from: readonly Uint8Array[]): void {
     let length = 0;
     for (const part of from) length += part.length;
     this.#check(addr, length);
-    this.base.writev(this.#start + addr, from);
+    this.base.writev(this.start + addr, from);
   }
 
   flush(): void {
