@@ -1,6 +1,6 @@
 /**
- * Name operations done by Linux: a list of them is run by one Python process below a mount point, since Node has no
- * renameat2, mknod or setxattr. Each answers an errno name or 'ok'.
+ * Operations done by Linux: a list of them is run by one Python process below a mount point, since Node has no
+ * renameat2, mknod, fallocate or setxattr. Each answers an errno name or 'ok'.
  */
 import { run } from './kernel.ts';
 
@@ -8,7 +8,7 @@ import { run } from './kernel.ts';
 export type NameOp = readonly [string, ...(string | number)[]];
 
 const PROGRAM = `
-import ctypes, errno, json, os, stat, sys
+import ctypes, errno, fcntl, json, os, stat, struct, subprocess, sys
 root, ops = sys.argv[1], json.load(sys.stdin)
 libc = ctypes.CDLL(None, use_errno=True)
 os.umask(0o022)
@@ -30,7 +30,36 @@ def tmpfile(d, a):
             raise OSError(ctypes.get_errno(), '')
     finally: os.close(fd)
 def setx(a, name, size, mode): os.setxattr(p(a), name, (name.encode() * (size // len(name) + 1))[:size], mode, follow_symlinks=False)
+def opened(a, flags, act):
+    fd = os.open(p(a), flags)
+    try: return act(fd)
+    finally: os.close(fd)
+def pwrite(a, pos, size, byte): opened(a, os.O_WRONLY, lambda fd: os.pwrite(fd, bytes([byte]) * size, pos))
+def falloc(a, mode, pos, size):
+    def act(fd):
+        if libc.fallocate(fd, mode, ctypes.c_long(pos), ctypes.c_long(size)): raise OSError(ctypes.get_errno(), '')
+    opened(a, os.O_WRONLY, act)
+def clone(a, b): opened(a, os.O_RDONLY, lambda s: opened(b, os.O_WRONLY | os.O_TRUNC, lambda d: fcntl.ioctl(d, 0x40049409, s)))
+def ioctl(path, number, size, data):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try: fcntl.ioctl(fd, 0x40000000 | size << 16 | 0x94 << 8 | number, bytearray(data))
+    finally: os.close(fd)
+def split(a): return os.path.split(p(a))
+def subvol(a, number):
+    d, n = split(a)
+    ioctl(d, number, 4096, struct.pack('<q4088s', 0, os.fsencode(n)))
+def snap(a, b, ro):
+    d, n = split(b)
+    fd = os.open(p(a), os.O_RDONLY)
+    try: ioctl(d, 23, 4096, struct.pack('<qQQQQQQ4040s', fd, 0, 2 if ro else 0, 0, 0, 0, 0, os.fsencode(n)))
+    finally: os.close(fd)
+def setro(a, ro): ioctl(p(a), 26, 8, struct.pack('<Q', 2 if ro else 0))
 calls = {
+    'subvol': lambda a: subvol(a, 14), 'delsubvol': lambda a: subvol(a, 15), 'snap': snap, 'setro': setro,
+    'pwrite': pwrite, 'falloc': falloc, 'clone': clone, 'truncate': lambda a, n: os.truncate(p(a), n),
+    'fsync': lambda a: opened(a, os.O_RDONLY, os.fsync), 'fdatasync': lambda a: opened(a, os.O_RDONLY, os.fdatasync),
+    'syncfs': lambda: opened('', os.O_RDONLY, libc.syncfs),
+    'copy-image': lambda a, b: subprocess.check_call(['cp', '--sparse=always', a, b]),
     'create': create, 'write': write, 'tmpfile': tmpfile, 'mknod': node, 'setxattr': setx,
     'mkdir': lambda a, m: os.mkdir(p(a), m), 'rmdir': lambda a: os.rmdir(p(a)), 'unlink': lambda a: os.unlink(p(a)),
     'symlink': lambda t, a: os.symlink(t, p(a)), 'link': lambda a, b: os.link(p(a), p(b), follow_symlinks=False),

@@ -1,0 +1,167 @@
+/**
+ * A file tree as our Filesystem tells it against the same tree mounted by Linux: names in directory order with their
+ * positions, stat, content, extents, link targets, attributes.
+ */
+import { createHash } from 'node:crypto';
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { fiemap } from '../../core/iomap/fiemap.ts';
+import { bufferedRead } from '../../core/iomap/read.ts';
+import type { Inode } from '../../core/vfs/inode.ts';
+import { decodeName } from '../../core/vfs/names.ts';
+import { must } from './kernel.ts';
+
+/** FS_XFLAG_HASATTR. */
+const HAS_ATTRIBUTES = 0x80000000;
+/** FIEMAP_EXTENT_UNWRITTEN. */
+export const UNWRITTEN = 0x800;
+
+export interface CompareOptions {
+  /** Flags of extents that are compared. */
+  readonly extentFlags: number;
+  /** True if an inode's xflags tell that it has attributes; else every named file is asked. */
+  readonly attributesFlagged: boolean;
+  /** Times below a path that cannot be the same: Linux makes them up. */
+  readonly looseTimes?: (inode: Inode) => boolean;
+  /** Nanoseconds: times from then on are those of the mount itself, and equal. */
+  readonly mountedAt?: bigint;
+}
+
+/** Files of many names that were looked at whole already. */
+const known = new WeakSet<Inode>();
+
+/** Compares `ours` with what Linux has at a path (bytes, for names that are not UTF-8); returns how many paths. */
+export function compareTree(ours: Inode, at: Buffer, wrong: string[], options: CompareOptions): number {
+  const say = (what: string, got: unknown, want: unknown) => {
+    const [a, b] = [got, want].map((value) => String(JSON.stringify(value)));
+    if (a !== b) wrong.push(`${at.toString('latin1')}: ${what}: ${a?.slice(0, 200)}, Linux ${b?.slice(0, 200)}`);
+  };
+  const want = lstatSync(at, { bigint: true });
+  const got = ours.stat();
+  const latest = options.looseTimes?.(ours) === true ? 0n : options.mountedAt;
+  say('stat', statOf(ours, latest), linuxStat(want, latest));
+  if (got.kind === 'symlink') say('target', ours.readlink(), decodeName(readlinkSync(at, { encoding: 'buffer' })));
+  // Host programs take no broken UTF-8.
+  const named = Buffer.from(at.toString()).equals(at);
+  if (got.nlink > 1 && known.has(ours)) return 1;
+  known.add(ours);
+  if (got.kind === 'file') {
+    say('content', contentOf(ours), contentOfHost(at, Number(want.size)));
+    // A process for each of thousands of empty files would say nothing more.
+    if (named && got.size > 0)
+      say('extents', extentsOf(ours, options.extentFlags), extentsOfHost(at, options.extentFlags));
+  }
+  if (named && mayHaveAttributes(ours, options)) say('attributes', attributesOf(ours), attributesOfHost(at));
+  if (got.kind !== 'dir') return 1;
+  say(
+    'entries',
+    [...ours.entries()].map((e) => [e.ino, e.offset, e.kind, e.name]),
+    entriesOfHost(at),
+  );
+  let count = 1;
+  for (const name of readdirSync(at, { encoding: 'buffer' })) {
+    const child = ours.child(decodeName(name));
+    if (child === null) wrong.push(`${at}: lookup of ${name} finds nothing`);
+    else count += compareTree(child, Buffer.concat([at, Buffer.from('/'), name]), wrong, options);
+  }
+  say('lookup of nothing', ours.lookup('no such name'), null);
+  return count;
+}
+
+/** Linux may give every new file an attribute fork: of the empty ones each hundredth is asked. */
+function mayHaveAttributes(ours: Inode, { attributesFlagged }: CompareOptions): boolean {
+  const { kind, size, ino, naextents, xflags } = ours.stat();
+  if (!attributesFlagged)
+    return (kind === 'file' || kind === 'dir') && (size > 0 || ino % 50 === 0 || ours.listXattrs().length > 0);
+  const asked = size > 0 || naextents > 0 || ino % 100 === 0 || ours.listXattrs().length > 0;
+  return kind === 'file' && asked && (xflags & HAS_ATTRIBUTES) !== 0;
+}
+
+/** Times from `latest` on are one and the same. */
+function statOf(inode: Inode, latest?: bigint): unknown {
+  const s = inode.stat();
+  const time = (t: { seconds: number; nanoseconds: number }) =>
+    timeText(BigInt(t.seconds) * 1_000_000_000n + BigInt(t.nanoseconds), latest);
+  const numbers = [s.ino, s.mode, s.nlink, s.uid, s.gid, s.size, s.blocks];
+  return [...numbers, time(s.mtime), time(s.ctime), s.btime === null ? null : time(s.btime)];
+}
+
+function linuxStat(s: BigIntStats, latest?: bigint): unknown {
+  const numbers = [s.ino, s.mode & 0o7777n, s.nlink, s.uid, s.gid, s.size, s.blocks].map(Number);
+  return [...numbers, ...[s.mtimeNs, s.ctimeNs, s.birthtimeNs].map((time) => timeText(time, latest))];
+}
+
+function timeText(time: bigint, latest: bigint | undefined): string {
+  return latest !== undefined && time >= latest ? 'now' : String(time);
+}
+
+function contentOf(inode: Inode): string | null {
+  if (inode.size > 2 ** 30) return null;
+  const bytes = Buffer.alloc(inode.size);
+  for (let at = 0; at < bytes.length; ) {
+    const count = bufferedRead(inode, at, bytes.subarray(at, at + 65536));
+    if (count === 0) break;
+    at += count;
+  }
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function contentOfHost(path: Buffer, size: number): string | null {
+  return size > 2 ** 30 ? null : createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+/** Extents as [offset, place, length, flags] in 512-byte blocks. */
+function extentsOf(inode: Inode, mask: number): number[][] {
+  const all: number[][] = [];
+  fiemap(inode, 0, 2 ** 63, (offset, place, length, flags) => {
+    all.push([offset / 512, place / 512, length / 512, flags & mask]);
+    return true;
+  });
+  return all;
+}
+
+function extentsOfHost(path: Buffer, mask: number): number[][] {
+  const text = must('xfs_io', '-r', '-c', 'fiemap -v', path.toString());
+  const rows: number[][] = [];
+  for (const match of text.matchAll(/\[(\d+)\.\.(\d+)\]: +(\d+)\.\.\d+ +(\d+) +0x([0-9a-f]+)/g)) {
+    const [start, , place, length] = match.slice(1).map(Number) as [number, number, number, number];
+    rows.push([start, place, length, Number.parseInt(match[5] as string, 16) & mask]);
+  }
+  return rows;
+}
+
+function attributesOf(inode: Inode): unknown {
+  const all = inode.listXattrs().map(({ namespace, name }) => {
+    const value = inode.getXattr(namespace, name) as Uint8Array;
+    return `${namespace}.${name}=0x${Buffer.from(value).toString('hex')}`;
+  });
+  return all.sort();
+}
+
+function attributesOfHost(path: Buffer): unknown {
+  const text = must('getfattr', '--absolute-names', '-d', '-m', '-', '-e', 'hex', path.toString());
+  return text
+    .split('\n')
+    .filter((line) => line.includes('='))
+    .sort();
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  DT_REG: 'file',
+  DT_DIR: 'dir',
+  DT_LNK: 'symlink',
+  DT_FIFO: 'fifo',
+  DT_CHR: 'char',
+  DT_BLK: 'block',
+  DT_SOCK: 'socket',
+};
+
+function entriesOfHost(path: Buffer): unknown {
+  const text = must('xfs_io', '-r', '-c', 'readdir -v', path.toString());
+  const pattern = /d_ino: (0x[0-9a-f]+) d_off: (0x[0-9a-f]+) d_reclen: \S+ d_type: (\w+) d_name: (.*)/g;
+  return [...text.matchAll(pattern)].map(([, ino, off, type, name]) => [
+    Number(ino),
+    Number(off),
+    KINDS[type as string] ?? null,
+    decodeName(Buffer.from(name as string, 'latin1')),
+  ]);
+}

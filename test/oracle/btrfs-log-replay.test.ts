@@ -1,0 +1,143 @@
+// time limit: 600 s
+/**
+ * Crashed btrfs: Linux changes files at random and makes some of them durable with fsync; the image is copied as it is
+ * then, with its log trees. What we show of the copy, replaying the log in memory, must be what Linux shows of it after
+ * replaying it, in every name, size, extent and attribute. FSIO_SEED repeats a run, FSIO_ROUNDS makes it longer.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { openDevice } from '../../core/device/open.ts';
+import { type BtrfsVariant, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
+import { copyImage } from '../harness/kernel.ts';
+import { kernelNames, missingPython, type NameOp } from '../harness/kernel-names.ts';
+import { mountDevice } from '../harness/mount-device.ts';
+import { Random } from '../harness/random.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+import { compareTree } from '../harness/tree-compare.ts';
+
+const test = gatedSuite('btrfs log replay', missingBtrfsJudges() ?? missingPython());
+const seed = Number(process.env.FSIO_SEED ?? (process.env.CI ? 1 : Date.now() % 1_000_000));
+const rounds = Number(process.env.FSIO_ROUNDS ?? 2);
+
+const VARIANTS: readonly (BtrfsVariant & { readonly options?: string })[] = [
+  { name: 'defaults', args: [] },
+  { name: '4 KiB nodes, explicit holes', args: ['-n', '4096', '-O', '^no-holes', '-R', '^free-space-tree'] },
+  { name: 'compressed', args: [], options: 'compress-force=lzo' },
+  { name: 'mixed groups', args: ['-M', '--csum', 'xxhash'] },
+];
+
+/** Copies of one mount, and operations between two of them. */
+const COPIES = 6;
+const MOST_OPS = 40;
+const KEEP_SIZE = 1;
+const PUNCH_HOLE = 2 | KEEP_SIZE;
+
+class Workload {
+  private readonly random: Random;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  private dir(): string {
+    return this.random.pick(['', '', 'd0', 'd1', 'd1/d2']);
+  }
+
+  private path(): string {
+    const dir = this.dir();
+    const name = this.random.oneIn(6)
+      ? this.random.pick(['d0', 'd1', 'd2', 'd3'])
+      : `${this.random.oneIn(8) ? 'l'.repeat(200) : 'f'}${this.random.below(8)}`;
+    return dir === '' ? name : `${dir}/${name}`;
+  }
+
+  op(): NameOp {
+    const { random } = this;
+    const path = this.path();
+    const pos = random.below(40) * 4096 + (random.oneIn(3) ? random.below(4096) : 0);
+    const length = random.oneIn(3) ? random.between(1, 3000) : random.between(1, 16) * 4096;
+    const roll = random.below(100);
+    if (roll < 14) return ['create', path, 0o644];
+    if (roll < 30) return ['pwrite', path, random.oneIn(4) ? 0 : pos, length, random.below(256)];
+    if (roll < 34) return ['truncate', path, random.oneIn(3) ? random.below(3000) : pos];
+    if (roll < 37) return ['falloc', path, PUNCH_HOLE, pos, length];
+    if (roll < 41) return ['falloc', path, random.pick([0, KEEP_SIZE]), pos, length];
+    if (roll < 45) return ['clone', path, this.path()];
+    if (roll < 50) return ['mkdir', path, 0o755];
+    if (roll < 57) return ['unlink', path];
+    if (roll < 59) return ['rmdir', path];
+    if (roll < 67) return ['rename', path, this.path()];
+    if (roll < 70) return ['exchange', path, this.path()];
+    if (roll < 77) return ['link', path, this.path()];
+    if (roll < 81) return ['setxattr', path, `user.x${random.below(4)}`, random.between(1, 300), 0];
+    if (roll < 83) return ['removexattr', path, `user.x${random.below(4)}`];
+    if (roll < 84) return ['symlink', 'target', path];
+    if (roll < 86) return ['chmod', path, random.pick([0o600, 0o755])];
+    if (roll < 96) return ['fsync', path];
+    if (roll < 98) return ['fsync', this.dir()];
+    return ['fdatasync', path];
+  }
+
+  /** Operations up to a copy of the image; most changes before it are only in the log, if anywhere. */
+  untilCopy(image: string, copy: string): NameOp[] {
+    const { random } = this;
+    const ops: NameOp[] = [];
+    if (random.oneIn(2)) for (let i = random.below(MOST_OPS); i > 0; i--) ops.push(this.op());
+    ops.push(['syncfs']);
+    for (let i = random.between(1, MOST_OPS); i > 0; i--) ops.push(this.op());
+    for (let i = random.between(1, 4); i > 0; i--) ops.push(['fsync', random.oneIn(3) ? this.dir() : this.path()]);
+    ops.push(['copy-image', image, copy]);
+    return ops;
+  }
+}
+
+function hashOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+/** Offset of log_root in a superblock. */
+const LOG_ROOT = 0x10000 + 96;
+
+/** Differences between Linux's view of a crashed copy and ours; false if there is no log in it. */
+function judge(copy: string, wrong: string[]): boolean {
+  const bytes = readFileSync(copy);
+  if (bytes.readBigUInt64LE(LOG_ROOT) === 0n) return false;
+  const before = hashOf(copy);
+  // Linux replays its own copy for good, ours stays what it is.
+  const theirs = copyImage(copy, `${copy}.linux`);
+  const fs = mountDevice(openDevice(copy), { readOnly: true });
+  const found: string[] = [];
+  const mountedAt = BigInt(Date.now()) * 1_000_000n;
+  const options = { extentFlags: 0xffff, attributesFlagged: false, mountedAt };
+  withBtrfs([theirs], (at) => compareTree(fs.root(), Buffer.from(at), found, options), 'noatime');
+  assert.is(hashOf(copy), before, `${copy} changed`);
+  rmSync(theirs);
+  wrong.push(...found.map((text) => `${copy}: ${text}`));
+  return true;
+}
+
+for (const [index, variant] of VARIANTS.entries()) {
+  test(variant.name, () => {
+    for (let round = 0; round < rounds; round++) {
+      const random = new Random(seed + index * 1000 + round);
+      const dir = scratch(true);
+      const images = makeBtrfs(dir, { bytes: 200 * 2 ** 20, ...variant });
+      const image = images[0] as string;
+      const workload = new Workload(random);
+      const copies = Array.from({ length: COPIES }, (_, i) => join(dir, `copy-${i}.img`));
+      const start: NameOp[] = ['d0', 'd1', 'd1/d2'].map((name) => ['mkdir', name, 0o755]);
+      const ops = [...start, ...copies.flatMap((copy) => workload.untilCopy(image, copy))];
+      withBtrfs(images, (at) => kernelNames(at, ops), `commit=300${variant.options ? `,${variant.options}` : ''}`);
+      const wrong: string[] = [];
+      const judged = copies.filter((copy) => judge(copy, wrong)).length;
+      assert.ok(judged > 0, `seed ${seed}, round ${round}: no copy had a log`);
+      const shown = wrong.slice(0, 15).join('\n');
+      assert.is(wrong.length, 0, `seed ${seed}, round ${round}: ${wrong.length} differences:\n${shown}`);
+    }
+  });
+}
+
+test.run();
