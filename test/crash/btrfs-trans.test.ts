@@ -9,8 +9,8 @@ import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { RecorderDevice } from '../../core/device/recorder.ts';
 import { type BtrfsVariant, checkComplaints, makeBtrfs, missingBtrfsJudges } from '../harness/btrfs-judge.ts';
-import { openTrees } from '../harness/btrfs-trees.ts';
-import { copyImage } from '../harness/kernel.ts';
+import { openTrees, type Trees } from '../harness/btrfs-trees.ts';
+import { copyImage, must } from '../harness/kernel.ts';
 import { announceSeed, Random } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -56,7 +56,7 @@ for (const variant of VARIANTS) {
     }
     device.close();
     const { events } = device;
-    crashes(dir, before, events, cuts(events, random, 60, 60), (crashed, cut) => {
+    crashes(dir, before, events, cuts(events, random, 40, 40), (crashed, cut) => {
       const label = `seed ${seed}, ${cut.label}`;
       assert.equal(checkComplaints([crashed]), [], label);
       const mark = events.slice(0, cut.end).findLast((event) => event.kind === 'mark');
@@ -70,6 +70,103 @@ for (const variant of VARIANTS) {
       );
     });
   });
+}
+
+type State = ReadonlyMap<string, ReadonlyMap<string, Buffer>>;
+
+for (const variant of VARIANTS) {
+  test(`${variant.name}: snapshots made, changed and dropped`, () => {
+    const random = new Random(seed);
+    const dir = scratch(true);
+    const [image] = makeBtrfs(dir, variant) as [string];
+    prepare(image);
+    const before = copyImage(image, join(dir, 'before.img'));
+    const device = new RecorderDevice(openDevice(image));
+    const trees = openTrees([device]);
+    let state = readState(trees);
+    const states = [state];
+    const commit = (): void => {
+      trees.commit();
+      settled();
+    };
+    const settled = (): void => {
+      states.push(state);
+      device.mark(String(states.length - 1));
+    };
+    for (let step = 0; step < 12; step++) {
+      const names = [...state.keys()];
+      const name = random.pick(names);
+      const id = trees.subvolumes().get(name) ?? FS_TREE;
+      const choice = random.below(4);
+      if (choice === 0 && names.length < 6) {
+        trees.snapshot(id, `s${step}`);
+        state = new Map(state).set(`s${step}`, state.get(name) as ReadonlyMap<string, Buffer>);
+      } else if (choice === 1 && name !== '') {
+        state = new Map([...state].filter(([other]) => other !== name));
+        trees.dropSlowly(name, random.pick([1, 3, 10]), settled);
+      } else {
+        const attributes = new Map(state.get(name));
+        for (let i = random.pick([1, 10, 40]); i > 0; i--) {
+          const attribute = `user.${random.below(300)}`;
+          const value = Buffer.alloc(random.below(1200), attribute);
+          trees.setAttribute(id, attribute, value);
+          attributes.set(attribute, value);
+        }
+        state = new Map(state).set(name, attributes);
+      }
+      commit();
+    }
+    device.close();
+    const { events } = device;
+    crashes(dir, before, events, cuts(events, random, 30, 30), (crashed, cut) => {
+      const label = `seed ${seed}, ${cut.label}`;
+      assert.equal(checkComplaints([crashed]), [], label);
+      const mark = events.slice(0, cut.end).findLast((event) => event.kind === 'mark');
+      const done = mark?.kind === 'mark' ? Number(mark.label) : 0;
+      const copy = openDevice(crashed);
+      const again = openTrees([copy]);
+      const found = readState(again);
+      assert.ok(
+        [states[done], states[done + 1]].some((expected) => expected !== undefined && sameState(found, expected)),
+        `${label}: neither the state of commit ${done} nor the next`,
+      );
+      // What was being dropped is dropped to the end when something is written.
+      again.setAttribute(FS_TREE, 'user.after', Buffer.from('the crash'));
+      again.fs.unmount();
+      copy.close();
+      assert.equal(checkComplaints([crashed]), [], `${label}, finished`);
+      assert.is(
+        must('btrfs', 'inspect-internal', 'dump-tree', '-t', 'root', crashed).match(/ORPHAN_ITEM/),
+        null,
+        label,
+      );
+    });
+  });
+}
+
+/** A tree of some height, and a first snapshot. */
+function prepare(image: string): void {
+  const device = openDevice(image);
+  const trees = openTrees([device]);
+  for (let i = 0; i < 300; i++) trees.setAttribute(FS_TREE, `user.${i}`, Buffer.alloc((i * 101) % 1200, String(i)));
+  trees.snapshot(FS_TREE, 'first');
+  trees.commit();
+  device.close();
+}
+
+function readState(trees: Trees): State {
+  const state = new Map([['', trees.attributes(FS_TREE)]]);
+  for (const [name, id] of trees.subvolumes()) state.set(name, trees.attributes(id));
+  return state;
+}
+
+function sameState(a: State, b: State): boolean {
+  if (a.size !== b.size) return false;
+  for (const [name, attributes] of a) {
+    const other = b.get(name);
+    if (other === undefined || !same(attributes, other)) return false;
+  }
+  return true;
 }
 
 function same(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {

@@ -4,6 +4,7 @@ import { type BtrfsFilesystem, mountBtrfs } from '../../formats/btrfs/filesystem
 import type { BtrfsInode } from '../../formats/btrfs/inode.ts';
 import type { BtrfsMount } from '../../formats/btrfs/mount.ts';
 import { nameHash } from '../../formats/btrfs/name-hash.ts';
+import { deleteOrphanItem } from '../../formats/btrfs/names/orphans.ts';
 import { DirItem, FileType } from '../../formats/btrfs/structure/dir.ts';
 import { ExtentFlag, ExtentItem } from '../../formats/btrfs/structure/extent.ts';
 import { readU64 } from '../../formats/btrfs/structure/fields.ts';
@@ -11,7 +12,9 @@ import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
 import { isFsTree } from '../../formats/btrfs/structure/key-names.ts';
 import { QgroupInfoItem, QgroupStatusItem } from '../../formats/btrfs/structure/qgroup.ts';
 import { createSnapshot, createSubvolume } from '../../formats/btrfs/subvol/create.ts';
-import { deleteSubvolume } from '../../formats/btrfs/subvol/delete.ts';
+import { bury, deleteSubvolume } from '../../formats/btrfs/subvol/delete.ts';
+import { TreeDrop } from '../../formats/btrfs/trans/drop-tree.ts';
+import { deleteRootItem } from '../../formats/btrfs/trans/root-items.ts';
 import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
 
 const TOP = 256;
@@ -39,6 +42,37 @@ export class Trees {
   drop(name: string): void {
     const root = this.fs.root();
     deleteSubvolume(root, Buffer.from(name), root.child(name) as BtrfsInode);
+  }
+
+  /** Deletes a subvolume of the root directory in many commits, each after a few blocks; `done` after the first. */
+  dropSlowly(name: string, budget: number, done: () => void): void {
+    const { fs, mp } = this;
+    const root = fs.root();
+    const top = root.child(name) as BtrfsInode;
+    const tree = top.root;
+    mp.change('delete subvolume', 12, () => bury(root, Buffer.from(name), top));
+    mp.inodes.forgetTree(tree.id);
+    this.commit();
+    done();
+    const drop = new TreeDrop(mp.trans, tree, tree.keyOffset);
+    while (!mp.change('drop tree', budget, () => drop.step(budget))) this.commit();
+    mp.change('drop tree', 4, () => {
+      deleteRootItem(mp.trans, tree.id);
+      deleteOrphanItem(mp.treeRoot, tree.id);
+    });
+    mp.forgetRoot(tree.id);
+    this.commit();
+  }
+
+  /** Names and ids of the subvolumes in the root directory. */
+  subvolumes(): Map<string, number> {
+    const found = new Map<string, number>();
+    const root = this.fs.root();
+    for (const { name } of root.entries()) {
+      const child = name.startsWith('.') ? null : (root.child(name) as BtrfsInode);
+      if (child !== null && child.root.id !== root.root.id) found.set(name, child.root.id);
+    }
+    return found;
   }
 
   /** Sets an attribute of the root directory of tree `id`. */

@@ -16,7 +16,7 @@ import { removeUuid } from '../trans/uuid-tree.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { withRoom } from '../write-state.ts';
-import { dropSubvolumeName } from './names.ts';
+import { dropSubvolumeName, isSubvolumeTop } from './names.ts';
 
 const DELETE_ITEMS = 12;
 
@@ -44,7 +44,8 @@ function holdsSubvolumes(mp: BtrfsMount, id: number): boolean {
   }
 }
 
-function bury(dir: BtrfsInode, name: Uint8Array, top: BtrfsInode): void {
+/** The subvolume loses its name and becomes an orphan, to be dropped. Inside an operation. @throws FsError */
+export function bury(dir: BtrfsInode, name: Uint8Array, top: BtrfsInode): void {
   const { mp } = dir;
   const { root } = top;
   const { item } = root;
@@ -96,8 +97,10 @@ function deadRoot(mp: BtrfsMount, id: number): TreeRoot | null {
   }
 }
 
-/** Deletes the subvolume behind `name` in `dir`. @throws FsError as deleteSubvolume(), EPERM, EROFS */
+/** Deletes the subvolume `top` behind `name` in `dir`. @throws FsError as deleteSubvolume(), EPERM, EROFS, ENOTDIR, EINVAL no subvolume */
 export function deleteNamed(dir: BtrfsInode, name: string, top: BtrfsInode): void {
   mayRemoveInode(dir, top);
+  if (top.kind !== 'dir') throw new FsError('ENOTDIR');
+  if (!isSubvolumeTop(top)) throw new FsError('EINVAL');
   deleteSubvolume(dir, nameBytes(name), top);
 }

@@ -69,6 +69,8 @@ export class TreeDrop {
   private noteProgress(): void {
     const { item } = this.root;
     if (item === null) throw new Error(`tree ${this.root.id} has no root item`);
+    const { drop_progress, drop_level } = item;
+    this.trans.onUndo(() => Object.assign(item, { drop_progress, drop_level }));
     item.drop_progress = this.dropProgress.clone();
     item.drop_level = this.dropLevel;
     this.trans.markRoot(this.root);
