@@ -50,7 +50,7 @@ def subvol(a, number):
     ioctl(d, number, 4096, struct.pack('<q4088s', 0, os.fsencode(n)))
 def snap(a, b, ro):
     d, n = split(b)
-    fd = os.open(p(a), os.O_RDONLY)
+    fd = os.open(p(a), os.O_RDONLY | os.O_DIRECTORY)
     try: ioctl(d, 23, 4096, struct.pack('<qQQQQQQ4040s', fd, 0, 2 if ro else 0, 0, 0, 0, 0, os.fsencode(n)))
     finally: os.close(fd)
 def setro(a, ro): ioctl(p(a), 26, 8, struct.pack('<Q', 2 if ro else 0))

@@ -8,7 +8,7 @@ import { encodeDevice } from '../stat.ts';
 import { maxItemSize } from '../structure/block.ts';
 import { Compression, FILE_EXTENT_INLINE_START } from '../structure/file-extent.ts';
 import { withRoom } from '../write-state.ts';
-import { mayCreate, mayWrite } from './may.ts';
+import { isPlaceholder, mayCreate, mayWrite } from './may.ts';
 import {
   CREATE_ITEMS,
   makeInode,
@@ -38,7 +38,7 @@ function make(dir: BtrfsInode, what: string, wanted: NewInode, more?: (ip: Btrfs
 
 /** Creates a regular file with permission bits `mode` less the umask. */
 export function createFile(dir: BtrfsInode, name: string, mode: number): BtrfsInode {
-  return make(dir, 'create', { name: mayCreate(dir, name), mode: S_IFREG | (mode & 0o7777) });
+  return make(dir, 'create', { name: mayCreate(dir, name, 'EACCES'), mode: S_IFREG | (mode & 0o7777) });
 }
 
 /** Creates a directory. */
@@ -77,6 +77,7 @@ export function makeSymlink(dir: BtrfsInode, name: string, target: string): Btrf
 /** Creates a regular file without a name. */
 export function makeUnnamed(dir: BtrfsInode, mode: number): BtrfsInode {
   if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
+  if (isPlaceholder(dir)) throw new FsError('EOPNOTSUPP');
   mayWrite(dir);
   const ip = make(dir, 'tmpfile', { name: null, mode: S_IFREG | (mode & 0o7777) });
   markLinkable(ip);

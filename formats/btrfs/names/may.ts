@@ -1,9 +1,10 @@
 /** Who may change a directory: the questions that Linux asks before any file system is (kernel: fs/namei.c). */
-import { FsError } from '../../../core/errors.ts';
+import { type Errno, FsError } from '../../../core/errors.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { dirChild } from '../dir.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { InodeFlag, NAME_MAX } from '../structure/inode.ts';
+import { Objectid } from '../structure/key.ts';
 import { findName } from './dir-edit.ts';
 
 /** The bytes of a name that may be created or removed. @throws FsError ENAMETOOLONG, ENOENT empty, EINVAL with a slash or NUL */
@@ -32,6 +33,11 @@ export function refuseFixed(ip: BtrfsInode): void {
     throw new FsError('EPERM', { detail: 'immutable or append-only' });
 }
 
+/** True for what stands where a subvolume is named that is gone: Linux lets nobody change it. */
+export function isPlaceholder(ip: BtrfsInode): boolean {
+  return ip.ino === Objectid.EMPTY_SUBVOL_DIR;
+}
+
 /** True for a directory that was removed while it was in use. */
 function isDead(dir: BtrfsInode): boolean {
   return dir.nlink === 0 || dir.root.refs === 0;
@@ -40,12 +46,13 @@ function isDead(dir: BtrfsInode): boolean {
 /**
  * The bytes of a name that may be entered.
  * @throws FsError ENOTDIR, EEXIST, ENAMETOOLONG, EPERM immutable, EROFS, ENOENT for a directory that was removed,
- * EOVERFLOW if too many names have its hash
+ * EOVERFLOW if too many names have its hash, `inPlaceholder` where a subvolume is gone
  */
-export function mayCreate(dir: BtrfsInode, name: string): Uint8Array {
+export function mayCreate(dir: BtrfsInode, name: string, inPlaceholder: Errno = 'EPERM'): Uint8Array {
   if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
   const bytes = nameBytes(name);
   if (name === '.' || name === '..') throw new FsError('EEXIST');
+  if (isPlaceholder(dir)) throw new FsError(inPlaceholder);
   const found = findName(dir, bytes);
   if (found === 'there') throw new FsError('EEXIST');
   if (isDead(dir)) throw new FsError('ENOENT');

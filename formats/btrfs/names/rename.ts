@@ -14,7 +14,7 @@ import { addEntry, addLinks, stamp, takeIndex } from './dir-edit.ts';
 import { evictIfUnused, leaveInode } from './evict.ts';
 import { addRef } from './inode-refs.ts';
 import { takeName } from './link.ts';
-import { mayCreate, mayRemoveInode, mayWrite, nameBytes } from './may.ts';
+import { isPlaceholder, mayCreate, mayRemoveInode, mayWrite, nameBytes } from './may.ts';
 
 const RENAME_ITEMS = 18;
 /** Directories on the way up: no path is longer. */
@@ -105,8 +105,6 @@ function checkReplace(dir: BtrfsInode, ip: BtrfsInode, target: BtrfsInode, other
   if (isPlaceholder(ip) || (other !== null && isSubvolumeTop(other))) throw new FsError('ENOTEMPTY');
   if (ip.kind === 'dir' && other !== null && other.size > 0) throw new FsError('ENOTEMPTY');
 }
-
-const isPlaceholder = (ip: BtrfsInode): boolean => isSubvolumeEntry(ip) && !isSubvolumeTop(ip);
 
 function checkExchange(dir: BtrfsInode, ip: BtrfsInode, target: BtrfsInode, other: BtrfsInode): void {
   if (isPlaceholder(ip) || isPlaceholder(other)) throw new FsError('EPERM');

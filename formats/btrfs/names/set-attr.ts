@@ -10,7 +10,7 @@ import { Compression } from '../structure/file-extent.ts';
 import { InodeFlag, InodeItem } from '../structure/inode.ts';
 import { withRoom } from '../write-state.ts';
 import { getXattr } from '../xattr.ts';
-import { refuseFixed, refuseReadOnly } from './may.ts';
+import { isPlaceholder, refuseFixed, refuseReadOnly } from './may.ts';
 import { S_IFMT } from './new-inode.ts';
 import { putCompression } from './properties.ts';
 import { putXattr } from './xattr-edit.ts';
@@ -26,6 +26,8 @@ const { get, set } = InodeItem;
 export function setAttributes(ip: BtrfsInode, change: AttrChange): void {
   refuseFixed(ip);
   refuseReadOnly(ip);
+  // Linux changes only what it made up in memory.
+  if (isPlaceholder(ip)) return;
   if (change.mode !== undefined && ip.kind === 'symlink') throw new FsError('EOPNOTSUPP');
   const acl = change.mode === undefined ? null : getXattr(ip, 'system', 'posix_acl_access');
   const { mp } = ip;
@@ -92,6 +94,7 @@ const SETTABLE =
 /** Changes flags. @throws FsError EOPNOTSUPP for what btrfs has not, EINVAL for flags that exclude each other, EROFS */
 export function setFileFlags(ip: BtrfsInode, change: FlagsChange): void {
   refuseReadOnly(ip);
+  if (isPlaceholder(ip)) throw new FsError('ENOTTY');
   if (change.extsize || change.cowextsize || change.projid) throw new FsError('EOPNOTSUPP');
   if (change.fsflags !== undefined) setAllFlags(ip, change.fsflags);
   else if (change.xflags !== undefined) setXflags(ip, change.xflags);

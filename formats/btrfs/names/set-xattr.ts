@@ -10,7 +10,7 @@ import { DirItem } from '../structure/dir.ts';
 import { InodeItem } from '../structure/inode.ts';
 import { withRoom } from '../write-state.ts';
 import { getXattr } from '../xattr.ts';
-import { refuseFixed, refuseReadOnly } from './may.ts';
+import { isPlaceholder, refuseFixed, refuseReadOnly } from './may.ts';
 import { checkCompression, putCompression } from './properties.ts';
 import { dropXattr, putXattr } from './xattr-edit.ts';
 
@@ -65,6 +65,7 @@ function mayChange(ip: BtrfsInode, namespace: XattrNamespace): void {
   refuseFixed(ip);
   if (namespace === 'user' && ip.kind !== 'file' && ip.kind !== 'dir') throw new FsError('EPERM');
   refuseReadOnly(ip);
+  if (isPlaceholder(ip)) throw new FsError('EOPNOTSUPP');
 }
 
 /** Runs a change of attributes, which gets what it has to do to the inode item. */

@@ -4,6 +4,7 @@
  */
 import { FsError } from '../../../core/errors.ts';
 import { writeback } from '../../../core/iomap/writeback.ts';
+import { decodeAcl, inheritAcl } from '../../../core/vfs/acl.ts';
 import type { BtrfsInode } from '../inode.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { takeIndex } from '../names/dir-edit.ts';
@@ -21,6 +22,7 @@ import { addUuid } from '../trans/uuid-tree.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import { type RootItemValues, TreeRoot } from '../tree/root.ts';
 import { settle, withRoom } from '../write-state.ts';
+import { getXattr } from '../xattr.ts';
 import { addSubvolumeName } from './names.ts';
 
 const CREATE_ITEMS = 16;
@@ -43,7 +45,7 @@ function timeOf(mp: BtrfsMount): { sec: number; nsec: number } {
 
 /** Creates an empty subvolume with permission bits `mode` less the umask; answers its root directory. */
 export function createSubvolume(dir: BtrfsInode, name: string, mode: number): BtrfsInode {
-  const bytes = mayCreate(dir, name);
+  const bytes = mayCreate(dir, name, 'ENOTTY');
   const { mp } = dir;
   return withRoom(mp, () => mp.change('create subvolume', CREATE_ITEMS, () => makeSubvolume(dir, bytes, mode)));
 }
@@ -96,7 +98,9 @@ function makeTop(dir: BtrfsInode, root: TreeRoot, mode: number): void {
   const { mp } = root;
   const now = timeOf(mp);
   const { owner } = mp.options;
-  const setgid = (dir.mode & 0o2000) !== 0;
+  // The directory's set-group-id bit does not count here; its default list shapes the mode, but is not inherited.
+  const acl = getXattr(dir, 'system', 'posix_acl_default');
+  const allowed = S_IFDIR | (mode & 0o777 & ~owner.umask);
   const cursor = new TreeCursor(root);
   try {
     cursor.insert(new Key(TOP, ItemType.INODE_ITEM, 0), InodeItem.size);
@@ -105,8 +109,8 @@ function makeTop(dir: BtrfsInode, root: TreeRoot, mode: number): void {
       transid: mp.trans.id,
       nlink: 1,
       uid: owner.uid,
-      gid: setgid ? InodeItem.get.gid(dir.item, 0) : owner.gid,
-      mode: S_IFDIR | (mode & 0o777 & ~owner.umask) | (setgid ? 0o2000 : 0),
+      gid: owner.gid,
+      mode: inheritAcl(acl === null ? null : decodeAcl(acl), 'dir', allowed, 0).mode,
       atime: now,
       ctime: now,
       mtime: now,
@@ -122,7 +126,7 @@ function makeTop(dir: BtrfsInode, root: TreeRoot, mode: number): void {
 
 /** Makes a snapshot of the subvolume of `source` in `dir`; answers its root directory. @throws FsError EINVAL */
 export function createSnapshot(dir: BtrfsInode, name: string, source: TreeRoot, readOnly: boolean): BtrfsInode {
-  const bytes = mayCreate(dir, name);
+  const bytes = mayCreate(dir, name, 'ENOTTY');
   const { mp } = dir;
   if (!source.shareable || source.refs === 0) throw new FsError('EINVAL');
   writeBackTree(mp, source);
