@@ -32,7 +32,8 @@ export function compressedMapping(ip: BtrfsInode, pos: number, length: number, i
   }
   if (plan.plain || !compressOne(ip, wish, pos, plan, iomap)) {
     plan.plain = true;
-    mapNew(ip, pos, plan.chunkEnd - pos, iomap);
+    const length = plan.chunkEnd - pos;
+    if (!inlineMapping(ip, pos, length, iomap)) mapNew(ip, pos, length, iomap);
   }
   plan.next = iomap.offset + iomap.length;
   return true;

@@ -96,8 +96,9 @@ function prepare(
   const { sectorSize } = target.mp;
   writeback(source);
   settle(source);
-  const all = length === 0 && kind !== 'dedupe' ? source.size - sourcePos : length;
-  flushRange(target, roundDown(pos, sectorSize), roundUp(pos + all, sectorSize));
+  const all = length === 0 && kind !== 'dedupe' ? roundUp(source.size, sectorSize) - sourcePos : length;
+  // Where the source ends before the range, Linux flushes all that follows before it refuses.
+  flushRange(target, pos, all < 0 ? MAX_POS : pos + all);
   const request = { target, source, sourcePos, pos, length, kind };
   return checkRemapRange(request, { blockSize: sectorSize, maxBytes: MAX_POS });
 }

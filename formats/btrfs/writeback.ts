@@ -27,9 +27,8 @@ const found = new FileExtent();
 function mapBlocks(ip: BtrfsInode, pos: number, length: number, iomap: Mapping): void {
   ip.writing.truncated = false;
   if (mayWriteInPlace(ip)) return mapInPlace(ip, pos, length, iomap);
-  if (inlineMapping(ip, pos, length, iomap)) return;
   if (compressedMapping(ip, pos, length, iomap)) return;
-  mapNew(ip, pos, length, iomap);
+  if (!inlineMapping(ip, pos, length, iomap)) mapNew(ip, pos, length, iomap);
 }
 
 /** Bytes of a file some of whose extents may be overwritten. */

@@ -60,9 +60,22 @@ function write(options: ScriptOptions): string {
 function space(options: ScriptOptions): string {
   const { random } = options;
   const command = random.pick(['falloc', 'falloc -k', 'fpunch', 'fpunch', 'fzero', 'fzero -k', 'fcollapse', 'finsert']);
+  if (command === 'fpunch') return punch(options);
   const aligned = command === 'fcollapse' || command === 'finsert';
   const at = (value: number): number => (aligned ? Math.floor(value / options.blockSize) * options.blockSize : value);
   return `${command} ${at(position(options))} ${Math.max(at(length(options)), aligned ? options.blockSize : 1)}`;
+}
+
+/**
+ * A hole that ends with a block or stays in one: beyond that btrfs zeroes a part of a block in a hole or leaves it
+ * alone, by what it remembers of the hole.
+ */
+function punch(options: ScriptOptions): string {
+  const { blockSize } = options;
+  const start = position(options);
+  const rest = blockSize - (start % blockSize);
+  const size = length(options);
+  return `fpunch ${start} ${size < rest ? size : rest + Math.floor((size - rest) / blockSize) * blockSize}`;
 }
 
 function share(options: ScriptOptions, direct: boolean): string {
