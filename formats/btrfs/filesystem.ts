@@ -77,6 +77,8 @@ export class BtrfsFilesystem implements Filesystem {
       if (this.mp.trans.written) {
         cleanUp(this.mp);
         this.sync();
+        this.mp.trans.quotas.rescan();
+        this.sync();
       }
     } finally {
       this.mp.members.close();

@@ -11,6 +11,9 @@ import { openDevice } from '../../core/device/open.ts';
 import { FiemapExtent, fiemap } from '../../core/iomap/fiemap.ts';
 import { bufferedWrite } from '../../core/iomap/write.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
+import type { BtrfsInode } from '../../formats/btrfs/inode.ts';
+import { createSnapshot } from '../../formats/btrfs/subvol/create.ts';
+import { deleteNamed } from '../../formats/btrfs/subvol/delete.ts';
 import {
   type BtrfsVariant,
   checkComplaints,
@@ -68,6 +71,10 @@ function linuxShares(paths: readonly string[], random: Random): string[] {
     must('btrfs', 'subvolume', 'sync', mount);
     return tops;
   });
+}
+
+function filesIn(dir: Inode): string[] {
+  return [...dir.entries()].map(({ name }) => name).filter((name) => dir.child(name)?.kind === 'file');
 }
 
 type Line = readonly [start: number, length: number, shared: boolean];
@@ -146,6 +153,57 @@ test('fiemap and logical-resolve answer as Linux', () => {
 });
 
 for (const variant of VARIANTS) {
+  test(`${variant.name}: going on where Linux stopped, also after a balance`, () => {
+    const random = new Random(seed + 1);
+    const paths = makeBtrfs(scratch(true), variant);
+    let tops = linuxShares(paths, random);
+    for (let round = 0; round < 4; round++) {
+      // Relocated blocks count their pointers to themselves.
+      if (round === 2) withBtrfs(paths, (mount) => must('btrfs', 'balance', 'start', '--full-balance', mount));
+      const device = openDevice(paths[0] as string);
+      const { fs } = openTrees([device]);
+      const top = fs.root();
+      const dirOf = (name: string): Inode => (name === '.' ? top : (top.child(name) as Inode));
+      for (let step = 0; step < 60; step++) {
+        const name = random.pick(tops);
+        const dir = dirOf(name);
+        const files = filesIn(dir);
+        const choice = random.below(12);
+        if (choice === 0) {
+          const made = `ours${round}.${step}`;
+          createSnapshot(top as BtrfsInode, made, (dir as BtrfsInode).root, false);
+          tops.push(made);
+        } else if (choice === 1 && name !== '.' && tops.length > 3) {
+          deleteNamed(top as BtrfsInode, name, dir as BtrfsInode);
+          tops = tops.filter((other) => other !== name);
+        } else if (choice < 4 && files.length > 0) dir.unlink(random.pick(files));
+        else if (choice < 7 && files.length > 0) {
+          const other = filesIn(dirOf(random.pick(tops)));
+          const file = dir.child(random.pick(files)) as Inode;
+          if (random.oneIn(2) || other.length === 0) file.fallocate('punch', random.below(30) * BLOCK, BLOCK * 3, true);
+          else file.truncate(random.below(50) * 1000);
+        } else if (choice < 9 && files.length > 0) {
+          const source = dir.child(random.pick(files)) as Inode;
+          if (source.size >= BLOCK) dir.create(`c${round}.${step}`, 0o644).reflink(source, 0, 0, BLOCK);
+        } else bufferedWrite(dir.create(`w${round}.${step}`, 0o644), 0, Buffer.alloc(random.below(90000), 'w'));
+        if (random.oneIn(10)) fs.sync();
+      }
+      fs.unmount();
+      device.close();
+      assert.equal(checkComplaints(paths, true), [], `seed ${seed}, round ${round}`);
+    }
+    withBtrfs(paths, (mount) => {
+      assert.equal(
+        readdirSync(mount)
+          .filter((name) => tops.includes(name))
+          .sort(),
+        tops.slice(1).sort(),
+      );
+      must('btrfs', 'scrub', 'start', '-B', mount);
+    });
+    assert.equal(checkComplaints(paths, true), [], `seed ${seed}, after Linux`);
+  });
+
   test(`${variant.name}: more references than fit into an extent item`, () => {
     const random = new Random(seed);
     const paths = makeBtrfs(scratch(true), variant);

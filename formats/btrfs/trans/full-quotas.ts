@@ -5,10 +5,13 @@
  * memory; the difference goes to the groups. Mirrors btrfs_qgroup_account_extents() and qgroup_update_counters().
  */
 import type { BtrfsMount } from '../mount.ts';
+import { ItemType } from '../structure/key.ts';
 import { isFsTree } from '../structure/key-names.ts';
+import { TreeCursor } from '../tree/cursor.ts';
 import { TreeRoot } from '../tree/root.ts';
 import { BackrefWalk } from './backref-walk.ts';
 import { currentView, type TreesView } from './backrefs.ts';
+import type { Gain } from './quota-items.ts';
 
 /** Where the root nodes of trees were that have moved since the last commit. */
 export interface OldPlace {
@@ -36,12 +39,6 @@ function committedView(mp: BtrfsMount, moved: ReadonlyMap<number, OldPlace>): Tr
   return { mp, extentRoot: () => extentRoot, tree, pending: () => undefined };
 }
 
-/** What a group gains: bytes referred to, and bytes that nothing outside it refers to. */
-export interface Gain {
-  rfer: number;
-  excl: number;
-}
-
 /**
  * Works out what the groups gain by the changes of a transaction, whose references have all run. `touched`: lengths of
  * extents by address; `groupsOf`: names of all groups that a tree counts for. @throws FsError EUCLEAN
@@ -57,19 +54,44 @@ export function accountExtents(
   const gains = new Map<string, Gain>();
   for (const [bytenr, length] of touched) {
     const old = fsTrees(before.rootsOf(bytenr));
-    const now = fsTrees(after.rootsOf(bytenr));
-    const oldCounts = countGroups(old, groupsOf);
-    const nowCounts = countGroups(now, groupsOf);
-    for (const group of new Set([...oldCounts.keys(), ...nowCounts.keys()])) {
-      const had = oldCounts.get(group) ?? 0;
-      const has = nowCounts.get(group) ?? 0;
-      const gain = gains.get(group) ?? { rfer: 0, excl: 0 };
-      gain.rfer += length * (Number(has > 0) - Number(had > 0));
-      gain.excl += length * (Number(has > 0 && has === now.length) - Number(had > 0 && had === old.length));
-      gains.set(group, gain);
-    }
+    addDifference(gains, length, old, fsTrees(after.rootsOf(bytenr)), groupsOf);
   }
   return gains;
+}
+
+/** What all groups refer to, counted from nothing; no reference may be pending. @throws FsError EUCLEAN */
+export function countAllExtents(mp: BtrfsMount, groupsOf: (tree: number) => readonly string[]): Map<string, Gain> {
+  const walk = new BackrefWalk(currentView(mp));
+  const sums = new Map<string, Gain>();
+  const cursor = new TreeCursor(mp.extentRoot());
+  for (let more = cursor.first(); more; more = cursor.next()) {
+    const { key } = cursor;
+    if (key.type !== ItemType.EXTENT_ITEM && key.type !== ItemType.METADATA_ITEM) continue;
+    const length = key.type === ItemType.EXTENT_ITEM ? key.offset : mp.nodeSize;
+    addDifference(sums, length, [], fsTrees(walk.rootsOf(key.objectid)), groupsOf);
+  }
+  cursor.close();
+  return sums;
+}
+
+/** An extent was reached by the trees `old` and now is by `now`: what that means for every group. */
+function addDifference(
+  gains: Map<string, Gain>,
+  length: number,
+  old: readonly number[],
+  now: readonly number[],
+  groupsOf: (tree: number) => readonly string[],
+): void {
+  const oldCounts = countGroups(old, groupsOf);
+  const nowCounts = countGroups(now, groupsOf);
+  for (const group of new Set([...oldCounts.keys(), ...nowCounts.keys()])) {
+    const had = oldCounts.get(group) ?? 0;
+    const has = nowCounts.get(group) ?? 0;
+    const gain = gains.get(group) ?? { rfer: 0, excl: 0 };
+    gain.rfer += length * (Number(has > 0) - Number(had > 0));
+    gain.excl += length * (Number(has > 0 && has === now.length) - Number(had > 0 && had === old.length));
+    gains.set(group, gain);
+  }
 }
 
 function fsTrees(roots: ReadonlySet<number>): number[] {

@@ -2,7 +2,8 @@
  * Quota groups. Simple quotas charge every extent to the tree that allocated it: sums per tree gather while references
  * run, and go to the tree's group and all groups above it at commit. Full quotas count the trees that share an extent
  * (full-quotas.ts). Where that would take more than the extents that were touched, when snapshots are made or trees
- * dropped, they are marked inconsistent, as Linux marks what it cannot account: a rescan makes them right.
+ * dropped, they are marked inconsistent, as Linux marks what it cannot account; a rescan when the image is closed
+ * makes them right, unless there is too much to count.
  * Mirrors qgroup.c (btrfs_record_squota_delta, qgroup_mark_inconsistent, btrfs_run_qgroups).
  */
 import type { BtrfsMount } from '../mount.ts';
@@ -17,7 +18,11 @@ import {
 } from '../structure/qgroup.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { accountExtents, type Gain, type OldPlace } from './full-quotas.ts';
+import { accountExtents, countAllExtents, type OldPlace } from './full-quotas.ts';
+import { addToGroup, groupsAbove, insertMissing, parentGroups, relation, setAllGroups } from './quota-items.ts';
+
+/** Extent trees above this many bytes are left to Linux's rescan. */
+const RESCAN_LIMIT = 64 * 1024 * 1024;
 
 export class Quotas {
   private readonly mp: BtrfsMount;
@@ -29,6 +34,8 @@ export class Quotas {
   /** Bytes to add per tree. */
   private readonly charges = new Map<number, number>();
   private readonly dropped: number[] = [];
+  /** Full quotas were right until this session could not go on counting. */
+  private spoilt = false;
   private readonly extents = new Map<number, number>();
 
   constructor(mp: BtrfsMount) {
@@ -78,7 +85,9 @@ export class Quotas {
 
   /** More extents change hands than those that are touched. */
   cannotAccount(): void {
-    if (!this.simple && (this.flags & QgroupStatusFlag.ON) !== 0) this.flags |= QgroupStatusFlag.INCONSISTENT;
+    if (!this.exact) return;
+    this.flags |= QgroupStatusFlag.INCONSISTENT;
+    this.spoilt = true;
   }
 
   /** At commit, when all references have run: full quotas learn what has changed, and the status says until when. */
@@ -100,24 +109,23 @@ export class Quotas {
   }
 
   private accountTouched(root: TreeRoot): void {
-    const names = new Map<number, string[]>();
-    const keys = new Map<string, Key>();
-    const groupsOf = (tree: number): string[] => {
-      let known = names.get(tree);
-      if (known === undefined) {
-        known = groupsAbove(root, tree).map((group) => {
-          const name = String(group);
-          keys.set(name, group);
-          return name;
-        });
-        names.set(tree, known);
-      }
-      return known;
-    };
-    for (const [name, gain] of accountExtents(this.mp, this.extents, this.moved, groupsOf)) {
-      const group = keys.get(name);
-      if (group !== undefined) addToGroup(root, group, gain, this.mp.trans.id, true);
+    const groups = new GroupNames(root);
+    for (const [name, gain] of accountExtents(this.mp, this.extents, this.moved, groups.of)) {
+      addToGroup(root, groups.key(name), gain, this.mp.trans.id, true);
     }
+  }
+
+  /** Counts everything anew if this session made full quotas inconsistent. Everything is committed. @throws FsError */
+  rescan(): void {
+    const root = this.mp.quotaRoot();
+    if (root === null || !this.spoilt || (this.mp.extentRoot().item?.bytes_used ?? 0) > RESCAN_LIMIT) return;
+    const groups = new GroupNames(root);
+    const numbers = countAllExtents(this.mp, groups.of);
+    this.mp.change('quota rescan', 16 + numbers.size, () => {
+      setAllGroups(root, numbers, this.mp.trans.id);
+      this.flags &= ~QgroupStatusFlag.INCONSISTENT;
+    });
+    this.spoilt = false;
   }
 
   /** The last block of the tree `id` was dropped. */
@@ -190,68 +198,31 @@ export class Quotas {
   }
 }
 
-/** Key of the item that says that `from` and `to` belong together; of the keys given only the offset, an id, counts. */
-function relation(from: Key, to: Key): Key {
-  const key = new Key(0, ItemType.QGROUP_RELATION, 0);
-  key.oh = from.fh;
-  key.ol = from.fl;
-  key.fh = to.fh;
-  key.fl = to.fl;
-  return key;
-}
+/** The groups that trees count for, looked up once. */
+class GroupNames {
+  private readonly root: TreeRoot;
+  private readonly names = new Map<number, string[]>();
+  private readonly keys = new Map<string, Key>();
 
-function insertMissing(root: TreeRoot, key: Key, size: number, generation?: number): void {
-  const cursor = new TreeCursor(root);
-  if (!cursor.search(key)) {
-    cursor.insert(key, size);
-    if (generation !== undefined) QgroupInfoItem.set.generation(cursor.view, cursor.at, generation);
+  constructor(root: TreeRoot) {
+    this.root = root;
   }
-  cursor.close();
-}
 
-/** The groups that contain `group`. A relation is there twice, under either id; those above have the larger one. */
-function parentGroups(root: TreeRoot, group: Key): Key[] {
-  const parents: Key[] = [];
-  const from = relation(group, group);
-  const cursor = new TreeCursor(root);
-  cursor.search(from);
-  for (; cursor.valid && cursor.key.type === from.type; cursor.next()) {
-    const { oh, ol, fh, fl } = cursor.key;
-    if (oh !== from.oh || ol !== from.ol) break;
-    const parent = new Key(0, ItemType.QGROUP_INFO, 0);
-    parent.fh = fh;
-    parent.fl = fl;
-    parents.push(parent);
-  }
-  cursor.close();
-  return parents;
-}
-
-/** The tree's own group and all that contain it, each once. */
-function groupsAbove(root: TreeRoot, tree: number): Key[] {
-  const groups = [new Key(0, ItemType.QGROUP_INFO, tree)];
-  for (const group of groups) {
-    for (const parent of parentGroups(root, group)) {
-      if (!groups.some((known) => known.fh === parent.fh && known.fl === parent.fl)) groups.push(parent);
+  /** Names of the groups of a tree: the texts of their keys. */
+  readonly of = (tree: number): readonly string[] => {
+    let known = this.names.get(tree);
+    if (known === undefined) {
+      known = [];
+      for (const group of groupsAbove(this.root, tree)) {
+        this.keys.set(String(group), group);
+        known.push(String(group));
+      }
+      this.names.set(tree, known);
     }
-  }
-  return groups;
-}
+    return known;
+  };
 
-function addToGroup(root: TreeRoot, group: Key, gain: Gain, generation: number, compressed: boolean): void {
-  if (gain.rfer === 0 && gain.excl === 0) return;
-  const cursor = new TreeCursor(root);
-  if (cursor.search(group)) {
-    cursor.edit();
-    const { view, at } = cursor;
-    const { get, set } = QgroupInfoItem;
-    set.generation(view, at, generation);
-    set.rfer(view, at, get.rfer(view, at) + gain.rfer);
-    set.excl(view, at, get.excl(view, at) + gain.excl);
-    if (compressed) {
-      set.rfer_cmpr(view, at, get.rfer_cmpr(view, at) + gain.rfer);
-      set.excl_cmpr(view, at, get.excl_cmpr(view, at) + gain.excl);
-    }
+  key(name: string): Key {
+    return this.keys.get(name) ?? new Key();
   }
-  cursor.close();
 }
