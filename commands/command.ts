@@ -24,6 +24,8 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly plain?: true;
   /** What must be there: an open file (the usual), an image, or nothing. */
   readonly needs?: 'file' | 'image' | 'nothing';
+  /** Only for files of XFS: of any other file system xfs_io says that it is foreign. */
+  readonly xfsOnly?: true;
   /** A format may have a word of this name, which says by the operands whether it is meant. */
   readonly yields?: true;
   /** Runs once, not for every open file, when given with -c. */

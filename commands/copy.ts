@@ -204,6 +204,7 @@ export const exchangeRange = command({
 
 export const swapext = command({
   name: 'swapext',
+  xfsOnly: true,
   count: [1, 1],
   operands: 'file',
   about: 'exchange all data with another file of the same size',

@@ -41,6 +41,7 @@ interface HintRow {
 /** extsize and cowextsize differ in the field, in the flag that says it is set, and in how failure is worded. */
 function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: string, flagOf: (inode: Inode) => number) {
   const spec = command({
+    xfsOnly: true,
     name,
     operands: `[${name}]`,
     about,

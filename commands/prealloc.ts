@@ -15,9 +15,10 @@ function allocate(session: Session, mode: FallocMode, off: string, len: string, 
 }
 
 /** A command `NAME off len` that does one thing to the range. */
-function rangeCommand(name: string, call: string, about: string, mode: FallocMode, keepSize = false) {
+function rangeCommand(name: string, call: string, about: string, mode: FallocMode, keepSize = false, xfsOnly = false) {
   return command({
     name,
+    ...(xfsOnly ? { xfsOnly } : {}),
     count: [2, 2],
     operands: 'off len',
     about,
@@ -35,8 +36,15 @@ export const fcollapse = rangeCommand('fcollapse', 'fallocate', 'cut a range out
 export const finsert = rangeCommand('finsert', 'fallocate', 'insert a hole, moving up what follows', 'insert');
 export const funshare = rangeCommand('funshare', 'fallocate', 'give a range blocks of its own', 'unshare');
 export const resvsp = rangeCommand('resvsp', 'XFS_IOC_RESVSP64', 'reserve blocks for a range', 'allocate', true);
-export const unresvsp = rangeCommand('unresvsp', 'XFS_IOC_UNRESVSP64', 'free the blocks of a range', 'punch', true);
-export const zero = rangeCommand('zero', 'XFS_IOC_ZERO_RANGE', 'make a range allocated zeros', 'zero', true);
+export const unresvsp = rangeCommand(
+  'unresvsp',
+  'XFS_IOC_UNRESVSP64',
+  'free the blocks of a range',
+  'punch',
+  true,
+  true,
+);
+export const zero = rangeCommand('zero', 'XFS_IOC_ZERO_RANGE', 'make a range allocated zeros', 'zero', true, true);
 
 const MODES: Readonly<Record<string, readonly [FallocMode, boolean]>> = {
   c: ['collapse', false],

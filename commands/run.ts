@@ -61,6 +61,10 @@ function checkNeeds(session: Session, found: Command): void {
   }
   // Told to run without a file, xfs_io says nothing and exits 0; here a script must notice.
   if (session.current === null) throw new CommandFailure("no files are open, try 'help open'");
+  if (found.xfsOnly === true && session.current.mount.fs.type !== 'xfs') {
+    const complaint = `foreign file active, ${found.name} command is for XFS filesystems only`;
+    throw new CommandFailure(complaint, { silent: true });
+  }
 }
 
 function checkCount(found: Command, typed: string, count: number): void {

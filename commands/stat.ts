@@ -22,6 +22,8 @@ interface FileStat {
   readonly flags: OpenFlags;
   readonly stat: Stat;
   readonly style: 'plain' | 'verbose' | 'raw';
+  /** Of other file systems than XFS, xfs_io tells nothing more. */
+  readonly foreign: boolean;
   /** Alignment that direct I/O asks for: of memory, and of file ranges. */
   readonly direct: { readonly memory: number; readonly unit: number };
 }
@@ -45,7 +47,8 @@ export const stat = command({
     const file = session.file();
     const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
     const st = file.inode.stat();
-    return { name: file.name, flags: file.flags, stat: st, style, direct: directLimits(st) };
+    const foreign = session.mount().fs.type !== 'xfs';
+    return { name: file.name, flags: file.flags, stat: st, style, foreign, direct: directLimits(st) };
   },
   text(result, out) {
     if ('style' in result) writeStat(result, out);
@@ -80,7 +83,7 @@ function writeStat(result: FileStat, out: TextSink): void {
     out.write(`stat.ctime = ${calendarTime(st.ctime)}\n`);
   }
   // A special file is opened as what it stands for, of which the image knows nothing.
-  if (st.kind !== 'file' && st.kind !== 'dir') return;
+  if (result.foreign || (st.kind !== 'file' && st.kind !== 'dir')) return;
   const flags = style === 'verbose' ? xflagNames(st.xflags) : xflagLetters(st.xflags);
   out.write(`fsxattr.xflags = 0x${(st.xflags >>> 0).toString(16)} [${flags}]\n`);
   out.write(`fsxattr.projid = ${st.projid}\nfsxattr.extsize = ${st.extsize}\n`);

@@ -5,11 +5,14 @@ import { fullMode } from './mode.ts';
 import { stat } from './stat.ts';
 import { Xflag } from './xflags.ts';
 
-/** STATX_BASIC_STATS, birth time, mount id and direct I/O alignment: what Linux answers for a file on XFS. */
+/** STATX_BASIC_STATS, birth time, mount id: what Linux answers for every file; STATX_SUBVOL where there are any. */
 const MASK = 0x7ff | 0x800 | 0x1000;
-const Attribute = { IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
+const SUBVOL = 0x8000;
+const Attribute = { COMPRESSED: 0x4, IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
 /** What of these a file system says it knows, with automount (0x1000) and mount root (0x2000). */
 const ATTRIBUTES_MASK = 0x203070;
+/** FS_COMPR_FL. */
+const COMPRESSED_FLAG = 0x4;
 
 export const statx = command({
   name: 'statx',
@@ -21,9 +24,15 @@ export const statx = command({
     r: { about: 'every field' },
     v: { about: 'with times' },
   },
-  run(session, { options, operands }): { readonly raw: Stat } | ReturnType<typeof stat.run> {
+  run(
+    session,
+    { options, operands },
+  ): { readonly raw: Stat; readonly subvolumes: boolean } | ReturnType<typeof stat.run> {
     if (operands.length > 0 || (options.r && options.v)) throw usage(statx);
-    if (options.r) return { raw: session.file().inode.stat() };
+    if (options.r) {
+      const { inode } = session.file();
+      return { raw: inode.stat(), subvolumes: inode.subvolume !== undefined };
+    }
     return stat.run(session, { options: { p: undefined, r: false, v: options.v }, operands: [], last: () => null });
   },
   text(result, out) {
@@ -32,11 +41,13 @@ export const statx = command({
       return;
     }
     const st = result.raw;
-    out.write(`stat.mask = 0x${MASK.toString(16)}\nstat.blksize = ${st.blockSize}\n`);
+    const mask = result.subvolumes ? MASK | SUBVOL : MASK;
+    out.write(`stat.mask = 0x${mask.toString(16)}\nstat.blksize = ${st.blockSize}\n`);
     out.write(`stat.attributes = 0x${attributesOf(st).toString(16)}\nstat.nlink = ${st.nlink}\n`);
     out.write(`stat.uid = ${st.uid}\nstat.gid = ${st.gid}\nstat.mode: 0${fullMode(st).toString(8)}\n`);
     out.write(`stat.ino = ${st.ino}\nstat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
-    out.write(`stat.attributes_mask = 0x${ATTRIBUTES_MASK.toString(16)}\n`);
+    const known = ATTRIBUTES_MASK | (st.fsflags === undefined ? 0 : Attribute.COMPRESSED);
+    out.write(`stat.attributes_mask = 0x${known.toString(16)}\n`);
     for (const name of ['atime', 'btime', 'ctime', 'mtime'] as const) {
       const time = st[name] ?? { seconds: 0, nanoseconds: 0 };
       out.write(`stat.${name}.tv_sec = ${time.seconds}\nstat.${name}.tv_nsec = ${time.nanoseconds}\n`);
@@ -46,8 +57,8 @@ export const statx = command({
   },
 });
 
-function attributesOf({ xflags }: Stat): number {
-  let attributes = 0;
+function attributesOf({ xflags, fsflags = 0 }: Stat): number {
+  let attributes = (fsflags & COMPRESSED_FLAG) !== 0 ? Attribute.COMPRESSED : 0;
   if ((xflags & Xflag.IMMUTABLE) !== 0) attributes |= Attribute.IMMUTABLE;
   if ((xflags & Xflag.APPEND) !== 0) attributes |= Attribute.APPEND;
   if ((xflags & Xflag.NODUMP) !== 0) attributes |= Attribute.NODUMP;
