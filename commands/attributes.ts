@@ -96,7 +96,15 @@ export const utimes = command({
 function timeOf(seconds: string, nanoseconds: string, name: string): Timestamp {
   const number = /^[+-]?(0x[0-9a-fA-F]+|[0-9]+)$/;
   if (!number.test(seconds) || !number.test(nanoseconds)) throw new CommandFailure(`Bad value for ${name}`);
-  const time = { seconds: Number(seconds), nanoseconds: Number(nanoseconds) };
+  const time = { seconds: wholeSeconds(seconds), nanoseconds: Number(nanoseconds) };
   if (time.nanoseconds < 0 || time.nanoseconds > 999_999_999) throw new FsError('EINVAL');
   return time;
+}
+
+/** Seconds as a C long takes them, exact beyond 2^53 too. */
+function wholeSeconds(text: string): number | bigint {
+  const negative = text.startsWith('-');
+  const size = BigInt(text.replace(/^[+-]/, ''));
+  const exact = BigInt.asIntN(64, negative ? -size : size);
+  return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }

@@ -1,5 +1,5 @@
 /** ls: the entries of a directory, for people and for programs. */
-import type { Inode } from '../core/vfs/inode.ts';
+import type { Inode, Timestamp } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { modeText } from './mode.ts';
@@ -63,13 +63,19 @@ function listDirectory(dir: Inode, style: Listing['style']): { names: string[]; 
   return { names: found.map(({ name }) => name), entries };
 }
 
+/** Date and time in UTC; seconds since 1970 where no calendar reaches. */
+function dateText({ seconds }: Timestamp): string {
+  const date = new Date(Number(seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? `@${seconds}` : date.toISOString().slice(0, -5).replace('T', ' ');
+}
+
 function writeLong(entries: readonly Entry[], out: TextSink): void {
   const rows = entries.map(({ stat, name, target }) => [
     String(stat.nlink),
     String(stat.uid),
     String(stat.gid),
     stat.rdev === null ? String(stat.size) : `${stat.rdev.major}, ${stat.rdev.minor}`,
-    new Date(stat.mtime.seconds * 1000).toISOString().slice(0, 19).replace('T', ' '),
+    dateText(stat.mtime),
     target === null ? name : `${name} -> ${target}`,
   ]);
   const width = (column: number) => Math.max(0, ...rows.map((row) => (row[column] as string).length));

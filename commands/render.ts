@@ -60,7 +60,7 @@ export class JsonRenderer implements Renderer {
       any = true;
       const object =
         command.json === undefined ? { ...header(session, command), ...(result as object) } : command.json(result);
-      this.out.write(`${JSON.stringify(object)}\n`);
+      this.out.write(`${jsonText(object)}\n`);
     }
     if (!any && command.json === undefined) this.out.write(`${JSON.stringify(header(session, command))}\n`);
   }
@@ -92,4 +92,14 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 
 function drain(results: unknown): void {
   for (const _ of each(results));
+}
+
+/** One line of JSON. Numbers that JSON's readers would round are text. */
+function jsonText(object: object): string {
+  try {
+    return JSON.stringify(object);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(object, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  }
 }

@@ -107,7 +107,8 @@ function writeRaw(st: Stat, out: TextSink): void {
 
 /** A time as ctime(3) prints it, in the local time zone. */
 function calendarTime(time: Timestamp): string {
-  const date = new Date(time.seconds * 1000);
+  const date = new Date(Number(time.seconds) * 1000);
+  if (Number.isNaN(date.getTime())) return `${time.seconds} seconds since 1970`;
   const [day, month] = [
     date.toLocaleString('en-US', { weekday: 'short' }),
     date.toLocaleString('en-US', { month: 'short' }),
@@ -140,7 +141,7 @@ export const statfs = command({
     if (parts.statfs) {
       out.write(`statfs.f_bsize = ${st.blockSize}\nstatfs.f_blocks = ${st.blocks}\n`);
       // xfs_io 6.1 does not know f_bfree; it says something only where reserves make the two differ.
-      if (st.bfree !== st.bavail) out.write(`statfs.f_bfree = ${st.bfree}\n`);
+      if (st.geometry.length > 0 && st.bfree !== st.bavail) out.write(`statfs.f_bfree = ${st.bfree}\n`);
       out.write(`statfs.f_bavail = ${st.bavail}\n`);
       out.write(`statfs.f_files = ${st.files}\nstatfs.f_ffree = ${st.ffree}\n`);
       out.write(`statfs.f_flags = 0x${st.flags.toString(16)}\n`);

@@ -8,9 +8,12 @@ import type { PageCache } from './page-cache.ts';
 
 export type FileKind = 'file' | 'dir' | 'symlink' | 'fifo' | 'char' | 'block' | 'socket';
 
-/** A point in time: whole seconds since 1970 (may be negative) and 0 … 999,999,999 nanoseconds. */
+/**
+ * A point in time: whole seconds since 1970 (may be negative; a bigint beyond 2^53, which btrfs can hold) and
+ * 0 … 999,999,999 nanoseconds.
+ */
 export interface Timestamp {
-  readonly seconds: number;
+  readonly seconds: number | bigint;
   readonly nanoseconds: number;
 }
 

@@ -91,7 +91,7 @@ export function inodeStat(ip: BtrfsInode): Stat {
   };
 }
 
-function time({ sec, nsec }: { readonly sec: number; readonly nsec: number }): Timestamp {
+function time({ sec, nsec }: { readonly sec: number | bigint; readonly nsec: number }): Timestamp {
   return { seconds: sec, nanoseconds: nsec };
 }
 

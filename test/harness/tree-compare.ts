@@ -79,7 +79,7 @@ function mayHaveAttributes(ours: Inode, { attributesFlagged }: CompareOptions): 
 /** Times from `latest` on are one and the same. */
 function statOf(inode: Inode, latest?: bigint): unknown {
   const s = inode.stat();
-  const time = (t: { seconds: number; nanoseconds: number }) =>
+  const time = (t: { seconds: number | bigint; nanoseconds: number }) =>
     timeText(BigInt(t.seconds) * 1_000_000_000n + BigInt(t.nanoseconds), latest);
   const numbers = [s.ino, s.mode, s.nlink, s.uid, s.gid, s.size, s.blocks];
   return [...numbers, time(s.mtime), time(s.ctime), s.btime === null ? null : time(s.btime)];

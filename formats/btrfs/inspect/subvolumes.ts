@@ -75,6 +75,6 @@ function uuidOf(bytes: Uint8Array | undefined): string | null {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-function timeOf(time: { readonly sec: number } | undefined): string | null {
+function timeOf(time: { readonly sec: number | bigint } | undefined): string | null {
   return time === undefined || time.sec === 0 ? null : localTime(BigInt(time.sec));
 }

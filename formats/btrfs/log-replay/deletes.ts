@@ -67,7 +67,12 @@ function loggedRanges(replay: Replay, dirid: number): (readonly [number, number]
       const { key, view, at, size } = cursor;
       if (key.type !== ItemType.DIR_LOG_INDEX || key.objectid !== dirid) break;
       if (size < DirLogItem.size)
-        throw corrupt({ structure: `log item ${key}`, field: 'size', value: String(size), rule: `< ${DirLogItem.size}` });
+        throw corrupt({
+          structure: `log item ${key}`,
+          field: 'size',
+          value: String(size),
+          rule: `< ${DirLogItem.size}`,
+        });
       const end = DirLogItem.get.end(view, at);
       found.push([key.offset, end < 0 ? Number.POSITIVE_INFINITY : end]);
     }

@@ -10,9 +10,9 @@ import { extrefHash, nameHash } from '../name-hash.ts';
 import { DirItem, FileType } from '../structure/dir.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
-import type { LogItem } from './replay.ts';
 import { overwriteItem } from './overwrite.ts';
 import { type InodeName, refsAt, refsIn } from './refs.ts';
+import type { LogItem } from './replay.ts';
 import type { Replay } from './state.ts';
 import { linkName, unlinkName } from './unlink.ts';
 
@@ -35,9 +35,11 @@ export function replayEntry(replay: Replay, item: LogItem): void {
   const byName = entryByName(dir, name);
   if (byName !== null && !leadsTo(byName, location, type) && ip !== null) dropEntry(replay, dir, byName, name);
   const byPosition = entryAt(dir, position, name);
-  if (byPosition !== null && !leadsTo(byPosition, location, type) && ip !== null) dropEntry(replay, dir, byPosition, name);
+  if (byPosition !== null && !leadsTo(byPosition, location, type) && ip !== null)
+    dropEntry(replay, dir, byPosition, name);
   const [same, samePlace] = [entryByName(dir, name), entryAt(dir, position, name)];
-  if (same !== null && samePlace !== null && leadsTo(same, location, type) && leadsTo(samePlace, location, type)) return;
+  if (same !== null && samePlace !== null && leadsTo(same, location, type) && leadsTo(samePlace, location, type))
+    return;
   // Entries of inodes that were not logged lead nowhere; those with a reference in the log come with it.
   if (ip === null || refIsLogged(replay, location.objectid, dir.ino, name)) return;
   if (same !== null || hasRef(ip, dir.ino, name)) return;

@@ -23,7 +23,11 @@ export function overwriteItem(replay: Replay, item: LogItem): void {
   const cursor = new TreeCursor(replay.root);
   try {
     const there = cursor.search(item.key);
-    if (there && cursor.size === bytes.length && Buffer.compare(bytesAt(cursor.view, cursor.at, cursor.size), bytes) === 0)
+    if (
+      there &&
+      cursor.size === bytes.length &&
+      Buffer.compare(bytesAt(cursor.view, cursor.at, cursor.size), bytes) === 0
+    )
       return;
     if (isInode) keepCounts(source, there ? cursor : null);
     if (!there) cursor.insert(item.key, bytes.length);

@@ -1,9 +1,10 @@
 /** Takes names away, and adds them, as a replay does: link counts come last, and times are the log's. */
+
+import { fileTypeOf } from '../dir.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { updateInode } from '../inode-write.ts';
 import { addEntry, removeEntry, stamp } from '../names/dir-edit.ts';
 import { addRef, removeRef } from '../names/inode-refs.ts';
-import { fileTypeOf } from '../dir.ts';
 import { InodeItem } from '../structure/inode.ts';
 import { ItemType, Key } from '../structure/key.ts';
 

@@ -21,8 +21,20 @@ export const u64: FieldType<number> = {
   format: (value) => unsignedText(highHalf(value), lowHalf(value)),
 };
 
-/** A signed 64-bit number, as seconds are. */
-export const s64: FieldType<number> = { ...u64, format: String };
+/** A signed 64-bit number, as seconds are; a bigint where a number would round. */
+export const s64: FieldType<number | bigint> = {
+  size: 8,
+  getter: (offset) => (view, base) => {
+    const high = view.getInt32(base + offset + 4, true);
+    const exact = high >= -0x200000 && high < 0x200000;
+    return exact ? high * 0x1_0000_0000 + view.getUint32(base + offset, true) : view.getBigInt64(base + offset, true);
+  },
+  setter: (offset) => (view, base, value) => {
+    if (typeof value === 'bigint') view.setBigInt64(base + offset, value, true);
+    else writeU64(view, base + offset, value);
+  },
+  format: String,
+};
 
 /** A key on disk. Reading makes a new Key; where speed counts, use `key.read(view, base + S.at.field)`. */
 export const diskKey: FieldType<Key> = {
@@ -39,7 +51,7 @@ export const Timespec = struct('btrfs_timespec', 12, {
 });
 
 /** A Timespec inside another structure. */
-export const timespec: FieldType<{ sec: number; nsec: number }> = {
+export const timespec: FieldType<{ sec: number | bigint; nsec: number }> = {
   size: Timespec.size,
   getter: (offset) => (view, base) => Timespec.decode(view, base + offset),
   setter: (offset) => (view, base, value) => Timespec.encode(view, base + offset, value),

@@ -38,7 +38,7 @@ function randomUuid(mp: BtrfsMount): Uint8Array {
   return uuid;
 }
 
-function timeOf(mp: BtrfsMount): { sec: number; nsec: number } {
+function timeOf(mp: BtrfsMount): { sec: number | bigint; nsec: number } {
   const { seconds, nanoseconds } = mp.now();
   return { sec: seconds, nsec: nanoseconds };
 }

@@ -131,6 +131,6 @@ function statOf(mp: XfsMount, ino: number): Bulkstat | null {
 }
 
 /** Seconds as the unsigned number that the ioctl has, a point, and nanoseconds without leading zeros, as xfs_io prints. */
-function time(at: { readonly seconds: number; readonly nanoseconds: number } | null): string {
+function time(at: { readonly seconds: number | bigint; readonly nanoseconds: number } | null): string {
   return at === null ? '0.0' : `${BigInt.asUintN(64, BigInt(at.seconds))}.${at.nanoseconds}`;
 }

@@ -120,11 +120,16 @@ export function dinodeIsMetadata(view: DataView, base: number): boolean {
   return (dinodeFlags2(view, base) & DiFlag2.METADATA) !== 0;
 }
 
+/** A time as inodes hold it: no encoding reaches beyond 2^53 seconds. */
+export interface InodeTime extends Timestamp {
+  readonly seconds: number;
+}
+
 const BIGTIME_EPOCH = 0x80000000;
 const NANOS = 1_000_000_000n;
 
 /** The time at byte `at`, in the encoding that the inode's BIGTIME flag says. */
-export function readTimestamp(view: DataView, at: number, bigtime: boolean): Timestamp {
+export function readTimestamp(view: DataView, at: number, bigtime: boolean): InodeTime {
   if (!bigtime) return { seconds: view.getInt32(at), nanoseconds: view.getInt32(at + 4) };
   const raw = view.getBigUint64(at);
   const seconds = raw / NANOS;
@@ -134,13 +139,13 @@ export function readTimestamp(view: DataView, at: number, bigtime: boolean): Tim
 /** Stores a time, clamped to what the encoding can say as Linux clamps it. */
 export function writeTimestamp(view: DataView, at: number, bigtime: boolean, time: Timestamp): void {
   if (!bigtime) {
-    const seconds = Math.min(Math.max(time.seconds, -0x80000000), 0x7fffffff);
+    const seconds = Math.min(Math.max(Number(time.seconds), -0x80000000), 0x7fffffff);
     view.setInt32(at, seconds);
     view.setInt32(at + 4, seconds === time.seconds ? time.nanoseconds : 0);
     return;
   }
   const max = 18446744072 - BIGTIME_EPOCH;
-  const seconds = Math.min(Math.max(time.seconds, -BIGTIME_EPOCH), max);
+  const seconds = Math.min(Math.max(Number(time.seconds), -BIGTIME_EPOCH), max);
   // Linux's timestamp_truncate() drops the nanoseconds of a time at or beyond either limit.
   const nanoseconds = seconds === -BIGTIME_EPOCH || seconds === max ? 0 : time.nanoseconds;
   // (seconds + epoch) * 10^9 + nanoseconds in 64 bits, from parts that are exact: seconds = high * 2^16 + low.
