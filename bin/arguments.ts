@@ -51,6 +51,7 @@ const OPTIONS: readonly Option[] = [
     value: 'FILE',
     about: 'changes go to FILE and not to the image (commands: commit, discard, undo)',
   },
+  { name: 'connect', value: 'SOCKET', about: 'let the server there (fsio serve SOCKET IMAGE ...) run the commands' },
   { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },
   { name: 'help', about: 'this text' },
 ];
@@ -73,6 +74,8 @@ export interface CommandLine {
   readonly compress: { readonly method: string; readonly force: boolean } | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
+  /** The socket of the server that is to run the commands, or null. */
+  readonly connect: string | null;
   /** The file that takes the changes, or null. */
   readonly overlay: string | null;
   /** The part of the image that is meant, or null for all of it. */
@@ -95,6 +98,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   let mode = 0o600;
   let program: string | null = null;
   let overlay: string | null = null;
+  let connect: string | null = null;
   let subvol: string | null = null;
   let compress: CommandLine['compress'] = null;
   for (const [name, value] of parsed.options) {
@@ -102,6 +106,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
     else if (name === 'p') program = value;
     else if (name === 'overlay') overlay = value;
+    else if (name === 'connect') connect = value;
     else if (name === 'device') devices.push(value);
     else if (name === 'subvol') subvol = value;
     else if (name === 'compress' || name === 'compress-force')
@@ -133,6 +138,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
     compress,
     devices,
     places,
+    connect,
     overlay,
     part,
     complaint,
@@ -181,6 +187,7 @@ export function helpText(): string {
     return `  ${form.padEnd(18)} ${about}`;
   });
   return `fsio [options] IMAGE[:/PATH] ...
+fsio serve SOCKET [options] IMAGE ...
 
 Runs xfs_io's commands on files of an image that is not mounted. Without -c and -C, commands come from stdin: a
 prompt on a terminal, a script otherwise. The command help lists the commands.

@@ -57,15 +57,34 @@ interface Entry {
 }
 
 export class Mounts {
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries: Map<string, Entry>;
   private readonly settings: MountSettings;
+  /** The images are another's: these are views of them, each with a directory of its own. */
+  private readonly owner: Mounts | null;
+  private readonly views = new Map<string, Mount>();
+  private shares = 0;
 
-  constructor(settings: MountSettings) {
+  constructor(settings: MountSettings, owner: Mounts | null = null) {
     this.settings = settings;
+    this.owner = owner;
+    this.entries = owner === null ? new Map() : owner.entries;
+  }
+
+  /** The same images for a further session: each with its own current directory, given back by their owner. */
+  share(): Mounts {
+    this.shares++;
+    return new Mounts(this.settings, this);
   }
 
   /** The mounted image of this name. @throws FsError what opening or mounting refused */
   get(image: string): Mount {
+    if (this.owner === null) return this.open(image);
+    const view = this.views.get(image) ?? { ...this.owner.open(image), cwd: '/' };
+    this.views.set(image, view);
+    return view;
+  }
+
+  private open(image: string): Mount {
     const known = this.entries.get(image);
     if (known !== undefined) return known.mount;
     if (this.settings.overlay !== null && this.entries.size > 0)
@@ -95,6 +114,8 @@ export class Mounts {
    */
   remount(mount: Mount, abandon: boolean, between: () => void): Mount {
     const entry = this.entries.get(mount.image) as Entry;
+    if (this.owner !== null || this.shares > 0)
+      throw new FsError('EBUSY', { path: mount.image, detail: 'other sessions use the image' });
     if (!abandon) mount.fs.unmount();
     between();
     entry.mount = { ...this.mountDevices(mount.image, entry.devices), cwd: mount.cwd };
@@ -167,6 +188,10 @@ export class Mounts {
   /** Ends the use of all images: all of them, whatever one of them says. Returns what went wrong. */
   close(): FsError[] {
     const failures: FsError[] = [];
+    if (this.owner !== null) {
+      this.owner.shares--;
+      return failures;
+    }
     for (const { mount: mounted, devices } of this.entries.values()) {
       try {
         mounted.fs.unmount();

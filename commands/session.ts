@@ -28,7 +28,7 @@ export interface SessionSettings {
   /** Permission bits that created files do not get. */
   readonly umask: number;
   /** Every failed command makes the exit status 1, also where xfs_io's stays 0. */
-  readonly strict: boolean;
+  strict: boolean;
   readonly expert: boolean;
   /** -r: files are opened for reading, and names and attributes by path are not changed. */
   readonly readOnly: boolean;
@@ -49,7 +49,7 @@ export class Session {
   ended = false;
   readonly program: string;
   readonly umask: number;
-  readonly strict: boolean;
+  strict: boolean;
   readonly expert: boolean;
   readonly readOnly: boolean;
   readonly mayGuard: () => boolean;

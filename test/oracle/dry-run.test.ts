@@ -46,7 +46,6 @@ const CASES: readonly Case[] = [
     'dedupe /dup 0 0 128k',
   ],
   ['copy_range', '/new', 'copy_range /mib'],
-  ['exchangerange and swapext', '/mib', 'swapext /clone'],
   ['mkdir, many', '/tiny', ...Array.from({ length: 60 }, (_, i) => `mkdir /dir/block/d${i}`)],
   [
     'names',
@@ -60,9 +59,9 @@ const CASES: readonly Case[] = [
   ],
   ['rmdir', '/tiny', 'mkdir /e', 'rmdir /e'],
   ['rm of a directory entry in a large one', '/dir/leaf', 'rm /dir/leaf/f10', 'touch /dir/node/new-one'],
-  ['chmod, chown, touch', '/tiny', 'chmod 0751 /tiny', 'chown 12 34 /tiny', 'touch /tiny'],
+  ['chmod, chown, touch', '/tiny', 'chmod 0751 /tiny', 'chown 12:34 /tiny', 'touch /tiny'],
   ['chattr, extsize, cowextsize, chproj', '/new', 'extsize 64k', 'cowextsize 128k', 'chproj 77', 'chattr +d'],
-  ['attr', '/tiny', `attr -s user.a ${'v'.repeat(200)}`, `attr -s user.big ${'w'.repeat(3000)}`, 'attr -s user.c d'],
+  ['attr', '/tiny', `attr set user.a ${'v'.repeat(200)}`, `attr set user.big ${'w'.repeat(3000)}`, 'attr set user.c d'],
   ['label', '/tiny', 'label -s other'],
   ['mwrite', '/mib', 'mmap 0 1m', 'mwrite -S 0x61 100 9000', 'munmap'],
   ['put', '/new', `put ${host} /put`],
@@ -111,7 +110,7 @@ function judgeFields(image: string, changes: readonly StructureChange[], side: '
 
 let judged = 0;
 
-function compare(image: string, [what, path, ...commands]: Case): void {
+function compare(image: string, [what, path, ...commands]: Case, clean = true): void {
   const words = ['-f', ...commands.flatMap((command) => ['-C', command])];
   const before = times(image);
   const dry = fsio(['--dry-run', '--json', ...words, `${image}:${path}`]);
@@ -127,7 +126,8 @@ function compare(image: string, [what, path, ...commands]: Case): void {
   const structures = (changes: readonly StructureChange[]) => changes.filter(({ structure }) => structure !== 'log');
   assert.equal(comparable(structures(told)), comparable(structures(compared)), what);
   assert.is(told.length === 0, what === 'nothing');
-  judged += judgeFields(image, told, 'from');
+  // xfs_db does not replay a log.
+  if (clean) judged += judgeFields(image, told, 'from');
   judged += judgeFields(copy, compared, 'to');
 }
 
@@ -157,7 +157,7 @@ for (const [name, only] of IMAGES) {
 
 test('an image with a dirty log is compared with its log replayed', () => {
   const image = unpackImage('xfs-dirty-log', join(scratch(true), 'a.img'));
-  compare(image, ['pwrite', '/new', 'pwrite -q 0 4k']);
+  compare(image, ['pwrite', '/new', 'pwrite -q 0 4k'], false);
 });
 
 test('as text, one line a difference', () => {

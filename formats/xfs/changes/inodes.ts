@@ -60,7 +60,8 @@ function* oneInode(
   }
   if (old === null && now !== null) yield { structure, change: 'add', addr };
   let told = false;
-  const extents = /^(u3|u|a)\.(bmx|bmbt)/;
+  // Extents are told as records; a fork by itself is printed only when it is empty.
+  const extents = /^(u3|u|a)(\.(bmx|bmbt)|$)/;
   for (const change of fieldChanges(structure, addr, old?.fields ?? [], now?.fields ?? [], (name) =>
     extents.test(name),
   )) {

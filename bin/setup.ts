@@ -1,0 +1,106 @@
+/** From a command line to what it opens: images, a session, its files. */
+import { readFileSync } from 'node:fs';
+import { writeChange } from '../commands/diff.ts';
+import { CommandFailure } from '../commands/failure.ts';
+import { Mounts } from '../commands/mounts.ts';
+import { openTarget } from '../commands/open.ts';
+import type { Renderer, Streams } from '../commands/render.ts';
+import { Session } from '../commands/session.ts';
+import { FsError } from '../core/errors.ts';
+import { LineTracer } from '../core/iomap/trace.ts';
+import type { StructureChange } from '../core/vfs/changes.ts';
+import { type CommandLine, splitTarget } from './arguments.ts';
+
+/** The images of a run; none is opened yet. */
+export function newMounts(line: CommandLine, streams: Streams): Mounts {
+  const umask = process.umask();
+  const readOnly =
+    line.flags.has('r') && line.targets.every((target) => splitTarget(target, line.places).path === null);
+  return new Mounts({
+    readOnly,
+    norecovery: line.flags.has('norecovery'),
+    subvol: line.subvol,
+    compress: line.compress,
+    noDataCsum: line.flags.has('no-data-csum'),
+    part: line.part,
+    overlay: line.overlay,
+    dryRun: line.flags.has('dry-run'),
+    devices: line.devices,
+    tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,
+    now: wallClock,
+    owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask },
+    random: Math.random,
+    notice: (text) => streams.error(`fsio: ${text}`),
+    wouldChange: (mount, changes) => tellChanges(mount.image, changes, line.flags.has('json'), streams),
+  });
+}
+
+/** A session over these images, without any file. */
+export function newSession(line: CommandLine, mounts: Mounts): Session {
+  const umask = process.umask();
+  return new Session(mounts, {
+    places: line.places,
+    program: line.program ?? 'xfs_io',
+    umask,
+    strict: line.flags.has('strict'),
+    expert: line.flags.has('x'),
+    readOnly: line.flags.has('r'),
+    mayGuard,
+  });
+}
+
+/** The end of a dry run: what it would have changed on disk. */
+function tellChanges(image: string, changes: Iterable<StructureChange>, json: boolean, { out }: Streams): void {
+  let any = false;
+  for (const change of changes) {
+    if (!any && !json) out.write(`${image}: would change\n`);
+    any = true;
+    if (json) out.write(`${JSON.stringify({ command: 'dry-run', image, ...change })}\n`);
+    else writeChange(change, out);
+  }
+  if (!any && !json) out.write(`${image}: would not change\n`);
+}
+
+/**
+ * Whoever owns an image may do anything in it; but a root that gave up CAP_LINUX_IMMUTABLE (bit 9) gave up this.
+ */
+function mayGuard(): boolean {
+  if (process.platform !== 'linux' || process.geteuid?.() !== 0) return true;
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return effective === undefined || ((BigInt(`0x${effective}`) >> 9n) & 1n) === 1n;
+}
+
+function wallClock(): { seconds: number; nanoseconds: number } {
+  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  return { seconds: Math.floor(micros / 1e6), nanoseconds: (micros % 1e6) * 1000 };
+}
+
+/** Opens every target in order, as xfs_io does before its first command; false when one could not be opened. */
+export function openTargets(session: Session, line: CommandLine, renderer: Renderer): boolean {
+  const flags = {
+    readOnly: line.flags.has('r'),
+    create: line.flags.has('f'),
+    append: line.flags.has('a'),
+    direct: line.flags.has('d'),
+    sync: line.flags.has('s'),
+    truncate: line.flags.has('t'),
+    nonBlock: line.flags.has('n'),
+    noFollow: line.flags.has('L'),
+    tmpfile: line.flags.has('T'),
+  };
+  try {
+    for (const place of line.places) session.openImage(place.image);
+    for (const target of line.targets) {
+      const { image, path } = splitTarget(target, line.places);
+      session.openImage(image);
+      if (path !== null) openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailure) renderer.failure(session, 'open', error);
+    else if (error instanceof FsError)
+      renderer.failure(session, 'open', new CommandFailure(`fsio: ${error.message}`, { code: error.code }));
+    else throw error;
+    return false;
+  }
+}
