@@ -1,3 +1,4 @@
+// time limit: 300 s
 /** Every path of the shared images, as fsio's manifest tells it, against what Linux said: every field, every extent. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, statSync, utimesSync } from 'node:fs';

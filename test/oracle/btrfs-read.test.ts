@@ -160,8 +160,11 @@ for (const variant of LAYOUTS) {
     if (variant.tune !== undefined) must('btrfstune', ...variant.tune, images[0] as string);
     const fs = mountDevice(openDevice(images[0] as string), { readOnly: true });
     const wrong: string[] = [];
+    const { blocks, bfree, bavail } = fs.statfs();
     const options = { extentFlags: 0xffff, attributesFlagged: false, looseTimes: isMadeUp };
     const count = withBtrfs(images, (at) => compareTree(fs.root(), Buffer.from(at), wrong, options), 'ro,noatime');
+    const linux = withBtrfs(images, (at) => must('stat', '-f', '-c', '%b %f %a', at)).trim();
+    if (linux !== `${blocks} ${bfree} ${bavail}`) wrong.push(`statfs: ${blocks} ${bfree} ${bavail}, Linux ${linux}`);
     assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);
     assert.ok(count > 3500, `only ${count} paths compared`);
   });
