@@ -26,6 +26,8 @@ const OPTIONS: readonly Option[] = [
   { name: 'n', about: '' },
   { name: 'F', about: '' },
   { name: 'L', about: 'do not follow a symbolic link' },
+  { name: 'P', about: 'open for the name only' },
+  { name: 'R', about: 'put the data of the file on the realtime device' },
   { name: 'p', value: 'NAME', about: "the name in xfs_io's own complaints (default xfs_io)" },
   { name: 'V', about: 'print the version' },
   { name: 'json', about: 'one JSON object for each result' },

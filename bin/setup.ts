@@ -87,6 +87,8 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     nonBlock: line.flags.has('n'),
     noFollow: line.flags.has('L'),
     tmpfile: line.flags.has('T'),
+    pathOnly: line.flags.has('P'),
+    realtime: line.flags.has('R'),
   };
   try {
     for (const place of line.places) session.openImage(place.image);

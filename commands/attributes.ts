@@ -6,6 +6,7 @@ import { CommandFailure } from './failure.ts';
 
 export const chmod = command({
   name: 'chmod',
+  mildUsage: true,
   count: [1, Number.POSITIVE_INFINITY],
   operands: '[mode path...]',
   about: 'set permissions: an octal mode of paths, or of the open file (-r 0444, -w 0664)',

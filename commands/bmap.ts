@@ -43,6 +43,7 @@ const Flag = { shared: 0o100000, unwritten: 0o10000, bsu: 0o1000, esu: 0o100, bs
 
 export const bmap = command({
   name: 'bmap',
+  mildUsage: true,
   xfsOnly: true,
   about: "print a file's extents as XFS keeps them",
   help: `Each line is an extent or a hole: file range and device range, in units of 512 bytes; -v adds the allocation

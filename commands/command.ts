@@ -22,8 +22,14 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly options?: S;
   /** Without it, options are not looked for and every word is an operand. */
   readonly plain?: true;
-  /** What must be there: an open file (the usual), an image, or nothing. */
-  readonly needs?: 'file' | 'image' | 'nothing';
+  /** What must be there: an open file (the usual), a mapped region, an image, or nothing. */
+  readonly needs?: 'file' | 'mapping' | 'image' | 'nothing';
+  /** Known only under -x, as in xfs_io. */
+  readonly expert?: true;
+  /** Used wrongly, xfs_io prints the usage line and exits 0 all the same. */
+  readonly mildUsage?: true;
+  /** Works after shutdown too. */
+  readonly survives?: true;
   /** Only for files of XFS: of any other file system xfs_io says that it is foreign. */
   readonly xfsOnly?: true;
   /** A format may have a word of this name, which says by the operands whether it is meant. */
@@ -77,6 +83,7 @@ export function usage(spec: Command, complaint?: string): CommandFailure {
   return new CommandFailure(usageLine(spec), {
     stream: 'stdout',
     code: 'EINVAL',
+    silent: spec.mildUsage === true,
     ...(complaint === undefined ? {} : { complaint }),
   });
 }

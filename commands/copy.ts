@@ -204,14 +204,14 @@ export const exchangeRange = command({
 
 export const swapext = command({
   name: 'swapext',
-  xfsOnly: true,
   count: [1, 1],
   operands: 'file',
+  xfsOnly: true,
   about: 'exchange all data with another file of the same size',
   plain: true,
   completes: 'path',
   run(session, { operands }): undefined {
-    const donor = openInput(session, operands[0] as string, { write: true });
+    const donor = openInput(session, operands[0] as string, { write: true, silent: true });
     try {
       const file = session.file();
       if (file.flags.readOnly) throw new FsError('EBADF');
@@ -246,7 +246,8 @@ export const sendfile = command({
   completes: 'path',
   run(session, { options, operands }): Sent {
     const { f: number, i: path } = options;
-    if ((path === undefined) === (number === undefined)) throw usage(sendfile);
+    if (path !== undefined && number !== undefined) throw usage(sendfile);
+    if (path === undefined && number === undefined) throw new FsError('EBADF');
     const from = path === undefined ? openFileNumber(session, number ?? 0) : openInput(session, path);
     try {
       const [off, len] = operands.length === 2 ? (operands as [string, string]) : ['0', String(from.inode.size)];

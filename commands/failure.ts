@@ -9,6 +9,8 @@ export interface FailureOptions {
   readonly cause?: unknown;
   /** What getopt(3) said first, on stderr. */
   readonly complaint?: string;
+  /** Nothing is printed: xfs_io only exits 1. */
+  readonly mute?: boolean;
   /** The exit status that the run gets; 1 unless a signal would have ended xfs_io. */
   readonly status?: number;
 }
@@ -20,6 +22,7 @@ export class CommandFailure extends Error {
   readonly code: Errno | undefined;
   readonly complaint: string | undefined;
   readonly status: number;
+  readonly mute: boolean;
 
   constructor(message: string, options: FailureOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -29,6 +32,7 @@ export class CommandFailure extends Error {
     this.code = options.code;
     this.complaint = options.complaint;
     this.status = options.status ?? 1;
+    this.mute = options.mute ?? false;
   }
 }
 

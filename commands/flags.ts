@@ -17,7 +17,6 @@ function recursion(
   session: Session,
   options: { readonly D: boolean; readonly R: boolean },
 ): Iterable<TreeEntry> | null {
-  if (options.R && options.D) throw new CommandFailure(`${session.program}: -R and -D options are mutually exclusive`);
   if (!options.R && !options.D) return null;
   const file = session.file();
   const tree = treeDepthFirst(file.inode, file.name);
@@ -38,16 +37,22 @@ interface HintRow {
   readonly bytes: number;
 }
 
+/** @throws CommandFailure for -R and -D together */
+function checkRecursion(session: Session, options: { readonly D: boolean; readonly R: boolean }): void {
+  if (options.R && options.D) throw new CommandFailure(`${session.program}: -R and -D options are mutually exclusive`);
+}
+
 /** extsize and cowextsize differ in the field, in the flag that says it is set, and in how failure is worded. */
 function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: string, flagOf: (inode: Inode) => number) {
   const spec = command({
-    xfsOnly: true,
     name,
     operands: `[${name}]`,
     about,
     options: RECURSION,
+    xfsOnly: true,
+    ...(name === 'cowextsize' ? { mildUsage: true as const } : {}),
     *run(session, { options, operands }): Generator<HintRow> {
-      if (operands.length > 1) throw usage(spec);
+      checkRecursion(session, options);
       const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`);
       for (const { path, inode } of chosen(session, options)) {
         const stat = inode.stat();
@@ -68,13 +73,13 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
 
 export const extsize = hintCommand(
   'extsize',
-  'FS_IOC_FSGETXATTR',
+  'FS_IOC_FSSETXATTR',
   'print or set the size in bytes that extents should have',
   (inode) => (inode.kind === 'dir' ? Xflag.EXTSZINHERIT : Xflag.EXTSIZE),
 );
 export const cowextsize = hintCommand(
   'cowextsize',
-  'XFS_IOC_FSGETXATTR',
+  'XFS_IOC_FSSETXATTR',
   'print or set the size in bytes that copy-on-write extents should have',
   () => Xflag.COWEXTSIZE,
 );
@@ -115,6 +120,7 @@ export const chproj = command({
     const word = operands[0] as string;
     const projid = /^[0-9]+$/.test(word) ? Number(word) : Number.NaN;
     if (!(projid <= 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
+    checkRecursion(session, options);
     for (const { inode } of chosen(session, options)) inode.setFlags({ projid });
   },
 });
@@ -157,6 +163,7 @@ export const chattr = command({
   plain: true,
   run(session, args): undefined {
     const wanted = parseFlags(session, args.operands);
+    checkRecursion(session, wanted);
     for (const { path, inode } of chosen(session, wanted)) {
       const flags = inode.stat().xflags;
       try {

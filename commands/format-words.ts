@@ -37,6 +37,8 @@ function asCommand(word: Word): Command {
     ...(count === undefined ? {} : { count }),
     ...(help === undefined ? {} : { help }),
     ...(options === undefined ? {} : { options }),
+    ...(word.mildUsage ? { mildUsage: true } : {}),
+    ...(word.expert ? { expert: true } : {}),
     needs: word.needsFile ? 'file' : 'image',
     once: true,
     run(session, args): WordResult | Iterable<WordResult> | undefined {

@@ -4,6 +4,7 @@ import { command, usage } from './command.ts';
 /** label: the name of the file system (xfs_io's io/label.c). */
 export const label = command({
   name: 'label',
+  mildUsage: true,
   count: [0, 3],
   about: "print or set the file system's label",
   options: {

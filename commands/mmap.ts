@@ -9,12 +9,12 @@ import { faultPage, pageMkwrite } from '../core/iomap/write.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
+import { addressOf, PAGE, rangeOf } from './mapped-range.ts';
 import { writeDump } from './pread.ts';
 import { type Protection, type Region, type RegionTable, regionTable, writeRegions } from './regions.ts';
 import type { Session } from './session.ts';
 import { parseDecimal, parseInteger } from './words.ts';
 
-const PAGE = 4096;
 /** What a shell reports for a program that SIGBUS ended. */
 const SIGBUS_STATUS = 135;
 
@@ -46,7 +46,7 @@ export const mmap = command({
     const all = !options.r && !options.w && !options.x;
     const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
     checkMap(file.flags.readOnly, file.inode, offset, length, protection);
-    session.map({ file, offset, length, protection, synchronous: options.S });
+    session.map({ file, offset, length, protection, synchronous: options.S, room: options.s ?? 0 });
     return undefined;
   },
   text: writeRegions,
@@ -67,29 +67,8 @@ function showRegions(session: Session, word: string | undefined): RegionTable {
 /** What mmap(2) refuses. */
 function checkMap(readOnly: boolean, inode: Inode, offset: number, length: number, protection: Protection): void {
   if (length === 0 || offset % PAGE !== 0) throw new FsError('EINVAL');
-  if (inode.kind !== 'file') throw new FsError('ENODEV');
   if (protection.write && readOnly) throw new FsError('EACCES');
-}
-
-/** The range that two operands name, or the whole region. @throws CommandFailure when it leaves the region */
-function rangeOf(
-  session: Session,
-  operands: readonly string[],
-  misused: CommandFailure,
-): { offset: number; length: number } {
-  const region = session.mapped();
-  if (operands.length === 0) return { offset: region.offset, length: region.length };
-  if (operands.length !== 2) throw misused;
-  const offset = session.size(operands[0] as string, 'offset argument');
-  const length = session.size(operands[1] as string, 'length argument');
-  const relative = offset - region.offset;
-  const complain = (text: string) => new CommandFailure(text, { stream: 'stdout' });
-  if (relative < 0) throw complain(`offset (${offset}) is before start of mapping (${region.offset})`);
-  if (relative > region.length) throw complain(`offset (${relative}) is beyond end of mapping (${region.offset})`);
-  if (relative + length > region.offset + region.length) {
-    throw complain(`range (${offset}:${relative}) is beyond mapping (${region.offset}:${region.length})`);
-  }
-  return { offset, length };
+  if (inode.kind !== 'file') throw new FsError('ENODEV');
 }
 
 /** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page, or where the file system fails */
@@ -133,6 +112,7 @@ interface Dump {
 
 export const mread = command({
   name: 'mread',
+  needs: 'mapping',
   alias: 'mr',
   operands: '[off len]',
   about: 'read a range of the current mapping',
@@ -174,6 +154,7 @@ export const mread = command({
 
 export const mwrite = command({
   name: 'mwrite',
+  needs: 'mapping',
   alias: 'mw',
   operands: '[off len]',
   about: 'store a byte all over a range of the current mapping',
@@ -203,6 +184,7 @@ export const mwrite = command({
 
 export const msync = command({
   name: 'msync',
+  needs: 'mapping',
   alias: 'ms',
   operands: '[off len]',
   about: 'write a range of the current mapping back',
@@ -214,7 +196,9 @@ export const msync = command({
   run(session, { options, operands }): undefined {
     const { offset } = rangeOf(session, operands, usage(msync));
     if (offset % PAGE !== 0) {
-      throw new CommandFailure(`offset address (0x${offset.toString(16)}) is not page aligned`, { stream: 'stdout' });
+      throw new CommandFailure(`offset address (${addressOf(session, offset)}) is not page aligned`, {
+        stream: 'stdout',
+      });
     }
     if (options.a && options.s) throw perror('msync', new FsError('EINVAL'));
     if (options.s) session.mapped().file.inode.fsync(true);
@@ -223,6 +207,7 @@ export const msync = command({
 
 export const munmap = command({
   name: 'munmap',
+  needs: 'mapping',
   alias: 'mu',
   count: [0, 0],
   about: 'end the current mapping',
@@ -235,6 +220,7 @@ export const munmap = command({
 
 export const mremap = command({
   name: 'mremap',
+  needs: 'mapping',
   alias: 'mrm',
   count: [1, 3],
   operands: 'len',
@@ -243,10 +229,14 @@ export const mremap = command({
     f: { value: 'addr', kind: 'text', about: 'accepted: where to' },
     m: { about: 'accepted: the mapping may move' },
   },
-  run(session, { operands }): undefined {
+  run(session, { options, operands }): undefined {
     if (operands.length !== 1) throw usage(mremap);
     const length = session.size(operands[0] as string, 'offset argument');
     if (length === 0) throw perror('mremap', new FsError('EINVAL'));
-    session.mapped().length = length;
+    const region = session.mapped();
+    // Without leave to move, there is no room behind a mapping but what mmap -s reserved.
+    const room = Math.max(Math.ceil(region.length / PAGE) * PAGE, region.room);
+    if (length > room && !options.m && options.f === undefined) throw perror('mremap', new FsError('ENOMEM'));
+    region.length = length;
   },
 });

@@ -237,6 +237,7 @@ function makeNode(
 
 export const flink = command({
   name: 'flink',
+  mildUsage: true,
   count: [1, 1],
   operands: 'path',
   about: 'give the open file a (further) name',

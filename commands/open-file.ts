@@ -18,6 +18,10 @@ export interface OpenFlags {
   readonly noFollow: boolean;
   /** The path is a directory: open a file there that has no name. */
   readonly tmpfile: boolean;
+  /** For its name only (O_PATH). */
+  readonly pathOnly: boolean;
+  /** Its data shall go to the realtime device. */
+  readonly realtime: boolean;
 }
 
 export const PLAIN: OpenFlags = {
@@ -30,6 +34,8 @@ export const PLAIN: OpenFlags = {
   nonBlock: false,
   noFollow: false,
   tmpfile: false,
+  pathOnly: false,
+  realtime: false,
 };
 
 /** The flags as xfs_io's stat and print show them. */
@@ -42,6 +48,7 @@ export function openFlagsText(flags: OpenFlags): string {
   if (flags.append) words.push('append-only');
   if (flags.nonBlock) words.push('non-block');
   if (flags.tmpfile) words.push('tmpfile');
+  if (flags.pathOnly) words.push('path');
   if (flags.noFollow) words.push('nofollow');
   return words.join(',');
 }
@@ -51,17 +58,20 @@ export class OpenFile {
   readonly mount: Mount;
   readonly name: string;
   readonly flags: OpenFlags;
+  /** The flags as they were asked for: what xfs_io shows. */
+  readonly shown: OpenFlags;
   readonly file: File;
   /** Where it was opened, from the root of the image. */
   path = '';
   /** Where sendfile goes on: the position that read(2) and write(2) would move. */
   position = 0;
 
-  constructor(mount: Mount, file: File, name: string, flags: OpenFlags) {
+  constructor(mount: Mount, file: File, name: string, flags: OpenFlags, shown = flags) {
     this.mount = mount;
     this.file = file;
     this.name = name;
     this.flags = flags;
+    this.shown = shown;
   }
 
   /**
@@ -91,10 +101,8 @@ export class OpenFile {
         throw new FsError('EROFS', { detail: 'opened read-only' });
       }
       if (flags.readOnly || flags.create || !(error instanceof FsError) || error.code !== 'EISDIR') throw error;
-      return new OpenFile(mount, openFile(fs, root, path, { direct: flags.direct }), name, {
-        ...flags,
-        readOnly: true,
-      });
+      const file = openFile(fs, root, path, { direct: flags.direct });
+      return new OpenFile(mount, file, name, { ...flags, readOnly: true }, flags);
     }
   }
 

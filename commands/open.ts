@@ -8,6 +8,7 @@ import type { Place, Session } from './session.ts';
 import { stat } from './stat.ts';
 import type { TextSink } from './text.ts';
 import { parseDecimal, parseInteger } from './words.ts';
+import { Xflag } from './xflags.ts';
 
 interface FileTable {
   readonly files: readonly { readonly name: string; readonly flags: OpenFlags; readonly type: string }[];
@@ -15,7 +16,7 @@ interface FileTable {
 }
 
 function fileTable(session: Session): FileTable {
-  const files = session.files.map(({ name, flags, mount }) => ({ name, flags, type: mount.fs.type }));
+  const files = session.files.map(({ name, shown, mount }) => ({ name, flags: shown, type: mount.fs.type }));
   return { files, current: session.current === null ? -1 : session.files.indexOf(session.current) };
 }
 
@@ -36,9 +37,21 @@ function writeTable({ files, current }: FileTable, out: TextSink): void {
  */
 export function openTarget(session: Session, name: string, flags: OpenFlags, mode: number, place?: Place): OpenFile {
   try {
-    return session.open(place ?? session.where(name), name, flags, mode);
+    const file = session.open(place ?? session.where(name), name, flags, mode);
+    if (flags.realtime && !file.flags.readOnly && !flags.pathOnly) moveToRealtime(session, file);
+    return file;
   } catch (error) {
     throw error instanceof FsError ? perror(metOnTheWay(error, flags) ? 'stat' : name, error) : error;
+  }
+}
+
+/** The file's data shall go to the realtime device; a file for which that cannot be is closed again. @throws CommandFailure */
+function moveToRealtime(session: Session, { inode }: OpenFile): void {
+  try {
+    inode.setFlags({ xflags: inode.stat().xflags | Xflag.REALTIME });
+  } catch (error) {
+    session.close();
+    throw error instanceof FsError ? perror('FS_IOC_FSSETXATTR', error) : error;
   }
 }
 
@@ -49,11 +62,15 @@ function metOnTheWay({ code }: FsError, flags: OpenFlags): boolean {
 }
 
 /** Opens a further file that a command names. @throws CommandFailure `PATH: No such file or directory` */
-export function openInput(session: Session, path: string, options: { readonly write?: boolean } = {}): OpenFile {
+export function openInput(
+  session: Session,
+  path: string,
+  options: { readonly write?: boolean; readonly silent?: boolean } = {},
+): OpenFile {
   try {
     return session.openSource(path, options);
   } catch (error) {
-    throw error instanceof FsError ? perror(path, new FsError(error.code)) : error;
+    throw error instanceof FsError ? perror(path, new FsError(error.code), { silent: options.silent === true }) : error;
   }
 }
 
@@ -71,10 +88,13 @@ export const open = command({
     L: { about: 'do not follow a symbolic link' },
     m: { value: 'mode', kind: 'text', about: 'permissions of a created file (default 0600)' },
     n: { about: 'accepted' },
+    P: { about: 'for its name only: nothing can be done to it' },
+    R: { about: 'put its data on the realtime device' },
     r: { about: 'read only' },
     s: { about: 'every write is durable when it returns' },
     t: { about: 'empty it' },
     T: { about: 'a new file without a name in the directory given' },
+    x: { about: 'the same as -R' },
   },
   needs: 'image',
   once: true,
@@ -96,8 +116,14 @@ export const open = command({
       nonBlock: options.n,
       noFollow: options.L,
       tmpfile: options.T,
+      pathOnly: options.P,
+      realtime: options.R || options.x,
     };
-    if (options.T && options.r) throw new CommandFailure('-T and -r options are incompatible');
+    if (options.T && options.r) {
+      // xfs_io ends there.
+      session.ended = true;
+      throw new CommandFailure('-T and -r options are incompatible');
+    }
     const path = operands[0] as string;
     openTarget(session, path, flags, mode);
     return undefined;
@@ -109,6 +135,7 @@ const NO_ARGUMENTS = { options: { p: undefined, r: false, v: false }, operands: 
 
 export const close = command({
   name: 'close',
+  survives: true,
   alias: 'c',
   count: [0, 0],
   about: 'close the current file',
@@ -123,6 +150,7 @@ export const close = command({
 
 export const file = command({
   name: 'file',
+  survives: true,
   alias: 'f',
   count: [0, 1],
   operands: '[n]',

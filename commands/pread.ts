@@ -1,11 +1,12 @@
 /** pread: reads a range in blocks, forward, backward or at random places (xfs_io's io/pread.c). */
 import { FsError } from '../core/errors.ts';
 import { command, usage } from './command.ts';
-import { perror } from './failure.ts';
+import { CommandFailure, perror } from './failure.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
+import { parseInteger, parseSize } from './words.ts';
 
 /** Bytes read with -v. */
 interface Dump {
@@ -50,21 +51,24 @@ where the range ends, and "-" means the end of the file.`,
     q: { about: 'no report' },
     u: { about: 'accepted; the buffer is not filled first' },
     v: { about: 'dump what was read' },
-    V: { value: 'n', kind: 'integer', noun: 'vector count', about: 'n blocks in one read' },
+    V: { value: 'n', kind: 'text', about: 'n blocks in one read' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
   *run(session, args): Generator<Dump | Summary> {
     const { options } = args;
     if (args.operands.length !== 2) throw usage(pread);
     const direction = args.last('FBR') ?? 'F';
-    const range = parseRange(session, args.operands as [string, string], direction);
-    const unit = (options.b ?? session.blockSize) * Math.max(1, options.V ?? 0);
+    const far = beyondReach(session, args.operands[0] as string);
+    const range = parseRange(session, far === null ? (args.operands as [string, string]) : ['0', '0'], direction);
+    const bytes = options.b ?? session.blockSize;
+    const unit = bytes * vectorCount(options.V);
     const elapsed = stopwatch();
     const done: Done = { offset: range.offset ?? 0, count: range.count ?? 0, total: 0, ops: 0 };
-    if (direction === 'F') yield* readForward(session, range, unit, options.v, done);
+    if (direction === 'F') yield* readForward(session, range, { bytes, unit }, options.v, done);
     else if (direction === 'B') readBackward(session, range, unit, done);
     else readRandom(session, range, unit, options.Z ?? 0, done);
-    yield { report: { verb: 'read', ...done, seconds: elapsed() }, condensed: options.C, quiet: options.q };
+    const asked = far === null ? {} : { offset: far, count: session.sizeOrNull(args.operands[1] as string) ?? 0 };
+    yield { report: { verb: 'read', ...done, ...asked, seconds: elapsed() }, condensed: options.C, quiet: options.q };
   },
   text(result, out) {
     if ('data' in result) writeDump(result.offset, result.data, out);
@@ -73,8 +77,21 @@ where the range ends, and "-" means the end of the file.`,
   json: (result) =>
     'data' in result
       ? { command: 'pread', offset: result.offset, data: Buffer.from(result.data).toString('base64') }
-      : { command: 'pread', ...result.report },
+      : { command: 'pread', ...result.report, offset: Number(result.report.offset) },
 });
+
+/** How many blocks one read takes. @throws CommandFailure in xfs_io's words */
+export function vectorCount(word: string | undefined): number {
+  const count = word === undefined ? 0 : parseInteger(word);
+  if (count === null) throw new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
+  return Math.max(1, count | 0);
+}
+
+/** An offset that no file here reaches: the end of the file for whoever reads there. Null for any other word. */
+function beyondReach(session: Session, word: string): bigint | null {
+  const value = parseSize(word, session.blockSize, session.sectorSize);
+  return value !== null && value > BigInt(Number.MAX_SAFE_INTEGER) ? value : null;
+}
 
 function parseRange(session: Session, [off, len]: [string, string], direction: string): Range {
   const offset = session.sizeOrNull(off);
@@ -86,15 +103,29 @@ function parseRange(session: Session, [off, len]: [string, string], direction: s
   return { offset, count };
 }
 
-function* readForward(session: Session, range: Range, unit: number, verbose: boolean, done: Done): Generator<Dump> {
+/** Bytes of a block, and of all that one read takes. */
+interface Unit {
+  readonly bytes: number;
+  readonly unit: number;
+}
+
+function* readForward(
+  session: Session,
+  range: Range,
+  { bytes: block, unit }: Unit,
+  verbose: boolean,
+  done: Done,
+): Generator<Dump> {
   let at = range.offset ?? 0;
   let left = range.count ?? Number.POSITIVE_INFINITY;
   const file = session.file();
   // No more memory than the file could fill, but for direct reads: those ask beyond its end, as the kernel is asked.
   const useful = file.flags.direct ? unit : Math.max(1, file.inode.size);
-  const buffer = session.buffer(Math.min(unit, left, useful));
+  const buffer = session.buffer(Math.min(unit, Math.max(useful, 1), unit > block ? unit : left));
   while (left > 0) {
-    const wanted = Math.min(left, buffer.length);
+    // As in xfs_io, the last of several blocks are cut to the rest only when that is less than one.
+    const wanted =
+      left < block ? Math.min(left, buffer.length) : unit > block ? buffer.length : Math.min(left, buffer.length);
     const bytes = file.read(at, buffer.subarray(0, wanted));
     if (bytes === 0) break;
     done.ops++;

@@ -6,10 +6,19 @@ import { perror } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** fallocate(2) on the open file; a range given as two words. */
-function allocate(session: Session, mode: FallocMode, off: string, len: string, keepSize: boolean): void {
+function allocate(
+  session: Session,
+  mode: FallocMode,
+  off: string,
+  len: string,
+  keepSize: boolean,
+  onlyFiles = false,
+): void {
   const pos = session.size(off, 'offset argument');
   const length = session.size(len, 'length argument');
   const file = session.file();
+  // The older calls are ioctls, which only regular files know.
+  if (onlyFiles && file.inode.kind !== 'file') throw new FsError('ENOTTY');
   if (file.flags.readOnly) throw new FsError('EBADF');
   file.inode.fallocate(mode, pos, length, keepSize);
 }
@@ -26,7 +35,7 @@ function rangeCommand(name: string, call: string, about: string, mode: FallocMod
     call,
     run(session, { operands }): undefined {
       const [off, len] = operands as [string, string];
-      allocate(session, mode, off, len, keepSize);
+      allocate(session, mode, off, len, keepSize, call.startsWith('XFS_IOC'));
     },
   });
 }
@@ -77,6 +86,7 @@ export const falloc = command({
 
 export const fzero = command({
   name: 'fzero',
+  mildUsage: true,
   count: [2, 3],
   operands: 'off len',
   about: 'make a range zeros, allocated',

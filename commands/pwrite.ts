@@ -5,7 +5,7 @@ import { FsError } from '../core/errors.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
-import { randomOffsets } from './pread.ts';
+import { randomOffsets, vectorCount } from './pread.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 
@@ -48,7 +48,7 @@ the host (-i). With -B, off is where the range ends.`,
     s: { value: 'skip', kind: 'size', noun: 'skip', about: 'with -i: skip bytes of the host file' },
     S: { value: 'byte', kind: 'integer', noun: 'seed', about: 'write this byte' },
     u: { about: 'write what the buffer of the last command held' },
-    V: { value: 'n', kind: 'integer', noun: 'vector count', about: 'n blocks in one write' },
+    V: { value: 'n', kind: 'text', about: 'n blocks in one write' },
     w: { about: 'fdatasync in the end' },
     W: { about: 'fsync in the end' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
@@ -63,8 +63,9 @@ the host (-i). With -B, off is where the range ends.`,
     const [off, len] = args.operands as [string, string];
     const offset = session.size(off, 'offset argument');
     const length = session.size(len, 'length argument');
-    const unit = (options.b ?? session.blockSize) * Math.max(1, options.V ?? 0);
-    const buffer = session.buffer(bufferSize(direction, length, unit));
+    const block = options.b ?? session.blockSize;
+    const unit = block * vectorCount(options.V);
+    const buffer = session.buffer(unit > block ? unit : bufferSize(direction, length, unit));
     if (!options.u) buffer.fill((options.S ?? 0xcd) & 0xff);
     const elapsed = stopwatch();
     const file = session.file();
@@ -79,7 +80,7 @@ the host (-i). With -B, off is where the range ends.`,
     if (direction === 'B') writeBackward(write, offset, buffer, unit, done);
     else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z ?? 0, done);
     else if (input !== undefined) writeFile(write, offset, input, options.s ?? 0, buffer, done);
-    else writeForward(write, offset, () => buffer, done);
+    else writeForward(write, offset, () => buffer, done, unit > block ? block : 0);
     if (options.W) sync(file, 'fsync');
     if (options.w) sync(file, 'fdatasync');
     const report = { verb: 'wrote', offset, ...done, seconds: elapsed() };
@@ -99,17 +100,18 @@ function bufferSize(direction: string, length: number, unit: number): number {
 
 type Write = (at: number, bytes: Uint8Array) => number;
 
-function writeForward(write: Write, offset: number, source: Source, done: Done): void {
+/** `block`: with several in one write, xfs_io cuts them to the rest only when that is less than one. */
+function writeForward(write: Write, offset: number, source: Source, done: Done, block = 0): void {
   let at = offset;
   let left = done.count;
   while (left >= 0) {
     const chunk = source(done.total);
-    const wanted = Math.min(left, chunk.length);
+    const wanted = block > 0 && left >= block ? chunk.length : Math.min(left, chunk.length);
     const bytes = write(at, chunk.subarray(0, wanted));
     if (bytes === 0) break;
     done.ops++;
     done.total += bytes;
-    if (bytes < wanted) break;
+    if (bytes < Math.min(left, wanted)) break;
     at += bytes;
     left -= bytes;
     if (left === 0) break;

@@ -16,10 +16,12 @@ export interface Region {
   length: number;
   readonly protection: Protection;
   readonly synchronous: boolean;
+  /** Bytes that mmap -s reserved for it to grow. */
+  readonly room: number;
 }
 
 export interface RegionTable {
-  readonly regions: readonly Omit<Region, 'file'>[];
+  readonly regions: readonly Omit<Region, 'file' | 'room'>[];
   readonly names: readonly string[];
   readonly current: number;
 }
@@ -38,8 +40,8 @@ export function regionTable(session: Session): RegionTable {
   };
 }
 
-/** Where regions are said to lie: there are no addresses here, but each line wants two. */
-const BASE = 0x7f00_0000_0000;
+/** Where regions are said to lie, 4 GiB apart: there are no addresses here, but lines want some. */
+export const BASE = 0x7f00_0000_0000;
 
 export function writeRegions({ regions, names, current }: RegionTable, out: TextSink): void {
   for (const [i, { offset, length, protection, synchronous }] of regions.entries()) {

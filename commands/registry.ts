@@ -1,11 +1,11 @@
 /** The commands there are. A command joins by one line. */
+import { fadvise, madvise, mincore } from './advice.ts';
 import { chmod, chown, touch, utimes } from './attributes.ts';
 import { bmap } from './bmap.ts';
 import { cd, pwd } from './cd.ts';
 import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
 import { diff } from './diff.ts';
-import { fadvise } from './fadvise.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
 import { formatCommand, formatCommands } from './format-words.ts';
@@ -19,19 +19,23 @@ import { close, file, open, print } from './open.ts';
 import { commit, discard, undo } from './overlay.ts';
 import { pread } from './pread.ts';
 import { falloc, fcollapse, finsert, fpunch, funshare, fzero, resvsp, unresvsp, zero } from './prealloc.ts';
+import { crc32cselftest, getrusage } from './process.ts';
 import { pwrite } from './pwrite.ts';
 import { quit } from './quit.ts';
+import { readdir } from './readdir.ts';
 import { reflink } from './reflink.ts';
+import { getEncpolicy, refused } from './refused.ts';
 import { seek } from './seek.ts';
 import type { Session } from './session.ts';
+import { freeze, inject, resblks, shutdown, thaw } from './shutdown.ts';
 import { stat, statfs } from './stat.ts';
 import { statx } from './statx.ts';
-import { fdatasync, fsync, sync, syncfs } from './sync.ts';
+import { fdatasync, fsync, sync, syncfs, syncRange } from './sync.ts';
 import { cat, get, put } from './transfer.ts';
 import { truncate } from './truncate.ts';
 import { attr } from './xattr.ts';
 
-const COMMANDS: readonly Command[] = [
+const ALL: readonly Command[] = [
   attr,
   bmap,
   cat,
@@ -44,6 +48,7 @@ const COMMANDS: readonly Command[] = [
   commit,
   copyRange,
   cowextsize,
+  crc32cselftest,
   dedupe,
   diff,
   discard,
@@ -57,18 +62,24 @@ const COMMANDS: readonly Command[] = [
   file,
   finsert,
   flink,
+  freeze,
   fpunch,
   fsync,
   funshare,
   fzero,
   get,
+  getEncpolicy,
+  getrusage,
   helpCommand(listCommands, findCommand),
+  inject,
   label,
   ln,
   ls,
   lsattr,
   lsproj,
+  madvise,
   manifest,
+  mincore,
   mkdir,
   mkfifo,
   mknod,
@@ -86,13 +97,16 @@ const COMMANDS: readonly Command[] = [
   pwd,
   pwrite,
   quit,
+  readdir,
   readlink,
   reflink,
+  resblks,
   resvsp,
   rm,
   rmdir,
   seek,
   sendfile,
+  shutdown,
   stat,
   statfs,
   statx,
@@ -100,24 +114,34 @@ const COMMANDS: readonly Command[] = [
   symlink,
   sync,
   syncfs,
+  syncRange,
+  thaw,
   touch,
   truncate,
   undo,
   unresvsp,
   utimes,
   zero,
+  ...refused,
 ];
+const COMMANDS = ALL.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
 /** All commands of a session, by name; those of its image's format among them. */
 export function listCommands(session: Session): readonly Command[] {
   const added = formatCommands(session).filter(({ name }) => !COMMANDS.some((known) => known.name === name));
-  if (added.length === 0) return COMMANDS;
-  return [...COMMANDS, ...added].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...COMMANDS, ...added].filter((spec) => isKnown(session, spec)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The command with this name or short name; `operands` decide where a format has a word of the same name. */
 export function findCommand(session: Session, name: string, operands: readonly string[] = []): Command | null {
-  const known = COMMANDS.find((spec) => spec.name === name || spec.alias === name) ?? null;
+  const named = COMMANDS.find((spec) => spec.name === name || spec.alias === name);
+  const known = named !== undefined && isKnown(session, named) ? named : null;
   if (known !== null && known.yields !== true) return known;
-  return formatCommand(session, name, known, operands) ?? known;
+  const added = formatCommand(session, name, known, operands);
+  return added !== null && isKnown(session, added) ? added : known;
+}
+
+/** xfs_io's expert commands are there under -x only. */
+function isKnown(session: Session, spec: Command): boolean {
+  return spec.expert !== true || session.expert;
 }

@@ -40,6 +40,8 @@ export class TextRenderer implements Renderer {
 
   failure(session: Session, _command: string, failure: CommandFailure): void {
     if (failure.complaint !== undefined) this.streams.error(failure.complaint);
+    if (failure.mute) count(session, failure);
+    if (failure.mute) return;
     if (failure.stream === 'stdout') this.streams.out.write(`${failure.message}\n`);
     else this.streams.error(failure.message);
     count(session, failure);

@@ -4,7 +4,8 @@ import type { TextSink } from './text.ts';
 /** What an I/O command did. Bytes; seconds. */
 export interface IoReport {
   readonly verb: string;
-  readonly offset: number;
+  /** Beyond 2^53, where nothing can be read, as a bigint. */
+  readonly offset: number | bigint;
   /** Bytes asked for. */
   readonly count: number;
   /** Bytes done. */
@@ -27,13 +28,21 @@ export function writeReport(report: IoReport, condensed: boolean, out: TextSink)
     out.write(`${total},${ops},${time},${(total / seconds).toFixed(3)},${(ops / seconds).toFixed(3)}\n`);
     return;
   }
-  const time = seconds >= 1 ? clockTime(seconds) : `0.${String(Math.floor(seconds * 1e4)).padStart(4, '0')} sec`;
-  out.write(`${verb} ${total}/${count} bytes at offset ${offset}\n`);
-  const rate = `${humanSize(total / seconds)}/sec and ${(ops / seconds).toFixed(4)} ops/sec`;
-  out.write(`${humanSize(total)}, ${ops} ops; ${time} (${rate})\n`);
+  out.write(`${verb} ${total}/${count} bytes at offset ${offset}\n${rates(report, ';')}\n`);
 }
 
-function clockTime(seconds: number): string {
+/** How much in how many operations and how fast, as one line. */
+export function rates(
+  { total, ops, seconds }: Pick<IoReport, 'total' | 'ops' | 'seconds'>,
+  separator: ';' | ',',
+): string {
+  const time = seconds >= 1 ? clockTime(seconds) : `0.${String(Math.floor(seconds * 1e4)).padStart(4, '0')} sec`;
+  const rate = `${humanSize(total / seconds)}/sec and ${(ops / seconds).toFixed(4)} ops/sec`;
+  return `${humanSize(total)}, ${ops} ops${separator} ${time} (${rate})`;
+}
+
+/** Hours, minutes, seconds and hundredths. */
+export function clockTime(seconds: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
   const hundredths = two((seconds % 1) * 100);
   return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}.${hundredths}`;

@@ -55,15 +55,21 @@ function errorLabel(found: Command, error: FsError): string {
 function checkNeeds(session: Session, found: Command): void {
   const needs = found.needs ?? 'file';
   if (needs === 'nothing') return;
+  if (session.openedMount()?.fs.stopped && !found.survives) throw new FsError('EIO');
   if (needs === 'image') {
     session.mount();
     return;
   }
+  if (needs === 'mapping') {
+    session.mapped();
+    return;
+  }
   // Told to run without a file, xfs_io says nothing and exits 0; here a script must notice.
   if (session.current === null) throw new CommandFailure("no files are open, try 'help open'");
-  if (found.xfsOnly === true && session.current.mount.fs.type !== 'xfs') {
-    const complaint = `foreign file active, ${found.name} command is for XFS filesystems only`;
-    throw new CommandFailure(complaint, { silent: true });
+  if (session.current.flags.pathOnly && !found.survives) throw new FsError('EBADF');
+  if (found.xfsOnly && session.current.mount.fs.type !== 'xfs') {
+    const text = `foreign file active, ${found.name} command is for XFS filesystems only`;
+    throw new CommandFailure(text, { silent: true, code: 'EOPNOTSUPP' });
   }
 }
 

@@ -1,7 +1,7 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
 import type { StatFs } from '../core/vfs/filesystem.ts';
 import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
-import { command, usage } from './command.ts';
+import { command } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { fullMode } from './mode.ts';
 import { type OpenFlags, openFlagsText } from './open-file.ts';
@@ -24,6 +24,8 @@ interface FileStat {
   readonly style: 'plain' | 'verbose' | 'raw';
   /** Of other file systems than XFS, xfs_io tells nothing more. */
   readonly foreign: boolean;
+  /** With times: also when it was made. */
+  readonly birth?: boolean;
   /** Alignment that direct I/O asks for: of memory, and of file ranges. */
   readonly direct: { readonly memory: number; readonly unit: number };
 }
@@ -41,14 +43,14 @@ export const stat = command({
   },
   needs: 'image',
   completes: 'path',
-  run(session, { options, operands }): FileStat | Entry {
-    if (operands.length > 0) throw usage(stat);
+  call: 'fstat',
+  run(session, { options }): FileStat | Entry {
     if (options.p !== undefined) return entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
     const file = session.file();
     const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
     const st = file.inode.stat();
     const foreign = session.mount().fs.type !== 'xfs';
-    return { name: file.name, flags: file.flags, stat: st, style, foreign, direct: directLimits(st) };
+    return { name: file.name, flags: file.shown, stat: st, style, foreign, direct: directLimits(st) };
   },
   text(result, out) {
     if ('style' in result) writeStat(result, out);
@@ -81,6 +83,7 @@ function writeStat(result: FileStat, out: TextSink): void {
   if (style === 'verbose') {
     out.write(`stat.atime = ${calendarTime(st.atime)}\nstat.mtime = ${calendarTime(st.mtime)}\n`);
     out.write(`stat.ctime = ${calendarTime(st.ctime)}\n`);
+    if (result.birth && st.btime !== null) out.write(`stat.btime = ${calendarTime(st.btime)}\n`);
   }
   // A special file is opened as what it stands for, of which the image knows nothing.
   if (result.foreign || (st.kind !== 'file' && st.kind !== 'dir')) return;

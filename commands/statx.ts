@@ -1,18 +1,32 @@
 /** statx: what statx(2) tells of the open file (xfs_io's io/stat.c). */
 import type { Stat } from '../core/vfs/inode.ts';
-import { command, usage } from './command.ts';
+import { command, usageLine } from './command.ts';
+import { CommandFailure } from './failure.ts';
 import { fullMode } from './mode.ts';
 import { stat } from './stat.ts';
+import { parseInteger } from './words.ts';
 import { Xflag } from './xflags.ts';
 
-/** STATX_BASIC_STATS, birth time, mount id: what Linux answers for every file; STATX_SUBVOL where there are any. */
-const MASK = 0x7ff | 0x800 | 0x1000;
-const SUBVOL = 0x8000;
+/** STATX_* that Linux answers: the birth time when it is asked for, all else always. */
+const Mask = { BASIC: 0x7ff, BTIME: 0x800, MNT_ID: 0x1000, SUBVOL: 0x8000 } as const;
+const ALL = Mask.BASIC | Mask.BTIME;
 const Attribute = { COMPRESSED: 0x4, IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
 /** What of these a file system says it knows, with automount (0x1000) and mount root (0x2000). */
 const ATTRIBUTES_MASK = 0x203070;
 /** FS_COMPR_FL. */
 const COMPRESSED_FLAG = 0x4;
+
+interface Raw {
+  readonly raw: Stat;
+  readonly mask: number;
+}
+
+function maskOf(word = 'all'): number {
+  if (word === 'all' || word === 'basic') return word === 'all' ? ALL : Mask.BASIC;
+  const mask = parseInteger(word);
+  if (mask === null) throw new CommandFailure(`non-numeric mask -- ${word}`, { stream: 'stdout' });
+  return mask;
+}
 
 export const statx = command({
   name: 'statx',
@@ -20,28 +34,34 @@ export const statx = command({
   options: {
     D: { about: 'accepted' },
     F: { about: 'accepted' },
-    m: { value: 'mask', kind: 'text', about: 'accepted: all fields are filled in' },
+    m: { value: 'mask', kind: 'text', about: 'which fields: basic, all (the default) or a number' },
     r: { about: 'every field' },
     v: { about: 'with times' },
   },
-  run(
-    session,
-    { options, operands },
-  ): { readonly raw: Stat; readonly subvolumes: boolean } | ReturnType<typeof stat.run> {
-    if (operands.length > 0 || (options.r && options.v)) throw usage(statx);
-    if (options.r) {
-      const { inode } = session.file();
-      return { raw: inode.stat(), subvolumes: inode.subvolume !== undefined };
-    }
-    return stat.run(session, { options: { p: undefined, r: false, v: options.v }, operands: [], last: () => null });
+  run(session, { options }): Raw | ReturnType<typeof stat.run> {
+    const asked = maskOf(options.m);
+    if (options.r && options.v) throw new CommandFailure(usageLine(statx), { stream: 'stdout', silent: true });
+    const inode = session.file().inode;
+    const found = inode.stat();
+    const born = (asked & Mask.BTIME) !== 0 && found.btime !== null;
+    if (options.r)
+      return {
+        raw: born ? found : { ...found, btime: null },
+        mask: Mask.BASIC | Mask.MNT_ID | (born ? Mask.BTIME : 0) | (inode.subvolume === undefined ? 0 : Mask.SUBVOL),
+      };
+    const plain = stat.run(session, {
+      options: { p: undefined, r: false, v: options.v },
+      operands: [],
+      last: () => null,
+    });
+    return { ...(plain as object), birth: born } as typeof plain;
   },
   text(result, out) {
     if (!('raw' in result)) {
       stat.text?.(result, out);
       return;
     }
-    const st = result.raw;
-    const mask = result.subvolumes ? MASK | SUBVOL : MASK;
+    const { raw: st, mask } = result;
     out.write(`stat.mask = 0x${mask.toString(16)}\nstat.blksize = ${st.blockSize}\n`);
     out.write(`stat.attributes = 0x${attributesOf(st).toString(16)}\nstat.nlink = ${st.nlink}\n`);
     out.write(`stat.uid = ${st.uid}\nstat.gid = ${st.gid}\nstat.mode: 0${fullMode(st).toString(8)}\n`);

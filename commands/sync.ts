@@ -1,5 +1,6 @@
-/** fsync, fdatasync, sync, syncfs: what makes changes durable. */
-import { command } from './command.ts';
+/** fsync, fdatasync, sync, syncfs, sync_range: what makes changes durable. */
+import { writeback } from '../core/iomap/writeback.ts';
+import { command, usage } from './command.ts';
 
 export const fsync = command({
   name: 'fsync',
@@ -38,5 +39,26 @@ export const syncfs = command({
   about: "make the open file's whole image durable",
   run(session): undefined {
     session.mount().fs.sync();
+  },
+});
+
+export const syncRange = command({
+  name: 'sync_range',
+  count: [2, Number.POSITIVE_INFINITY],
+  operands: '[-abw] off len',
+  about: "write a range of the file's pages back, without making it durable",
+  options: {
+    a: { about: 'wait for what is being written: nothing ever is' },
+    b: { about: 'wait before writing' },
+    w: { about: 'write (the default)' },
+  },
+  call: 'sync_file_range',
+  run(session, args): undefined {
+    if (args.operands.length !== 2) throw usage(syncRange);
+    const offset = session.size(args.operands[0] as string, 'offset argument');
+    const length = session.size(args.operands[1] as string, 'length argument');
+    const { inode } = session.file();
+    const writes = (args.last('abw') ?? 'w') === 'w';
+    if (writes && inode.kind === 'file') writeback(inode, offset, length === 0 ? inode.size : offset + length);
   },
 });

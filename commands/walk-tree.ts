@@ -19,7 +19,7 @@ export function* treeDepthFirst(root: Inode, path: string, parents: readonly Ino
     const below = [...parents, root];
     for (const entry of root.entries()) {
       if (entry.name === '.' || entry.name === '..') continue;
-      yield* treeDepthFirst(root.childOf(entry), `${path === '/' ? '' : path}/${entry.name}`, below);
+      yield* treeDepthFirst(root.childOf(entry), `${path.endsWith('/') ? path : `${path}/`}${entry.name}`, below);
     }
   }
   yield { path, inode: root };

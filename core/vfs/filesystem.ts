@@ -68,6 +68,13 @@ export interface Filesystem {
   label?(): string;
   /** @throws FsError EINVAL too long, EROFS */
   setLabel?(label: string): void;
+  /**
+   * Stops using the image as a crash would, with the log written first if `flushLog`; whatever is asked afterwards
+   * fails with EIO. Absent where the format has no such call.
+   */
+  shutdown?(flushLog: boolean): void;
+  /** True after shutdown(). */
+  readonly stopped?: boolean;
   /** All dirty pages and metadata durable; the file system would need no more than log recovery. */
   sync(): void;
   /** Ends the use of the image: everything in place, the log clean. Not called after a failure that leaves doubt. */

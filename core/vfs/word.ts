@@ -83,6 +83,10 @@ export interface Word<S extends OptionSpecs = OptionSpecs> {
   readonly about: string;
   readonly help?: string;
   readonly options?: S;
+  /** Used wrongly, xfs_io prints the usage line and exits 0 all the same. */
+  readonly mildUsage?: true;
+  /** Known only under -x. */
+  readonly expert?: true;
   /** It is about the open file; without it, about the image. */
   readonly needsFile?: true;
   /** Where a general command has the same name: true if the word is meant. */

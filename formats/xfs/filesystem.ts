@@ -80,8 +80,17 @@ export class XfsFilesystem implements Filesystem {
     if (this.mp.log.active) this.mp.log.force();
   }
 
+  get stopped(): boolean {
+    return this.mp.log.stopped;
+  }
+
+  shutdown(flushLog: boolean): void {
+    if (flushLog && this.mp.log.active) this.mp.log.force();
+    this.mp.log.stop();
+  }
+
   unmount(): void {
-    if (this.mp.log.abandoned) return;
+    if (this.mp.log.abandoned || this.stopped) return;
     freeOrphans(this.mp);
     this.sync();
     // What only memory knew (CoW staging, speculative blocks) ends with the use of the image.

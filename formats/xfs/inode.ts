@@ -304,7 +304,7 @@ export class XfsInode implements Inode {
   release(): void {
     const { state } = this;
     state.users = Math.max(0, state.users - 1);
-    if (state.users > 0) return;
+    if (state.users > 0 || this.mp.log.stopped) return;
     releaseInode(this);
     if (linkCount(this) === 0) freeIfOrphan(this);
   }

@@ -5,7 +5,8 @@ export function comparable(text: string, dir = ''): string[] {
   const plain = dir === '' ? text : text.replaceAll(dir, '');
   const lines = plain
     .split('\n')
-    .map((line) => line.replace(/; \d.* \(.*ops\/sec\)$/, '').trimEnd())
+    .map((line) => line.replace(/[;,] \d.* \(.*ops\/sec\)$/, '').trimEnd())
+    .map((line) => line.replace(/^(\d+,\d+),\d+:\d\d:\d\d\.\d\d,.*$/, '$1').replace(/\b0x7[0-9a-f]{11}\b/g, 'ADDRESS'))
     // The table of open files pads the name, which is shorter here than below a mount point.
     .map((line) => (/^[ [] ?\d{3}/.test(line) ? line.replace(/ +\(/, ' (') : line));
   while (lines.at(-1) === '') lines.pop();

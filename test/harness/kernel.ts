@@ -5,14 +5,15 @@
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
-  constants,
   existsSync,
+  constants as files,
   mkdtempSync,
   readFileSync,
   rmdirSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { scratch } from './scratch.ts';
 
@@ -37,14 +38,16 @@ export function missingTools(tools: readonly string[], fstype: string): string |
   const folders = `${process.env.PATH ?? ''}:/sbin:/usr/sbin`.split(':');
   const absent = tools.filter((tool) => !folders.some((dir) => executable(join(dir, tool))));
   if (absent.length > 0) return `needs ${absent.join(', ')}`;
-  const known = readFileSync('/proc/filesystems', 'utf8').split('\n').some((line) => line.endsWith(`\t${fstype}`));
+  const known = readFileSync('/proc/filesystems', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(`\t${fstype}`));
   if (!known && run('modprobe', [fstype]).status !== 0) return `needs a kernel with ${fstype}`;
   return null;
 }
 
 function executable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, files.X_OK);
     return true;
   } catch {
     return false;
@@ -65,7 +68,8 @@ export function run(
     env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin`, LC_ALL: 'C', ...options.env },
   });
   if (result.error !== undefined) throw new Error(`${program} ${args.join(' ')}: ${result.error.message}`);
-  return { status: result.status ?? 128, stdout: result.stdout, stderr: result.stderr };
+  const signal = result.signal === null ? 0 : constants.signals[result.signal];
+  return { status: result.status ?? 128 + signal, stdout: result.stdout, stderr: result.stderr };
 }
 
 /** Runs a program that must succeed; returns its standard output. */

@@ -24,7 +24,7 @@ const DEFAULT = 'u::rwx,u:1000:rwx,g::r-x,g:55:rw-,m::rwx,o::---';
 const TAGS: Readonly<Record<string, number>> = { 'u:': 1, u: 2, 'g:': 4, g: 8, 'm:': 16, 'o:': 32 };
 
 /** The attribute's value for a list in setfacl's words. */
-function valueOf(list: string): string {
+function aclValue(list: string): string {
   const entries = list.split(',').map((entry) => {
     const [kind = '', id = '', perm = ''] = entry.split(':');
     const bytes = Buffer.alloc(8);
@@ -41,7 +41,7 @@ function valueOf(list: string): string {
 
 const set = (kind: 'access' | 'default', list: string, path: string): Step => [
   `setfacl ${kind === 'default' ? '-d ' : ''}--set ${list} .${path}`,
-  [`attr -e hex set system.posix_acl_${kind} ${valueOf(list)} ${path}`],
+  [`attr -e hex set system.posix_acl_${kind} ${aclValue(list)} ${path}`],
 ];
 
 function steps(): Step[] {
@@ -75,7 +75,7 @@ function steps(): Step[] {
 /** The list that d/f has after so many users were added: the largest go to blocks of their own. */
 function manyUsers(count: number): string {
   const users = Array.from({ length: count }, (_, i) => `u:${i + 1}:rwx`).join(',');
-  return valueOf(`u::rw-,${users},u:1000:rwx,g::r-x,g:55:rw-,m::rwx,o::---`);
+  return aclValue(`u::rw-,${users},u:1000:rwx,g::r-x,g:55:rw-,m::rwx,o::---`);
 }
 
 const listing = (image: string): string[] =>
@@ -103,7 +103,7 @@ for (const args of [[], ['-i', 'size=2048'], ['-b', 'size=1024', '-m', 'rmapbt=1
 test('what Linux refuses', () => {
   const theirs = makeXfs(join(dir, 'refused.img'));
   const ours = copyImage(theirs, join(dir, 'refused-ours.img'));
-  const access = valueOf(ACCESS).slice(2);
+  const access = aclValue(ACCESS).slice(2);
   const values = [
     access.slice(0, -2),
     `01${access.slice(2)}`,

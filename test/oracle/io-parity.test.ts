@@ -1,56 +1,15 @@
-// time limit: 240 s
+// time limit: 500 s
 /**
  * The same commands through xfs_io on a mounted copy and through fsio on an unmounted copy of one image that Linux
  * made: the same lines on standard output and standard error, the same exit status.
  */
-import { join } from 'node:path';
-import * as assert from 'uvu/assert';
-import { comparable, firstDifference } from '../harness/compare-output.ts';
-import { fsio, missingFsio } from '../harness/fsio.ts';
-import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
-import { scratch } from '../harness/scratch.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { missingJudges } from '../harness/kernel.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { hasReflink, VARIANTS } from '../harness/variants.ts';
+import { type Case, compare, preparedImage } from './io-compare.ts';
 
 const test = gatedSuite('output against xfs_io', missingJudges() ?? missingFsio());
-
-/** What Linux puts into the image first; `{d}` is the mount point. */
-const SETUP = `
-open -f {d}/small
-pwrite -S 0x41 0 5000
-open -f {d}/holey
-pwrite -S 0x41 0 64k
-pwrite -S 0x42 128k 64k
-falloc 256k 64k
-open -f {d}/keep
-pwrite -S 0x43 0 6000
-falloc -k 64k 256k
-open -f {d}/far
-pwrite -S 0x44 5g 3000
-open -f {d}/empty
-open -f {d}/tail
-truncate 100000
-open -f {d}/frag
-${Array.from({ length: 60 }, (_, i) => `pwrite -q -S 0x45 ${(59 - i) * 131072} 65536\nfsync`).join('\n')}
-`;
-const SETUP_REFLINK = `
-open -f {d}/src
-pwrite -S 0x46 0 512k
-fsync
-open -f {d}/clone
-reflink {d}/src
-open -f {d}/part
-reflink {d}/src 64k 192k 128k
-pwrite -S 0x47 256k 5000
-fsync
-`;
-
-interface Case {
-  readonly path: string;
-  readonly commands: readonly string[];
-  readonly flags?: readonly string[];
-  readonly reflink?: boolean;
-}
 
 const READING: readonly Case[] = [
   ...['small', 'holey', 'keep', 'far', 'empty', 'tail', 'frag', ''].flatMap((file): Case[] => [
@@ -147,61 +106,12 @@ const WRITING: readonly Case[] = [
   },
 ];
 
-/** Standard output and error of the commands on a file, from xfs_io and from fsio. */
-function both(base: string, one: Case): { kernel: string[][]; ours: string[][]; image: string } {
-  const dir = scratch(true);
-  const theirs = copyImage(base, join(dir, 'kernel.img'));
-  const image = copyImage(base, join(dir, 'fsio.img'));
-  const options = (place: string) =>
-    one.commands.flatMap((command) => ['-c', command.replace(/ \/(?=\w|$| )/g, ` ${place}/`)]);
-  const kernel = withMount(theirs, (mount) => {
-    const outcome = run('xfs_io', [...(one.flags ?? []), ...options(mount), `${mount}${one.path}`]);
-    return [comparable(outcome.stdout, mount), comparable(outcome.stderr, mount), [`status ${outcome.status}`]];
-  });
-  const outcome = fsio([...(one.flags ?? []), ...options(''), `${image}:${one.path}`]);
-  const prefix = `${image}:`;
-  const ours = [comparable(outcome.stdout, prefix), comparable(outcome.stderr, prefix), [`status ${outcome.status}`]];
-  return { kernel, ours, image };
-}
-
-const wobbly =
-  /^stat\.(atime|ctime|mtime|btime)|^stat\.blocks|^counts\.|^f_?bavail|^f_?bfree|^f_?ffree|^f_?files|^f_?fsid/;
-
-/** Usage lines are our own words; the device that a mount lies on is the host's affair. */
-const ownWords = /^\w+ \[?.* -- |^stat\.dev_m/;
-
-function compare(base: string, one: Case): void {
-  const { kernel, ours, image } = both(base, one);
-  const changes = !one.flags?.includes('-r');
-  const steady = (lines: readonly string[] = []) =>
-    lines.filter((line) => !ownWords.test(line) && !(changes && wobbly.test(line)));
-  const label = `${one.flags?.join(' ') ?? ''} ${one.commands.map((command) => `-c '${command}'`).join(' ')} ${one.path}`;
-  for (const [index, stream] of ['stdout', 'stderr', 'exit'].entries()) {
-    const difference = firstDifference(steady(ours[index]), steady(kernel[index]));
-    assert.is(difference, null, `${label}: ${stream} differs at ${difference}`);
-  }
-  if (changes) assert.equal(repairComplaints(image), [], label);
-}
-
 for (const variant of VARIANTS.slice(0, 3)) {
-  const base = join(scratch(true), 'base.img');
-  let made = false;
-  const prepare = () => {
-    if (made) return;
-    makeXfs(base, variant);
-    withMount(base, (mount) => {
-      const script = hasReflink(variant) ? SETUP + SETUP_REFLINK : SETUP;
-      xfsIo(script.replaceAll('{d}', mount));
-      must('sync');
-    });
-    made = true;
-  };
+  const prepared = preparedImage(variant);
   for (const one of [...READING, ...WRITING]) {
     if (one.reflink && !hasReflink(variant)) continue;
-    test(`${variant.name}: ${one.flags?.join(' ') ?? ''} ${one.commands.join('; ')} on ${one.path}`, () => {
-      prepare();
-      compare(base, one);
-    });
+    test(`${variant.name}: ${one.flags?.join(' ') ?? ''} ${one.commands.join('; ')} on ${one.path}`, () =>
+      compare(prepared(), one));
   }
 }
 

@@ -23,6 +23,8 @@ import { findLogState, type LogState } from './state.ts';
 import { finishSuperblock, startSuperblock, superblockNeedsStart } from './superblock-log.ts';
 import { UndoLog } from './undo.ts';
 
+const STOPPED = new FsError('EIO', { detail: 'the file system was shut down' });
+
 /** One image's log. */
 export class XfsLog {
   readonly mp: XfsMount;
@@ -66,6 +68,16 @@ export class XfsLog {
   /** Damage was met before the first write: nothing is written any more, the image stays as it was. */
   get abandoned(): boolean {
     return this.failure !== null && this.writer?.wrote === false && this.failure === this.damage;
+  }
+
+  /** The user asked for a crash: what is on the image now stays as it is. */
+  get stopped(): boolean {
+    return this.failure === STOPPED;
+  }
+
+  /** Nothing is written any more. */
+  stop(): void {
+    this.failure = STOPPED;
   }
 
   /** A transaction met damage. While nothing is on the image yet, nothing shall be: no half of a command. */

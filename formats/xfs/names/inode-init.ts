@@ -95,7 +95,8 @@ export function initInode(tp: Trans, ip: XfsInode, parent: XfsInode, wanted: New
   inheritProject(ip, parent);
   const type = wanted.mode & S_IFMT;
   // Linux with security modules gives every new inode but a symlink an empty attribute fork at once.
-  if (mp.features.attr && type !== S_IFLNK) set.forkoff(view, base, defaultForkOffset(ip) / 8);
+  // A file without a name gets it with its first attribute.
+  if (mp.features.attr && type !== S_IFLNK && wanted.nlink > 0) set.forkoff(view, base, defaultForkOffset(ip) / 8);
   if (type === S_IFREG || type === S_IFDIR) inheritFlags(ip, parent, type === S_IFDIR);
 }
 

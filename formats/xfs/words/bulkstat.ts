@@ -44,7 +44,25 @@ interface Request {
   readonly debug: boolean;
 }
 
+/** The chunks of inodes as the oldest call gave them. */
+const imap = word({
+  name: 'imap',
+  count: [0, 1],
+  operands: '[nentries]',
+  about: 'the chunks of inodes, a line each',
+  expert: true,
+  needsFile: true,
+  *run(context) {
+    for (const { startino, allocLow, allocHigh, alloccount } of inumbers(mountOf(context), { start: 0, agno: null })) {
+      const mask = ((BigInt(allocHigh) << 32n) | BigInt(allocLow)).toString(16).padStart(16, '0');
+      const [ino, count] = [String(startino).padStart(10), String(alloccount).padStart(2)];
+      yield says({ startino, alloccount, allocmask: `0x${mask}` }, [`ino ${ino} count ${count} mask ${mask}`]);
+    }
+  },
+});
+
 export const bulkstatWords: readonly Word[] = [
+  imap,
   word({
     name: 'bulkstat',
     about: 'every inode in use, with what stat says of it',

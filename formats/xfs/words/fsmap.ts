@@ -30,6 +30,7 @@ const Flag = { attr: 0o1000000, shared: 0o100000, pre: 0o10000, bsu: 0o1000, esu
 
 export const fsmap = word({
   name: 'fsmap',
+  mildUsage: true,
   operands: '[start [end]]',
   about: 'who owns which blocks of the image',
   help: 'Ranges are in units of 512 bytes. start and end want one of -d, -l and -r.',

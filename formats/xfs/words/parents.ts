@@ -7,6 +7,7 @@ import { mountOf } from './mount-of.ts';
 export const parentWords: readonly Word[] = [
   word({
     name: 'parent',
+    mildUsage: true,
     about: 'the names of the open file, and the directories they are in',
     help: 'Read from parent pointers where the image has them; without them the whole tree is searched.',
     needsFile: true,
