@@ -34,7 +34,8 @@ export class BtrfsFilesystem implements Filesystem {
     this.blockSize = mp.sectorSize;
     this.now = mp.options.now;
     mp.inodes = new InodeTable(mp, this);
-    if (mp.sb.log_root !== 0) openLog(mp);
+    // A log belongs to the newest state; an older one that was asked for has none.
+    if (mp.sb.log_root !== 0 && mp.treeRoot.bytenr === mp.sb.root) openLog(mp);
     this.opened = mp.options.subvol === undefined ? defaultSubvolume(mp) : subvolumeNamed(mp, mp.options.subvol);
   }
 
@@ -88,14 +89,20 @@ export class BtrfsFilesystem implements Filesystem {
 
 /** A log tree is replayed in memory before anything is shown, or the user is told that it was not. */
 function openLog(mp: BtrfsMount): void {
-  if (mp.options.norecovery) mp.notes.push('log not replayed: shown is the last commit without it');
+  if (mp.options.norecovery) mp.notes.push('read-only: log not replayed: shown is the last commit without it');
   else replayLog(mp);
 }
 
 /** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, ENODEV devices missing, ENOENT no such subvolume */
 export function mountBtrfs(device: Device, options: MountOptions): BtrfsFilesystem {
-  const fs = new BtrfsFilesystem(openMount(device, options));
-  if (fs.root().kind !== 'dir')
-    throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
-  return fs;
+  const mp = openMount(device, options);
+  try {
+    const fs = new BtrfsFilesystem(mp);
+    if (fs.root().kind !== 'dir')
+      throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
+    return fs;
+  } catch (error) {
+    mp.members.close();
+    throw error;
+  }
 }

@@ -108,7 +108,9 @@ export class BtrfsMount {
     this.readChunks();
     const { root, older } = chooseTreeRoot(this);
     this.treeRoot = root;
-    this.readOnly = options.readOnly || obstacle !== null || older !== null;
+    // What is written over a log that was not replayed would be lost to it, or it to that.
+    const unreplayed = options.norecovery && sb.log_root !== 0;
+    this.readOnly = options.readOnly || obstacle !== null || older !== null || unreplayed;
     if (older !== null) this.notes.push(`read-only: shown is the older state of generation ${older}`);
   }
 
