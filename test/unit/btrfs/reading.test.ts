@@ -85,7 +85,7 @@ test('a flipped bit of data is healed by another device', () => {
   const opened = () => open(devices[0], { devices: [devices[1]] });
   const good = contentOf(opened().root().child('mib') as Inode);
   const inode = opened().root().child('mib') as BtrfsInode;
-  assert.ok(opened().mp.reader.find(inode, 0));
+  assert.ok(inode.mp.reader.find(inode, 0));
   const [place] = inode.mp.space.map(inode.mp.reader.found.bytenr, 4096);
   flipBit(devices[(place?.devid ?? 0) - 1] as MemoryDevice, place?.addr ?? 0);
   assertBytes(contentOf(opened().root().child('mib') as Inode), good);
