@@ -2,7 +2,7 @@
  * A script of commands run in this process on a recorded device, with what is promised after each of them.
  */
 import type { RecorderDevice } from '../../core/device/recorder.ts';
-import { bufferedWrite } from '../../core/iomap/write.ts';
+import { bufferedWrite, zeroGap } from '../../core/iomap/write.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import type { Random } from '../harness/random.ts';
@@ -26,6 +26,13 @@ export type Step =
       readonly length: number;
     }
   | { readonly do: 'truncate'; readonly file: string; readonly size: number }
+  | {
+      readonly do: 'space';
+      readonly file: string;
+      readonly mode: 'allocate' | 'punch' | 'zero';
+      readonly pos: number;
+      readonly length: number;
+    }
   | { readonly do: 'fsync'; readonly file: string }
   | { readonly do: 'sync' };
 
@@ -90,6 +97,11 @@ function after(
   contents: (name: string) => Uint8Array,
 ): Uint8Array {
   if (step.do === 'truncate') return resized(now, step.size);
+  if (step.do === 'space') {
+    const end = step.pos + step.length;
+    const next = resized(now, step.mode === 'punch' ? now.length : Math.max(now.length, end));
+    return step.mode === 'allocate' ? next : next.fill(0, step.pos, end);
+  }
   if (step.do === 'write') {
     const next = resized(now, Math.max(now.length, step.pos + step.length));
     return next.fill(step.byte, step.pos, step.pos + step.length);
@@ -121,6 +133,7 @@ function perform(fs: Filesystem, step: Step): void {
   const inode = open(fs, step.file);
   switch (step.do) {
     case 'write':
+      zeroGap(inode, step.pos, step.pos + step.length);
       bufferedWrite(inode, step.pos, new Uint8Array(step.length).fill(step.byte));
       break;
     case 'reflink':
@@ -131,6 +144,9 @@ function perform(fs: Filesystem, step: Step): void {
       break;
     case 'truncate':
       inode.truncate(step.size);
+      break;
+    case 'space':
+      inode.fallocate(step.mode, step.pos, step.length, false);
       break;
     case 'fsync':
       inode.fsync(false);
@@ -143,8 +159,8 @@ function open(fs: Filesystem, name: string): Inode {
   return ino === null ? root.create(name, 0o644) : fs.iget(ino);
 }
 
-/** A random script whose reflinks are all aligned and inside their source. */
-export function randomSteps(random: Random, blockSize: number, count: number, reflink: boolean): Step[] {
+/** A random script whose reflinks are all aligned and inside their source; with `space`, it allocates and punches too. */
+export function randomSteps(random: Random, blockSize: number, count: number, reflink: boolean, space = false): Step[] {
   const names = ['a', 'b', 'c', 'd'];
   const sizes = new Map<string, number>([['a', 300_000]]);
   const steps: Step[] = [];
@@ -154,7 +170,13 @@ export function randomSteps(random: Random, blockSize: number, count: number, re
     const dice = random.below(10);
     const from = random.pick([...sizes.keys()]);
     const blocks = Math.floor((sizes.get(from) ?? 0) / blockSize);
-    if (dice < 5) {
+    if (space && random.oneIn(6)) {
+      const mode = random.pick(['allocate', 'punch', 'zero'] as const);
+      const pos = random.below(300_000);
+      const length = random.between(1, 100_000);
+      steps.push({ do: 'space', file, mode, pos, length });
+      sizes.set(file, mode === 'punch' ? size : Math.max(size, pos + length));
+    } else if (dice < 5) {
       const pos = random.below(400_000);
       const length = random.oneIn(3) ? random.between(1, 200) : random.between(1, 100_000);
       steps.push({ do: 'write', file, pos, length, byte: random.between(1, 255) });

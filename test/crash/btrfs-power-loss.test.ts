@@ -1,0 +1,143 @@
+// time limit: 280 s
+/**
+ * The power goes at any device write while files of a btrfs are written, cloned, allocated, punched and cut. Every
+ * image that a cut could have left (each prefix of the writes; and with everything before a flush, subsets of what
+ * follows it) opens, `btrfs check` has nothing to say, and what was made durable is there; Linux mounts a sample.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { FileDevice } from '../../core/device/file.ts';
+import { OverlayDevice } from '../../core/device/overlay.ts';
+import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
+import { bufferedRead } from '../../core/iomap/read.ts';
+import type { Filesystem, MountOptions } from '../../core/vfs/filesystem.ts';
+import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
+import { copyImage, must, xfsIo } from '../harness/kernel.ts';
+import { mountDevice } from '../harness/mount-device.ts';
+import { announceSeed, Random, rounds } from '../harness/random.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+import { type Cut, crashes, cuts } from './cuts.ts';
+import { type Promise_, play, randomSteps, type Step } from './scenario.ts';
+
+const test = gatedSuite('power loss on btrfs', missingBtrfsJudges());
+const seed = announceSeed('btrfs-power-loss');
+const SECTOR = 4096;
+
+interface Kind {
+  readonly name: string;
+  readonly args: string;
+  readonly options: Partial<MountOptions>;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'default', args: '', options: {} },
+  { name: 'old', args: '-n 4096 -O ^no-holes,^extref,^skinny-metadata -R ^free-space-tree', options: {} },
+  { name: 'compressed', args: '--csum xxhash', options: { compress: { method: 'zstd', force: true } } },
+];
+
+function base(dir: string, { args }: Kind): string {
+  const variant = { name: 'made', args: args.split(' ').filter((word) => word !== ''), bytes: 128 * 2 ** 20 };
+  const [image] = makeBtrfs(dir, variant) as [string];
+  withBtrfs([image], (at) => {
+    xfsIo(`open -f ${at}/a\npwrite -S 0x41 0 300000\nfsync\nopen -f ${at}/e\npwrite -S 0x45 0 64k\nfsync\n`);
+    must('sync');
+  });
+  return copyImage(image, join(dir, 'base.img'));
+}
+
+interface Recorded {
+  readonly events: readonly RecordedEvent[];
+  readonly promises: Promise_[];
+}
+
+function record(image: string, steps: readonly Step[], options: Partial<MountOptions>): Recorded {
+  const recorder = new RecorderDevice(new OverlayDevice(new FileDevice(image)));
+  const durable = new Map<string, Uint8Array>([
+    ['a', new Uint8Array(300000).fill(0x41)],
+    ['e', new Uint8Array(65536).fill(0x45)],
+  ]);
+  const promises = play(mountDevice(recorder, options), recorder, steps, durable);
+  return { events: recorder.events, promises };
+}
+
+/** What is wrong with the image that a cut left, or null. */
+function judge(image: string, promise: Promise_, byLinux: boolean): string | null {
+  const faults: string[] = [];
+  const look = (contents: (name: string) => Uint8Array | null): void => {
+    for (const [name, life] of promise.files) {
+      const fault = life.fault(contents(name));
+      if (fault !== null) faults.push(`${name}: ${fault}`);
+    }
+  };
+  try {
+    const device = new FileDevice(image);
+    look((name) => ourContents(mountDevice(device, { readOnly: true }), name));
+    device.close();
+    faults.push(...checkComplaints([image], true).map((line) => `btrfs check: ${line}`));
+    if (byLinux) withBtrfs([image], (at) => look((name) => linuxContents(join(at, name))));
+  } catch (error) {
+    faults.push((error as Error).message);
+  }
+  return faults.length === 0 ? null : faults.slice(0, 12).join('\n');
+}
+
+function ourContents(fs: Filesystem, name: string): Uint8Array | null {
+  const inode = fs.root().child(name);
+  if (inode === null) return null;
+  const bytes = new Uint8Array(inode.size);
+  bufferedRead(inode, 0, bytes);
+  return bytes;
+}
+
+function linuxContents(path: string): Uint8Array | null {
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? null : readFileSync(path);
+}
+
+function crash(kind: Kind, steps: readonly Step[], random: Random, prefixes: number, subsets: number): void {
+  const dir = scratch(true);
+  const image = base(dir, kind);
+  const { events, promises } = record(image, steps, kind.options);
+  const story = `seed ${seed}, ${kind.name}, ${events.length} events:\n${steps.map((step) => JSON.stringify(step)).join('\n')}`;
+  let count = 0;
+  crashes(dir, image, events, cuts(events, random, prefixes, subsets), (crashed: string, cut: Cut) => {
+    // A write is under way: what is promised is what was promised when it began, or whatever came to be by then.
+    const promise = promises.findLast((one) => one.from <= cut.end) as Promise_;
+    const fault = judge(crashed, promise, count++ % 8 === 0);
+    assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${promise.step}):\n${fault}`);
+  });
+}
+
+const FIXED: Readonly<Record<string, readonly Step[]>> = {
+  'a new file': [
+    { do: 'write', file: 'new', pos: 0, length: 200_000, byte: 1 },
+    { do: 'fsync', file: 'new' },
+    { do: 'write', file: 'new', pos: 100_000, length: 200_000, byte: 2 },
+  ],
+  'clone, preallocate, write, cut': [
+    { do: 'reflink', file: 'b', from: 'a' },
+    { do: 'space', file: 'c', mode: 'allocate', pos: 0, length: 200_000 },
+    { do: 'fsync', file: 'b' },
+    { do: 'write', file: 'b', pos: 4097, length: 100, byte: 3 },
+    { do: 'write', file: 'c', pos: 50_000, length: 50_000, byte: 4 },
+    { do: 'fsync', file: 'b' },
+    { do: 'write', file: 'a', pos: 140_000, length: 20_000, byte: 5 },
+    { do: 'space', file: 'e', mode: 'punch', pos: 10_000, length: 30_000 },
+    { do: 'truncate', file: 'a', size: 10 },
+    { do: 'sync' },
+    { do: 'truncate', file: 'b', size: 0 },
+  ],
+};
+
+for (const kind of KINDS) {
+  for (const [name, steps] of Object.entries(FIXED)) {
+    test(`${kind.name}: ${name}`, () => crash(kind, steps, new Random(seed), rounds(20), rounds(10)));
+  }
+  test(`${kind.name}: a random script`, () => {
+    const random = new Random(seed);
+    crash(kind, randomSteps(random, SECTOR, 30, true, true), random, rounds(30), rounds(15));
+  });
+}
+
+test.run();
