@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { corrupt } from '../core/errors.ts';
 import { type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
+import { advance } from '../core/steps.ts';
 import { File } from '../core/vfs/file.ts';
 import { type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
@@ -114,6 +115,7 @@ function hashOf(session: Session, inode: Inode): string {
     const bytes = file.read(at, buffer);
     if (bytes === 0) break;
     sum.update(buffer.subarray(0, bytes));
+    advance(bytes);
     at += bytes;
   }
   file.close();

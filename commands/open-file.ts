@@ -1,6 +1,7 @@
 /** Open files as xfs_io knows them: a name, flags, and the engine's file. */
 import { FsError } from '../core/errors.ts';
 import { seekData, seekHole } from '../core/iomap/seek.ts';
+import { advance } from '../core/steps.ts';
 import { File, openFile } from '../core/vfs/file.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { resolve } from '../core/vfs/path.ts';
@@ -111,11 +112,15 @@ export class OpenFile {
   }
 
   read(pos: number, into: Uint8Array): number {
-    return this.file.read(pos, into);
+    const bytes = this.file.read(pos, into);
+    advance(bytes);
+    return bytes;
   }
 
   write(pos: number, from: Uint8Array): number {
-    return this.file.write(pos, from);
+    const bytes = this.file.write(pos, from);
+    advance(bytes);
+    return bytes;
   }
 
   fsync(dataOnly: boolean): void {

@@ -1,5 +1,6 @@
 /** pread: reads a range in blocks, forward, backward or at random places (xfs_io's io/pread.c). */
 import { FsError } from '../core/errors.ts';
+import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import { randomSequence } from './random.ts';
@@ -119,6 +120,7 @@ function* readForward(
   let at = range.offset ?? 0;
   let left = range.count ?? Number.POSITIVE_INFINITY;
   const file = session.file();
+  expect(Math.max(0, Math.min(left, file.inode.size - at)));
   // No more memory than the file could fill, but for direct reads: those ask beyond its end, as the kernel is asked.
   const useful = file.flags.direct ? unit : Math.max(1, file.inode.size);
   const buffer = session.buffer(Math.min(unit, Math.max(useful, 1), unit > block ? unit : left));

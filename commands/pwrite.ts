@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { hostError } from '../core/device/host-error.ts';
 import { FsError } from '../core/errors.ts';
+import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
@@ -104,6 +105,7 @@ type Write = (at: number, bytes: Uint8Array) => number;
 function writeForward(write: Write, offset: number, source: Source, done: Done, block = 0): void {
   let at = offset;
   let left = done.count;
+  expect(left);
   while (left >= 0) {
     const chunk = source(done.total);
     const wanted = block > 0 && left >= block ? chunk.length : Math.min(left, chunk.length);

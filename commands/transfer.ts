@@ -1,6 +1,7 @@
 /** cat, get, put: file contents out of the image and into it. */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { hostError } from '../core/device/host-error.ts';
+import { expect } from '../core/steps.ts';
 import { command } from './command.ts';
 import { perror } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
@@ -35,6 +36,7 @@ export const cat = command({
 });
 
 function* contents(session: Session, file: OpenFile): Generator<{ data: Uint8Array }> {
+  expect(file.inode.size);
   const buffer = session.buffer(CHUNK);
   for (let at = 0; ; ) {
     const bytes = file.read(at, buffer);
@@ -72,6 +74,7 @@ export const get = command({
 function copyOut(session: Session, file: OpenFile, fd: number, to: string): void {
   const buffer = session.buffer(CHUNK);
   const size = file.inode.size;
+  expect(size);
   let at = 0;
   while (at < size) {
     const start = file.seekData(at);
@@ -106,6 +109,7 @@ export const put = command({
     try {
       const mode = onHost(from, () => fstatSync(fd)).mode & 0o777 & ~session.umask;
       const file = session.openTarget(path, mode);
+      expect(onHost(from, () => fstatSync(fd)).size);
       const bytes = copyIn(session, file, fd, from);
       file.close();
       return { from, to: path, bytes };

@@ -9,6 +9,7 @@
  * An operation stops after SLICE bytes of one mapping and asks again, so that dirty pages can be written back between.
  */
 import { FsError } from '../errors.ts';
+import { step } from '../steps.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
@@ -139,9 +140,10 @@ export function unshareRange(inode: Inode, pos: number, length: number): void {
   iomapApply(inode, pos, rest, flags, inode.iomap.write, unshareActor, { done: 0 }, 'iomap_file_unshare');
 }
 
-const unshareActor: Actor<Progress> = (_, inode, pos, length, iomap, srcmap, ops) => {
+const unshareActor: Actor<Progress> = (context, inode, pos, length, iomap, srcmap, ops) => {
   const elsewhere = (iomap.flags & IomapFlag.SHARED) !== 0 || iomap.type === IomapType.COW;
   if (!elsewhere || srcmap.type !== IomapType.MAPPED) return length;
+  step(context.done, context.done + length);
   if (ops.valid !== undefined && !ops.valid(inode, iomap)) {
     iomap.flags |= IomapFlag.STALE;
     return 0;

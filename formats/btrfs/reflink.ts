@@ -7,8 +7,10 @@
  *
  * Mirrors: fs/btrfs/reflink.c (btrfs_remap_file_range, btrfs_clone, clone_copy_inline_extent).
  */
+
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { step } from '../../core/steps.ts';
 import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import { checkRemapRange, type RemapKind, sameBytes } from '../../core/vfs/remap.ts';
 import { FileExtent } from './file-extent.ts';
@@ -141,6 +143,7 @@ function cloneRange(
   const clone: Clone = { target, source, from, to, count, length, stamp, reached: to, next: from };
   while (cloneSome(clone)) {
     // Extent after extent: between two, the file is what it is.
+    step(clone.next - from, length);
   }
   while (clone.reached < to + length) {
     const start = clone.reached;

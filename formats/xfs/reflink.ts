@@ -9,6 +9,7 @@
 import { corrupt, FsError } from '../../core/errors.ts';
 import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { step } from '../../core/steps.ts';
 import { checkRemapRange, type RemapKind, type RemapLimits, sameBytes } from '../../core/vfs/remap.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
 import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
@@ -128,6 +129,7 @@ export function remapRange(
   const { mp } = target;
   let done = 0;
   while (done < count) {
+    step(done, count);
     const start = done;
     const held = BATCH * extentAddBlocks(mp);
     mp.space.reserve(held);
