@@ -15,6 +15,7 @@ import type { InodeTable } from './inode-table.ts';
 import { BlockGroups } from './space/groups.ts';
 import { Header } from './structure/block.ts';
 import { CompatRo, Incompat, judgeFeatures } from './structure/features.ts';
+import { InodeFlag, InodeItem } from './structure/inode.ts';
 import { ItemType, Key, Objectid } from './structure/key.ts';
 import { treeText } from './structure/key-names.ts';
 import { ROOT_ITEM_LEGACY_SIZE, RootItem } from './structure/root.ts';
@@ -254,12 +255,17 @@ function at(bytenr: number, level: number, generation: number): { bytenr: number
   return { bytenr, level, generation };
 }
 
-/** A ROOT_ITEM; the fields that old kernels did not write, or left out of date, are zero. */
+/** A ROOT_ITEM; the fields that old kernels did not write, left out of date or never set to anything, are zero. */
 export function readRootItem(view: DataView, place: number, size: number): RootItemValues {
   const bytes = new Uint8Array(RootItem.size);
   bytes.set(new Uint8Array(view.buffer, view.byteOffset + place, Math.min(size, RootItem.size)));
   const item = new DataView(bytes.buffer);
   if (RootItem.get.generation(item, 0) !== RootItem.get.generation_v2(item, 0)) bytes.fill(0, ROOT_ITEM_LEGACY_SIZE);
+  if ((InodeItem.get.flags(item, RootItem.at.inode) & InodeFlag.ROOT_ITEM_INIT) === 0) {
+    RootItem.set.flags(item, 0, 0);
+    RootItem.set.flags_high(item, 0, 0);
+    RootItem.set.byte_limit(item, 0, 0);
+  }
   return RootItem.decode(item, 0);
 }
 

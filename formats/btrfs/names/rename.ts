@@ -5,7 +5,7 @@
  */
 import { FsError } from '../../../core/errors.ts';
 import { type RenameMode, sameInode } from '../../../core/vfs/inode.ts';
-import { dirChild, fileTypeOf, parentOf } from '../dir.ts';
+import { dirChild, fileTypeOf } from '../dir.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { addSubvolumeName, dropSubvolumeName, isSubvolumeEntry, isSubvolumeTop } from '../subvol/names.ts';
@@ -72,8 +72,8 @@ function isBelow(dir: BtrfsInode, ancestor: BtrfsInode): boolean {
   let at = dir;
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
     if (sameInode(at, ancestor)) return true;
-    const up = parentOf(at);
-    if (sameInode(up, at)) return false;
+    const up = at.child('..') as BtrfsInode | null;
+    if (up === null || sameInode(up, at)) return false;
     at = up;
   }
   throw new FsError('ELOOP');

@@ -24,6 +24,7 @@ import { type RootItemValues, TreeRoot } from '../tree/root.ts';
 import { settle, withRoom } from '../write-state.ts';
 import { getXattr } from '../xattr.ts';
 import { addSubvolumeName } from './names.ts';
+import { withValidFlags } from './settings.ts';
 
 const CREATE_ITEMS = 16;
 const UUID_SIZE = 16;
@@ -161,6 +162,7 @@ function snapshotChanges(mp: BtrfsMount, source: TreeRoot, readOnly: boolean): P
   const flags = readOnly ? item.flags | ROOT_SUBVOL_RDONLY : item.flags & ~ROOT_SUBVOL_RDONLY;
   const changes: Partial<RootItemValues> = {
     flags,
+    inode: withValidFlags(item.inode),
     uuid: randomUuid(mp),
     parent_uuid: item.uuid,
     otime: timeOf(mp),

@@ -7,6 +7,7 @@ import { nameHash } from '../name-hash.ts';
 import { setIncompat } from '../names/properties.ts';
 import { DirItem } from '../structure/dir.ts';
 import { Incompat } from '../structure/features.ts';
+import { InodeFlag, InodeItem } from '../structure/inode.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { ROOT_SUBVOL_RDONLY } from '../structure/root.ts';
 import { findSubvolume } from '../subvolume.ts';
@@ -42,12 +43,11 @@ export function setReadOnly(root: TreeRoot, readOnly: boolean): void {
   const { item, mp } = root;
   if (item === null || root.readOnly === readOnly) return;
   mp.change('subvolume flags', 1, () => {
-    const before = item.flags;
-    item.flags = readOnly ? before | ROOT_SUBVOL_RDONLY : before & ~ROOT_SUBVOL_RDONLY;
+    const { flags, inode } = item;
+    item.flags = readOnly ? flags | ROOT_SUBVOL_RDONLY : flags & ~ROOT_SUBVOL_RDONLY;
+    item.inode = withValidFlags(inode);
     mp.trans.markRoot(root);
-    mp.trans.onUndo(() => {
-      item.flags = before;
-    });
+    mp.trans.onUndo(() => Object.assign(item, { flags, inode }));
   });
 }
 
@@ -62,4 +62,12 @@ export function clearReceived(root: TreeRoot): void {
     mp.trans.markRoot(root);
     mp.trans.onUndo(() => Object.assign(item, { received_uuid, stime, rtime, stransid, rtransid }));
   });
+}
+
+/** The inode part of a ROOT_ITEM, saying that the item's flags mean something: without it Linux clears them. */
+export function withValidFlags(inode: Uint8Array): Uint8Array {
+  const copy = inode.slice();
+  const view = new DataView(copy.buffer);
+  InodeItem.set.flags(view, 0, (InodeItem.get.flags(view, 0) | InodeFlag.ROOT_ITEM_INIT) >>> 0);
+  return copy;
 }
