@@ -33,38 +33,52 @@ export class ExtentReader {
   private ino = 0;
   private version = -1;
   private hit = false;
+  /** From here to the item in `found` there is no other. */
+  private from = 0;
 
   /**
    * Finds the item that holds `pos`, or else the first behind it; false if there is none. For an inline one that is to
    * be read, `inlineInto` receives its bytes as they are in the leaf. @throws FsError EUCLEAN
    */
   find(ip: BtrfsInode, pos: number, inlineInto?: (bytes: Uint8Array) => void): boolean {
-    const { found } = this;
-    if (!this.follows(ip, pos)) {
-      const cursor = this.at(ip);
-      key.set(ip.ino, ItemType.EXTENT_DATA, pos);
-      cursor.searchBack(key);
-      if (!this.readAt(ip, cursor) || endOf(found, ip.mp.sectorSize) <= pos) {
-        if (cursor.valid) cursor.next();
-        else cursor.search(key);
-      }
-    }
-    this.hit = this.readAt(ip, this.at(ip));
-    if (this.hit && inlineInto !== undefined && found.inline) inlineInto(inlineBytes(this.at(ip)));
+    if (!this.knows(ip, pos)) this.hit = this.search(ip, pos);
+    if (this.hit && inlineInto !== undefined && this.found.inline) inlineInto(inlineBytes(this.at(ip)));
     return this.hit;
   }
 
-  /** Moves on to the item behind the last one found, if that is where `pos` is and nothing was changed since. */
-  private follows(ip: BtrfsInode, pos: number): boolean {
+  /**
+   * True if the last answer holds for `pos`, or the item behind it does: files are read, and extents told, in order.
+   * Nothing may have changed since.
+   */
+  private knows(ip: BtrfsInode, pos: number): boolean {
     const { trans, sectorSize } = ip.mp;
-    const { cursor, hit } = this;
-    const same = cursor?.root === ip.root && hit && this.ino === ip.ino;
+    const same = this.hit && this.ino === ip.ino && this.cursor?.root === ip.root;
     const still = this.version === trans.version && !trans.busy;
     this.ino = ip.ino;
     this.version = trans.version;
-    if (cursor === null || !same || !still || !cursor.valid || endOf(this.found, sectorSize) !== pos) return false;
-    cursor.next();
+    if (!same || !still || pos < this.from) return false;
+    const end = endOf(this.found, sectorSize);
+    if (pos < end) return true;
+    if (pos !== end) return false;
+    this.from = end;
+    this.cursor?.next();
+    this.hit = this.readAt(ip, this.at(ip));
     return true;
+  }
+
+  private search(ip: BtrfsInode, pos: number): boolean {
+    const { found } = this;
+    const cursor = this.at(ip);
+    key.set(ip.ino, ItemType.EXTENT_DATA, pos);
+    cursor.searchBack(key);
+    this.from = pos;
+    if (this.readAt(ip, cursor) && endOf(found, ip.mp.sectorSize) > pos) {
+      this.from = found.pos;
+      return true;
+    }
+    if (cursor.valid) cursor.next();
+    else cursor.search(key);
+    return this.readAt(ip, cursor);
   }
 
   private at(ip: BtrfsInode): TreeCursor {
