@@ -74,16 +74,26 @@ function account(ip: BtrfsInode, pos: number, length: number, lost: boolean): vo
   const state = ip.writing;
   const end = pos + length;
   const complete: Ordered[] = [];
-  for (const one of state.ordered) {
+  const { ordered } = state;
+  // Writes end in the order in which they began: the first ones are looked at, not thousands that still wait.
+  for (let i = 0, found = 0; i < ordered.length && found < length; ) {
+    const one = ordered[i] as Ordered;
     const from = Math.max(pos, one.pos);
     const to = Math.min(end, one.pos + one.length);
-    if (from >= to || one.left === 0) continue;
+    if (from >= to) {
+      i++;
+      continue;
+    }
+    found += to - from;
     one.left -= to - from;
     if (lost) one.lost.push(from, to);
-    if (one.left === 0) complete.push(one);
+    if (one.left > 0) i++;
+    else {
+      complete.push(one);
+      if (i === 0) ordered.shift();
+      else ordered.splice(i, 1);
+    }
   }
-  if (complete.length === 0) return;
-  state.ordered = state.ordered.filter((one) => one.left > 0);
   for (const one of complete) finishOrdered(ip, one);
 }
 
