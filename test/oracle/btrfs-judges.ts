@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkComplaints, makeBtrfs, withBtrfs } from '../harness/btrfs-judge.ts';
 import { FOLDER, type UsedVariant } from '../harness/btrfs-variants.ts';
-import { copyImage, must } from '../harness/kernel.ts';
+import { copyImage, must, run } from '../harness/kernel.ts';
 import type { Judges } from './side-by-side.ts';
 
 /** The judges of one kind of btrfs. */
@@ -23,7 +23,7 @@ export function btrfsJudges(variant: UsedVariant): Judges<string[]> {
     },
     copy: (images, dir) => images.map((image, i) => copyImage(image, join(dir, `fsio.${i}`))),
     mounted: (images, use) => withBtrfs(images, use, variant.mount),
-    complaints: (images) => checkComplaints(images, true),
+    complaints: variant.args.includes('raid5') ? parityComplaints : (images) => checkComplaints(images, true),
     args: ([first, ...others]) => [...variant.fsio, ...others.flatMap((image) => ['--device', image]), first as string],
     folder: FOLDER,
     ...(variant.snapshots ? { between } : {}),
@@ -33,4 +33,14 @@ export function btrfsJudges(variant: UsedVariant): Judges<string[]> {
 
 function between(mount: string, session: number): void {
   must('btrfs', 'subvolume', 'snapshot', mount, join(mount, `snapshot${session}`));
+}
+
+/**
+ * btrfs check (6.2) takes data that cross a cell for wrong when it rebuilds them from parity: Linux's scrub reads all
+ * copies and parities instead.
+ */
+function parityComplaints(images: string[]): string[] {
+  const scrubbed = withBtrfs(images, (mount) => run('btrfs', ['scrub', 'start', '-B', '-r', mount]).stdout);
+  const clean = /^Error summary: +no errors found$/m.test(scrubbed);
+  return [...checkComplaints(images), ...(clean ? [] : scrubbed.split('\n'))];
 }
