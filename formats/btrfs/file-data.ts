@@ -8,11 +8,14 @@ import { TreeCursor } from './tree/cursor.ts';
 
 export class FileData implements Device {
   private readonly ip: BtrfsInode;
-  private readonly data: Device;
 
   constructor(ip: BtrfsInode) {
     this.ip = ip;
-    this.data = ip.mp.space.data;
+  }
+
+  private get data(): Device {
+    const { data, raw } = this.ip.mp.space;
+    return this.ip.noDataSum ? raw : data;
   }
 
   get name(): string {

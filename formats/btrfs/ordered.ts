@@ -60,19 +60,17 @@ interface Sums {
   readonly bytes: Uint8Array;
 }
 
-/** The checksums of what was written, by address; forgotten where the file has none. */
+/** The checksums of what was written, by address; nothing where the file has none. */
 function takeCsums(ip: BtrfsInode, ordered: Ordered, parts: readonly [number, number][]): Sums[] {
-  if (ordered.kind === 'inline') return [];
+  if (ordered.kind === 'inline' || ip.noDataSum) return [];
   const { data } = ip.mp.space;
   const take = (bytenr: number, length: number): Sums => {
     const taken = data.takeCsums(bytenr, length);
     return { bytenr, bytes: taken.length === 1 ? (taken[0] as Uint8Array) : Buffer.concat(taken) };
   };
-  const sums =
-    ordered.compression !== 0
-      ? [take(ordered.bytenr, ordered.diskLength)]
-      : parts.map(([start, end]) => take(ordered.bytenr + (start - ordered.pos), end - start));
-  return ip.noDataSum ? [] : sums;
+  return ordered.compression !== 0
+    ? [take(ordered.bytenr, ordered.diskLength)]
+    : parts.map(([start, end]) => take(ordered.bytenr + (start - ordered.pos), end - start));
 }
 
 /** The new extent takes the place of what was there; returns by how much nbytes grows. */

@@ -26,6 +26,7 @@ import { FreeSpaceItems } from './free-space-items.ts';
 import { loadFreeSpace } from './free-space-load.ts';
 import { globalReserve } from './global-reserve.ts';
 import { RangeSet } from './ranges.ts';
+import { invalidateCaches } from './space-cache.ts';
 import { SpaceKind } from './space-kind.ts';
 import { superStripes } from './super-stripes.ts';
 
@@ -45,6 +46,8 @@ export class BlockGroups {
   private kinds: { data: SpaceKind; meta: SpaceKind; system: SpaceKind } | null = null;
   /** Made, but without items in the trees. */
   private newGroups: BlockGroup[] = [];
+  /** The caches of version 1 are marked out of date. */
+  private cachesMarked = false;
   /** Whose item or free space must be written. */
   private changed = new Set<BlockGroup>();
 
@@ -191,7 +194,7 @@ export class BlockGroups {
    * @returns true if any tree was changed
    */
   writeOut(): boolean {
-    let wrote = false;
+    let wrote = this.markCaches();
     for (let group = this.newGroups.shift(); group !== undefined; group = this.newGroups.shift()) {
       insertChunk(this.mp, group);
       this.createFreeSpace(group);
@@ -212,6 +215,19 @@ export class BlockGroups {
       wrote = this.updateFreeSpace(group) || wrote;
     }
     return wrote;
+  }
+
+  /** Once: nobody may believe the caches of version 1 after this commit. */
+  private markCaches(): boolean {
+    if (this.cachesMarked) return false;
+    this.cachesMarked = true;
+    return !this.mp.features.freeSpaceTree && invalidateCaches(this.mp) > 0;
+  }
+
+  /** The superblock's cache generation in a commit: current if there are caches, which all say that they are not. */
+  cacheGeneration(generation: number): number {
+    const { sb, features } = this.mp;
+    return this.cachesMarked && !features.freeSpaceTree && sb.cache_generation > 0 ? generation : sb.cache_generation;
   }
 
   private createFreeSpace(group: BlockGroup): void {

@@ -41,6 +41,7 @@ function updateRoots(trans: TransactionManager): void {
   const uuidTreeCurrent = sb.uuid_tree_generation === sb.generation;
   const backup = nextBackup(mp);
   sb.generation = trans.id;
+  sb.cache_generation = mp.groups.cacheGeneration(sb.generation);
   sb.root = treeRoot.bytenr;
   sb.root_level = treeRoot.level;
   sb.chunk_root = chunkRoot.bytenr;

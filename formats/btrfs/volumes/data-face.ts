@@ -3,8 +3,8 @@
  * sector against the csum tree and takes a wrong one from another copy, in memory only; writing goes to all copies
  * and keeps the new checksums until the extent's completion takes them (kernel: btrfs_submit_bio, btrfs_check_read_bio).
  *
- * A sector without a checksum is believed: it belongs to a file that has none. The tree is walked once a read of at
- * most PIECE bytes. With crc32c such a piece is checked in one pass, by joining the sectors' known checksums; only
+ * A sector without a checksum is as wrong as one with another: files that have none are read through the plain face
+ * (LogicalSpace.raw). The tree is walked once a read of at most PIECE bytes. With crc32c such a piece is checked in one pass, by joining the sectors' known checksums; only
  * when that fails are the sectors checked one by one.
  */
 import { crc32c } from '../../../core/checksum.ts';
@@ -14,6 +14,8 @@ import { CrcCombiner } from './crc-combine.ts';
 import type { LogicalSpace } from './logical-space.ts';
 import { PendingCsums } from './pending-csums.ts';
 
+/** Lines of healed sectors that are kept. */
+const HEALED_KEPT = 1000;
 /** Bytes checked together. */
 const PIECE = 1 << 20;
 
@@ -36,8 +38,10 @@ export interface DataFaceOptions {
   readonly name: string;
   readonly sectorSize: number;
   readonly checksum: DataChecksum;
-  /** Null: data is neither checked nor summed (files without checksums, --no-data-csum). */
+  /** Null: nothing is checked (files without checksums, --no-data-csum). */
   readonly lookup: CsumLookup | null;
+  /** Whether checksums of what is written are kept. */
+  readonly sums: boolean;
 }
 
 export class DataFace implements Device {
@@ -49,6 +53,7 @@ export class DataFace implements Device {
   private readonly space: LogicalSpace;
   private readonly checksum: DataChecksum;
   private readonly lookup: CsumLookup | null;
+  private readonly summing: boolean;
   private readonly pending: PendingCsums;
   private readonly combiner: CrcCombiner | null;
   private readonly expected: Uint8Array;
@@ -62,6 +67,7 @@ export class DataFace implements Device {
     this.sectorSize = options.sectorSize;
     this.checksum = options.checksum;
     this.lookup = options.lookup;
+    this.summing = options.sums;
     this.pending = new PendingCsums(this.sectorSize, this.checksum.size);
     this.combiner = this.checksum.name === 'crc32c' ? new CrcCombiner(this.sectorSize) : null;
     const sectors = PIECE / this.sectorSize;
@@ -111,8 +117,23 @@ export class DataFace implements Device {
     }
     if (this.combiner !== null && sectors > 1 && this.checkTogether(into, sectors, this.combiner)) return;
     for (let i = 0; i < sectors; i++) {
-      if (this.present[i] === 1 && !this.isGood(this.sector(into, i), i)) this.rescue(addr, into, i);
+      if (!this.isGood(this.sector(into, i), i)) this.rescue(addr, into, i);
     }
+  }
+
+  /** True if no whole sector of these bytes disagrees with its checksum; one that has none agrees. */
+  isSound(addr: number, bytes: Uint8Array): boolean {
+    if (this.lookup === null) return true;
+    const first = Math.ceil(addr / this.sectorSize) * this.sectorSize - addr;
+    const sectors = Math.floor((bytes.length - first) / this.sectorSize);
+    if (sectors <= 0) return true;
+    const whole = bytes.subarray(first, first + sectors * this.sectorSize);
+    this.present.fill(0, 0, sectors);
+    this.lookup(addr + first, whole.length, this.expected, this.present);
+    for (let i = 0; i < sectors; i++) {
+      if (this.present[i] === 1 && !this.isGood(this.sector(whole, i), i)) return false;
+    }
+    return true;
   }
 
   /** True if all sectors have checksums, and all are right. */
@@ -132,6 +153,7 @@ export class DataFace implements Device {
 
   /** Compares a sector with the expected checksum number `index`. */
   private isGood(bytes: Uint8Array, index: number): boolean {
+    if (this.present[index] === 0) return false;
     if (this.combiner !== null) return crc32c(bytes) === this.expectedView.getUint32(index * 4, true);
     const { size } = this.checksum;
     this.checksum.sum(bytes, this.sum, 0);
@@ -153,11 +175,13 @@ export class DataFace implements Device {
         faults.push(`mirror ${mirror}: ${error.detail ?? error.message}`);
         continue;
       }
-      if (this.present[index] === 0 || this.isGood(bytes, index)) {
-        if (faults.length > 0) this.healed.push(`logical ${bytenr} from mirror ${mirror} (${faults.join(', ')})`);
+      if (this.isGood(bytes, index)) {
+        const line = `logical ${bytenr} from mirror ${mirror} (${faults.join(', ')})`;
+        if (faults.length > 0 && this.healed.length < HEALED_KEPT) this.healed.push(line);
         return;
       }
-      faults.push(`mirror ${mirror}${this.where(bytenr, mirror)}: wrong ${this.checksum.name}`);
+      const fault = this.present[index] === 0 ? 'no checksum' : `wrong ${this.checksum.name}`;
+      faults.push(`mirror ${mirror}${this.where(bytenr, mirror)}: ${fault}`);
     }
     const damage = { structure: `data sector at logical ${bytenr}`, addr: bytenr, rule: faults.join(', ') };
     throw new FsError('EIO', { damage });
@@ -170,12 +194,12 @@ export class DataFace implements Device {
 
   write(addr: number, from: Uint8Array): void {
     this.space.write(addr, from);
-    if (this.lookup !== null) this.pending.add(addr, this.sums([from], from.length));
+    if (this.summing) this.pending.add(addr, this.sums([from], from.length));
   }
 
   writev(addr: number, from: readonly Uint8Array[]): void {
     this.space.writev(addr, from);
-    if (this.lookup === null) return;
+    if (!this.summing) return;
     let length = 0;
     let whole = true;
     for (const part of from) {

@@ -118,8 +118,8 @@ export class LogicalSpace {
   /** Makes the faces for file data. `lookup` is null when checksums are to be ignored (--no-data-csum). */
   attachData(name: string, checksum: DataChecksum, lookup: CsumLookup | null): void {
     const { sectorSize } = this.geometry;
-    this.data = new DataFace(this, { name, sectorSize, checksum, lookup });
-    this.raw = new DataFace(this, { name, sectorSize, checksum, lookup: null });
+    this.data = new DataFace(this, { name, sectorSize, checksum, lookup, sums: true });
+    this.raw = new DataFace(this, { name, sectorSize, checksum, lookup: null, sums: false });
   }
 
   /** The checksums of data written through `data`, each buffer following the one before; forgotten here. */
@@ -195,7 +195,7 @@ export class LogicalSpace {
     this.prepareWrite();
     const chunk = this.chunks.get(bytenr, from.length);
     const offset = bytenr - chunk.logical;
-    if (chunk.parity) return writeRows(chunk, offset, from);
+    if (chunk.parity) return writeRows(chunk, offset, from, this.sound);
     for (let done = 0; done < from.length; ) {
       let run = 0;
       for (let mirror = 1; mirror <= chunk.mirrors; mirror++) {
@@ -218,6 +218,10 @@ export class LogicalSpace {
     if (chunk.parity || chunk.dataStripes > 1) return this.write(bytenr, Buffer.concat(from));
     for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
   }
+
+  /** Data that have checksums agree with them. */
+  private readonly sound = (bytenr: number, bytes: Uint8Array): boolean =>
+    (this.chunks.get(bytenr, 1).type & BlockGroupFlag.DATA) === 0 || this.data.isSound(bytenr, bytes);
 
   private prepareWrite(): void {
     if (this.writing) return;

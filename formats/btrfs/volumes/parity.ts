@@ -130,23 +130,49 @@ function solve(row: Row, lost: ReadonlySet<number>, wanted: number): void {
   }
 }
 
+/** Whether bytes at a logical address are what their checksums say; true where there are none. */
+export type Soundness = (bytenr: number, bytes: Uint8Array) => boolean;
+
 /**
  * Writes bytes of a parity chunk from its byte `offset` on, and the parity of every row they touch. A row that is
- * not written whole has its other cells read first.
+ * not written whole has its other cells read first, and those that are not `sound` rebuilt: a parity made of wrong
+ * bytes would be the end of the right ones.
  */
-export function writeRows(chunk: Chunk, offset: number, from: Uint8Array): void {
+export function writeRows(chunk: Chunk, offset: number, from: Uint8Array, sound: Soundness): void {
   const rowBytes = chunk.dataStripes * STRIPE_LEN;
   for (let done = 0; done < from.length; ) {
     const at = offset + done;
     const number = Math.floor(at / rowBytes);
     const inRow = at - number * rowBytes;
     const count = Math.min(from.length - done, rowBytes - inRow);
-    writeRow(chunk, number, inRow, from.subarray(done, done + count));
+    writeRow(chunk, number, inRow, from.subarray(done, done + count), sound);
     done += count;
   }
 }
 
-function writeRow(chunk: Chunk, number: number, inRow: number, from: Uint8Array): void {
+/** Reads a cell as it should be: from its place, or else rebuilt. */
+function loadCell(row: Row, cell: number, sound: Soundness): void {
+  const { chunk, number } = row;
+  const bytes = row.cells[cell] as Uint8Array;
+  const bytenr = chunk.logical + (number * chunk.dataStripes + cell) * STRIPE_LEN + row.start;
+  const loaded = row.load(cell);
+  if (loaded && (bytenr >= chunk.end || sound(bytenr, bytes))) return;
+  const rebuilt = new Uint8Array(bytes.length);
+  for (let mirror = 2; mirror <= chunk.mirrors; mirror++) {
+    try {
+      rebuildCell(chunk, number, cell, row.start, rebuilt, mirror);
+    } catch (error) {
+      if (!(error instanceof FsError) || error.code !== 'EIO') throw error;
+      continue;
+    }
+    if (loaded && !sound(bytenr, rebuilt)) continue;
+    bytes.set(rebuilt);
+    return;
+  }
+  if (!loaded) throw new FsError('EIO', { detail: `device ${row.devid(cell)} cannot be read` });
+}
+
+function writeRow(chunk: Chunk, number: number, inRow: number, from: Uint8Array, sound: Soundness): void {
   const end = inRow + from.length;
   const first = Math.floor(inRow / STRIPE_LEN);
   const last = Math.floor((end - 1) / STRIPE_LEN);
@@ -162,7 +188,7 @@ function writeRow(chunk: Chunk, number: number, inRow: number, from: Uint8Array)
   for (let cell = 0; cell < chunk.dataStripes; cell++) {
     const cellStart = cell * STRIPE_LEN;
     const covered = inRow <= cellStart + rangeStart && end >= cellStart + rangeEnd;
-    if (!covered && !row.load(cell)) rebuildCell(chunk, number, cell, row.start, row.cells[cell] as Uint8Array, 2);
+    if (!covered) loadCell(row, cell, sound);
     const start = Math.max(inRow, cellStart + rangeStart);
     const stop = Math.min(end, cellStart + rangeEnd);
     if (start < stop) {
