@@ -36,8 +36,6 @@ const NODE_ON_DEMAND = {
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os': "export const freemem = () => require('node:os').freemem();",
   'node:module': 'export const createRequire = () => require;',
-  'node:worker_threads':
-    "export const Worker = function (...args) { return new (require('node:worker_threads').Worker)(...args); };",
 };
 
 /**
@@ -92,7 +90,8 @@ function partNames(outputs) {
 function shellApart(bundler) {
   bundler.onResolve({ filter: /\/shell\/shell\.tsx$/ }, () => ({ path: 'shell', namespace: 'apart' }));
   bundler.onResolve({ filter: /^\.\/load-shell\.js$/ }, ({ path }) => ({ path, external: true }));
-  const contents = "export const shell = async (host) => (await require('./load-shell.js')()).shell(host);";
+  const contents =
+    "export const startShell = async (...args) => (await require('./load-shell.js')()).startShell(...args);";
   bundler.onLoad({ filter: /.*/, namespace: 'apart' }, () => ({ contents, loader: 'js', resolveDir: '.' }));
 }
 
@@ -117,7 +116,7 @@ function modulesOnDemand(bundler) {
 }
 
 function nodeOnDemand(bundler) {
-  bundler.onResolve({ filter: /^node:(crypto|os|module|worker_threads)$/ }, ({ path, namespace }) =>
+  bundler.onResolve({ filter: /^node:(crypto|os|module)$/ }, ({ path, namespace }) =>
     namespace === 'node-on-demand' ? { path, external: true } : { path, namespace: 'node-on-demand' },
   );
   bundler.onLoad({ filter: /.*/, namespace: 'node-on-demand' }, ({ path }) => ({

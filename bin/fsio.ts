@@ -1,6 +1,6 @@
 /** fsio: arguments to one shot (-c), a script (stdin), or the shell. */
 import { readSync } from 'node:fs';
-import { complete } from '../commands/complete.ts';
+import { isatty } from 'node:tty';
 import { JsonRenderer, type Renderer, TextRenderer } from '../commands/render.ts';
 import { runLine } from '../commands/run.ts';
 import type { Session } from '../commands/session.ts';
@@ -12,6 +12,7 @@ import { newMounts, newSession, openTargets } from './setup.ts';
 declare const FSIO_VERSION: string | undefined;
 
 const streams = new ProcessStreams();
+let progress: { begin(command: string): void; end(): void } | null = null;
 const words = process.argv.slice(2);
 const serving = words[0] === 'serve';
 main(parseCommandLine(serving ? words.slice(1) : words)).then((status) => {
@@ -27,14 +28,19 @@ async function main(line: CommandLine): Promise<number> {
   if (serving) return (await import('./serve.ts')).serve(line, streams);
   if (line.connect !== null)
     return (await import('./connect.ts')).runConnected(line, line.connect, stdinLines(), streams);
+  if (process.env.FSIO_ENGINE !== undefined) {
+    (await import('./engine.ts')).runEngine(line);
+    return new Promise(() => {});
+  }
   if (line.targets.length === 0 && line.places.length === 0)
     return refuse('which image? fsio IMAGE[:/PATH], or fsio --help');
   if (line.flags.has('partitions')) return (await import('./partitions.ts')).listPartitions(line, streams);
+  if (line.commands.length === 0 && process.stdin.isTTY && process.stdout.isTTY) return runShell();
+  if (isatty(2) && process.env.TERM !== 'dumb') await watchProgress();
   const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line, newMounts(line, streams));
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;
   else if (line.commands.length > 0) runCommands(session, line, renderer);
-  else if (process.stdin.isTTY && process.stdout.isTTY) await runShell(session, renderer);
   else runScript(session, renderer);
   return finish(session);
 }
@@ -49,17 +55,30 @@ function refuse(complaint: string): number {
   return 1;
 }
 
+/** Long commands say on the terminal how far they are. */
+async function watchProgress(): Promise<void> {
+  const shown = (await import('./progress.ts')).showProgress(process.stderr.columns ?? 80);
+  streams.beforeOutput = () => shown.end();
+  progress = shown;
+}
+
 function runCommands(session: Session, line: CommandLine, renderer: Renderer): void {
   for (const { line: text, everyFile } of line.commands) {
     if (session.ended || streams.out.closed) return;
+    progress?.begin(nameOf(text));
     runLine(session, text, renderer, everyFile);
+    progress?.end();
   }
 }
+
+const nameOf = (line: string): string => line.trim().split(/\s/)[0] ?? '';
 
 /** Commands from stdin, one a line; what they print is out before the next line is waited for. */
 function runScript(session: Session, renderer: Renderer): void {
   for (const text of stdinLines()) {
+    progress?.begin(nameOf(text));
     runLine(session, text, renderer, false);
+    progress?.end();
     if (session.ended || streams.out.closed) return;
   }
 }
@@ -95,18 +114,10 @@ function readStdin(into: Buffer): number {
   }
 }
 
-/** The prompt on a terminal: ink and react are loaded for it alone. */
-async function runShell(session: Session, renderer: Renderer): Promise<void> {
-  const { shell } = await import('./shell/shell.tsx');
-  await shell({
-    prompt: () => `${session.current?.name ?? session.mount().image}> `,
-    complete: (line) => complete(session, line),
-    run(line) {
-      runLine(session, line, renderer, false);
-      streams.flush();
-      return !session.ended;
-    },
-  });
+/** The prompt on a terminal, in this thread; the engine works in another. */
+async function runShell(): Promise<number> {
+  const { startShell } = await import('./shell/shell.tsx');
+  return startShell(process.argv[1] as string, words);
 }
 
 /** Gives everything back; what fails now is the last word on the exit status. */

@@ -15,9 +15,11 @@ class Sink implements TextSink {
   private readonly fd: number;
   private pending: string[] = [];
   private length = 0;
+  private readonly before: () => void;
 
-  constructor(fd: number) {
+  constructor(fd: number, before: () => void) {
     this.fd = fd;
+    this.before = before;
   }
 
   write(text: string): void {
@@ -40,6 +42,7 @@ class Sink implements TextSink {
   }
 
   private put(data: Uint8Array): void {
+    this.before();
     for (let done = 0; done < data.length && !this.closed; ) {
       try {
         done += writeSync(this.fd, data, done, data.length - done);
@@ -60,8 +63,10 @@ function pause(): void {
 
 /** The process's own streams. */
 export class ProcessStreams implements Streams {
-  readonly out = new Sink(1);
-  private readonly err = new Sink(2);
+  /** Called before anything is written. */
+  beforeOutput: (() => void) | null = null;
+  readonly out = new Sink(1, () => this.beforeOutput?.());
+  private readonly err = new Sink(2, () => this.beforeOutput?.());
 
   error(line: string): void {
     this.out.flush();

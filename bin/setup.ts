@@ -21,6 +21,7 @@ export function newMounts(line: CommandLine, streams: Streams): Mounts {
     norecovery: line.flags.has('norecovery'),
     subvol: line.subvol,
     compress: line.compress,
+    backupRoot: line.flags.has('backup-root'),
     noDataCsum: line.flags.has('no-data-csum'),
     part: line.part,
     overlay: line.overlay,

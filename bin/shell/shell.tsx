@@ -1,35 +1,33 @@
 /**
- * The interactive shell. Ink draws only the line being edited; once it is entered, ink leaves the terminal and the
- * command's output streams to it as it would in a pipe.
+ * The interactive shell: ink draws the line being edited, hints, progress and views; what commands print scrolls by
+ * above it. The engine works in another thread, so keys are answered while it does.
  */
 import { render } from 'ink';
-import { loadHistory, remember } from './history.ts';
-import type { ShellHost } from './host.ts';
-import { type Answer, Prompt } from './prompt.tsx';
+import { App } from './app.tsx';
+import { dumbShell } from './dumb.ts';
+import { EngineClient } from './engine-client.ts';
+import { loadHistory } from './history.ts';
 
-/** Reads and runs lines until the session is over. */
-export async function shell(host: ShellHost): Promise<void> {
-  const history = loadHistory();
-  let typedAhead: Answer['typedAhead'] = [];
-  for (;;) {
-    const answer = await readLine(host, history, typedAhead);
-    if (answer.line === null) return;
-    remember(history, answer.line);
-    if (!host.run(answer.line)) return;
-    typedAhead = answer.typedAhead;
-  }
+/** Starts the engine's thread on `program` and its arguments, and runs lines until the session is over; the exit status. */
+export function startShell(program: string, args: readonly string[]): Promise<number> {
+  const engine = new EngineClient(program, args);
+  const dumb = process.env.TERM === 'dumb' || process.env.TERM === undefined;
+  return dumb ? dumbShell(engine) : shell(engine);
 }
 
-async function readLine(
-  host: ShellHost,
-  history: readonly string[],
-  typedAhead: Answer['typedAhead'],
-): Promise<Answer> {
-  let answer: Answer = { line: null, typedAhead: [] };
-  const done = (given: Answer) => {
-    answer = given;
-  };
-  const prompt = <Prompt host={host} history={history} typedAhead={typedAhead} done={done} />;
-  await render(prompt, { exitOnCtrlC: false, patchConsole: false }).waitUntilExit();
-  return answer;
+async function shell(engine: EngineClient): Promise<number> {
+  const history = loadHistory();
+  let status = 0;
+  await new Promise<void>((resolve) => {
+    const done = (code: number) => {
+      status = code;
+      instance.unmount();
+      resolve();
+    };
+    const instance = render(<App engine={engine} history={history} done={done} />, {
+      exitOnCtrlC: false,
+      patchConsole: false,
+    });
+  });
+  return status;
 }
