@@ -95,7 +95,9 @@ function eofPrealloc(ip: XfsInode, fork: MemoryFork, pos: number, count: number,
 
 /** Zeroing of preallocation beyond EOF makes it real: unwritten blocks read as zeros. */
 function convertBeyondEof(ip: XfsInode, pos: number, off: number, iomap: Mapping): void {
-  ip.pages.invalidate(pos, Number.MAX_SAFE_INTEGER);
+  // What the cache knows of the rest of a page that begins before, which is zeros, Linux keeps (truncate_pagecache).
+  const { pageSize } = ip.pages;
+  ip.pages.invalidate(Math.ceil(pos / pageSize) * pageSize, Number.MAX_SAFE_INTEGER);
   const dirty = isPinnedDirty(ip);
   if (!convertDelalloc(ip, 'data', off, data)) throw new FsError('EAGAIN');
   toIomap(ip, iomap, data, 0);

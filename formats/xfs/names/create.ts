@@ -14,9 +14,10 @@ import { blocksToSet } from '../attr/room.ts';
 import { inheritedAcls, inheritedSize, keepInherited } from '../attr/set-acl.ts';
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
+import { inodeFlags } from '../inode-core.ts';
 import { hasRoom, needRoom } from '../make-room.ts';
 import { linkCount } from '../stat.ts';
-import { MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
+import { DiFlag, MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
 import { addOrphan, adoptOrphan } from './inactive.ts';
 import {
@@ -123,6 +124,8 @@ export function makeSymlink(dp: XfsInode, name: string, target: string): XfsInod
   if (text.length === 0) throw new FsError('ENOENT');
   if (text.length >= SYMLINK_MAXLEN) throw new FsError('ENAMETOOLONG');
   const bytes = mayCreate(dp, name);
+  if ((inodeFlags(dp) & DiFlag.NOSYMLINKS) !== 0)
+    throw new FsError('EPERM', { detail: 'the directory forbids symbolic links' });
   needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + targetBlocks(dp, text.length));
   return dp.mp.transact('symlink', (tp) => {
     const ip = newInode(tp, dp, { mode: S_IFLNK | 0o777, nlink: 1 });

@@ -179,7 +179,8 @@ function checkExtentFork(ip: XfsInode, fork: ForkWindow, field: 'nextents' | 'an
 export function extentFault(ip: XfsInode, off: number, block: number, count: number, realtime: boolean): string | null {
   const { mp } = ip;
   if (count === 0) return 'has no blocks';
-  if (off + count > Number.MAX_SAFE_INTEGER / mp.blockSize) return 'is beyond any file';
+  // Blocks, not bytes: space may be kept beyond the largest size.
+  if (off + count > 2 ** 53) return 'is beyond any file';
   const valid = realtime ? mp.validRtb(block, count) : mp.validFsb(block, count);
   return valid ? null : 'is outside the device';
 }
