@@ -30,6 +30,8 @@ export interface MountSettings {
   readonly subvol: string | null;
   /** How new file data are to be compressed, or null where the files say. */
   readonly compress: MountOptions['compress'] | null;
+  /** An older root of the file system may stand in for one that cannot be read, for reading. */
+  readonly backupRoot: boolean;
   readonly noDataCsum: boolean;
   /** Which part of an image holds the file system (--partition, --offset); null: all of it. */
   readonly part: Part | null;
@@ -170,11 +172,17 @@ export class Mounts {
 
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
-    const { readOnly, norecovery, subvol, compress, noDataCsum, now, owner, random, tracer } = this.settings;
-    const choice = { ...(subvol === null ? {} : { subvol }), ...(compress ? { compress } : {}) };
+    const { readOnly, norecovery, subvol, compress, now, owner, random, tracer } = this.settings;
+    const { backupRoot, noDataCsum } = this.settings;
+    const choice = {
+      backupRoot,
+      noDataCsum,
+      ...(subvol === null ? {} : { subvol }),
+      ...(compress ? { compress } : {}),
+    };
     const chosen = choosePart(device, this.settings.part);
     if (formatName(chosen) === null) refuseWholeDisk(chosen);
-    const fs = mount(chosen, { readOnly, norecovery, noDataCsum, ...choice, devices: others, now, owner, random });
+    const fs = mount(chosen, { readOnly, norecovery, ...choice, devices: others, now, owner, random });
     fs.tracer = tracer;
     if (fs.status !== null) this.settings.notice(`${image}: ${fs.status}`);
     return { image, fs, cwd: '/' };

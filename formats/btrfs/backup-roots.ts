@@ -26,14 +26,16 @@ export function chooseTreeRoot(mp: BtrfsMount): ChosenRoot {
     const older = treeAt(mp, backup.tree_root, backup.tree_root_level, backup.tree_root_gen);
     if (unreadable(older) !== null) continue;
     if (mp.options.backupRoot === true) return { root: older, older: backup.tree_root_gen };
-    const detail = `an older root tree, of generation ${backup.tree_root_gen}, can be read: --backup-root shows it`;
-    throw new FsError(failure.code, {
-      detail,
-      cause: failure,
-      ...(failure.damage === undefined ? {} : { damage: failure.damage }),
-    });
+    throw withHint(failure, `the older root tree of generation ${backup.tree_root_gen} can be read (--backup-root)`);
   }
   throw failure;
+}
+
+function withHint(failure: FsError, hint: string): FsError {
+  const { code, damage, detail } = failure;
+  if (damage === undefined)
+    return new FsError(code, { detail: `${detail ?? 'no root tree'}; ${hint}`, cause: failure });
+  return new FsError(code, { damage: { ...damage, rule: `${damage.rule}; ${hint}` }, cause: failure });
 }
 
 function treeAt(mp: BtrfsMount, bytenr: number, level: number, generation: number): TreeRoot {

@@ -37,12 +37,17 @@ interface XxHash {
 }
 let xxhash: XxHash | undefined;
 
+function loadXxHash(): XxHash {
+  const require = createRequire(import.meta.url);
+  return require('@node-rs/xxhash') as XxHash;
+}
+
 const XXHASH64: ChecksumKind = {
   type: 1,
   name: 'xxhash64',
   size: 8,
   sum(bytes, into, at) {
-    xxhash ??= createRequire(import.meta.url)('@node-rs/xxhash') as XxHash;
+    xxhash ??= loadXxHash();
     const value = xxhash.xxh64(bytes);
     let half = Number(value & 0xffffffffn);
     for (let i = 0; i < 4; i++, half >>>= 8) into[at + i] = half;
@@ -69,12 +74,17 @@ interface Blake {
 let blake: Blake | undefined;
 let blakeParams: object | undefined;
 
+function loadBlake(): Blake {
+  const require = createRequire(import.meta.url);
+  return require('@napi-rs/blake-hash') as Blake;
+}
+
 const BLAKE2: ChecksumKind = {
   type: 3,
   name: 'blake2b',
   size: 32,
   sum(bytes, into, at) {
-    blake ??= createRequire(import.meta.url)('@napi-rs/blake-hash') as Blake;
+    blake ??= loadBlake();
     if (blakeParams === undefined) {
       const params = new blake.Blake2BParam();
       params.hashLength(32);

@@ -1,6 +1,6 @@
 /** Which rules judge an item, by its type; sizes of the items that have no further rule. */
 import { BlockGroupItem, DevItem, FreeSpaceInfo } from '../structure/chunk.ts';
-import { DirLogItem } from '../structure/inode.ts';
+import { DirLogItem, VerityDescriptorItem } from '../structure/inode.ts';
 import { ItemType, type Key } from '../structure/key.ts';
 import { QGROUP_STATUS_LEGACY_SIZE, QgroupInfoItem, QgroupLimitItem } from '../structure/qgroup.ts';
 import { type Fault, leastFault, sizeFault } from './fault.ts';
@@ -73,6 +73,9 @@ export function itemFault(
     case ItemType.DIR_LOG_ITEM:
     case ItemType.DIR_LOG_INDEX:
       return sizeFault(size, DirLogItem.size);
+    case ItemType.VERITY_DESC_ITEM:
+      // At offset 0 the item, from 1 on the descriptor's bytes.
+      return key.fl === 0 && key.fh === 0 ? sizeFault(size, VerityDescriptorItem.size) : null;
     case ItemType.FREE_SPACE_INFO:
       return sizeFault(size, FreeSpaceInfo.size);
     case ItemType.FREE_SPACE_EXTENT:
