@@ -9,6 +9,10 @@ import type { Filesystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 import { resolveEnd } from './path.ts';
 
+/** FS_XFLAG_* bits that decide about writing. */
+const XFLAG_IMMUTABLE = 0x8;
+const XFLAG_APPEND = 0x10;
+
 /** How a file is opened: open(2)'s flags. Reading is always allowed. */
 export interface OpenFlags {
   readonly write?: boolean;
@@ -58,7 +62,13 @@ function checkOpen(inode: Inode, flags: OpenFlags): void {
   if (inode.kind === 'socket') throw new FsError('ENXIO');
   if (flags.write !== true) return;
   if (inode.kind === 'dir') throw new FsError('EISDIR');
-  if (inode.fs.readOnly && inode.kind === 'file') throw new FsError('EROFS');
+  if (inode.kind !== 'file') return;
+  if (inode.fs.readOnly) throw new FsError('EROFS');
+  const { xflags } = inode.stat();
+  if ((xflags & XFLAG_IMMUTABLE) !== 0) throw new FsError('EPERM', { detail: 'the file is immutable' });
+  if (inode.readOnly === true) throw new FsError('EROFS');
+  const appends = flags.append === true && flags.truncate !== true;
+  if ((xflags & XFLAG_APPEND) !== 0 && !appends) throw new FsError('EPERM', { detail: 'the file is append-only' });
 }
 
 export class File {

@@ -165,6 +165,8 @@ export interface Inode extends InodeNames, InodeSpace {
   /** Which of the image's inode number spaces `ino` belongs to (btrfs: the tree of the subvolume); absent: there is one. */
   readonly subvolume?: number;
   readonly kind: FileKind;
+  /** True if it lies in a part of the image that is read-only by itself (btrfs: a read-only subvolume). */
+  readonly readOnly?: boolean;
   /** In-memory file size in bytes (what reads see; the on-disk size may lag until writeback). */
   readonly size: number;
   readonly iomap: InodeIomapOps;

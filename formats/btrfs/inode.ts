@@ -77,6 +77,10 @@ export class BtrfsInode implements Inode {
     return this.root.id;
   }
 
+  get readOnly(): boolean {
+    return this.root.readOnly;
+  }
+
   /** True if the tree has this inode. @throws FsError EUCLEAN */
   exists(): boolean {
     if (this.epoch !== this.mp.inodes.epoch) this.load();

@@ -49,6 +49,7 @@ function perform(fs: Filesystem, [op, ...args]: NameOp): void {
     case 'write': {
       const file = walk(fs, path, true);
       if (file.kind !== 'file') throw new FsError('EINVAL');
+      if (file.readOnly === true) throw new FsError('EROFS');
       file.touch();
       bufferedWrite(file, 0, Buffer.alloc(number(1), 'x'));
       return;

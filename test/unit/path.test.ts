@@ -31,6 +31,7 @@ function add(node: Tree | string, parent: number | null): number {
     ino,
     kind,
     readlink: () => text.slice(3),
+    stat: () => ({ xflags: 0 }),
     child: (name: string) => inodes[names.get(name) ?? -1] ?? null,
     create: (name: string) => {
       created = `${ino}/${name}`;
