@@ -143,8 +143,18 @@ export class LogicalSpace {
     return this.chunks.get(bytenr, 1).mirrors;
   }
 
+  /** Bytes of a range that lie in the chunk of its start: file data may go on in the next one. @throws FsError EUCLEAN */
+  private inFirstChunk(bytenr: number, length: number): number {
+    return Math.min(length, this.chunks.get(bytenr, 1).end - bytenr);
+  }
+
   /** Fills `into` from one copy. @throws FsError EIO missing or unreadable, EUCLEAN outside all chunks */
   readMirror(bytenr: number, into: Uint8Array, mirror: number): void {
+    const first = this.inFirstChunk(bytenr, into.length);
+    if (first < into.length) {
+      this.readMirror(bytenr, into.subarray(0, first), mirror);
+      return this.readMirror(bytenr + first, into.subarray(first), mirror);
+    }
     const chunk = this.chunks.get(bytenr, into.length);
     for (let done = 0; done < into.length; ) {
       const offset = bytenr - chunk.logical + done;
@@ -159,6 +169,11 @@ export class LogicalSpace {
 
   /** Fills `into` from the first copies that can be read; nothing is verified. @throws FsError EIO, EUCLEAN */
   read(bytenr: number, into: Uint8Array): void {
+    const first = this.inFirstChunk(bytenr, into.length);
+    if (first < into.length) {
+      this.read(bytenr, into.subarray(0, first));
+      return this.read(bytenr + first, into.subarray(first));
+    }
     const chunk = this.chunks.get(bytenr, into.length);
     for (let done = 0; done < into.length; ) {
       const offset = bytenr - chunk.logical + done;
@@ -193,6 +208,11 @@ export class LogicalSpace {
   /** Writes to every copy, and keeps parity. Not durable before flush(). @throws FsError EIO, EROFS */
   write(bytenr: number, from: Uint8Array): void {
     this.prepareWrite();
+    const first = this.inFirstChunk(bytenr, from.length);
+    if (first < from.length) {
+      this.write(bytenr, from.subarray(0, first));
+      return this.write(bytenr + first, from.subarray(first));
+    }
     const chunk = this.chunks.get(bytenr, from.length);
     const offset = bytenr - chunk.logical;
     if (chunk.parity) return writeRows(chunk, offset, from, this.sound);
@@ -214,8 +234,8 @@ export class LogicalSpace {
     this.prepareWrite();
     let length = 0;
     for (const part of from) length += part.length;
-    const chunk = this.chunks.get(bytenr, length);
-    if (chunk.parity || chunk.dataStripes > 1) return this.write(bytenr, Buffer.concat(from));
+    const chunk = this.chunks.get(bytenr, 1);
+    if (chunk.parity || chunk.dataStripes > 1 || bytenr + length > chunk.end) return this.write(bytenr, Buffer.concat(from));
     for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
   }
 
