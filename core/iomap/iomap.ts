@@ -137,6 +137,11 @@ export interface WritebackOps {
   valid?(inode: Inode, iomap: Mapping): boolean;
   /** The data of the ioend is on the device: unwritten → written, CoW fork → data fork, on-disk size. */
   endIo(ioend: IoEnd): void;
+  /**
+   * endIo() of many at once, for a format that records them together. What cannot be recorded is told to `failed`; the
+   * others are done. Absent: endIo() is called for each.
+   */
+  endIos?(ioends: readonly IoEnd[], failed: (pos: number, length: number, error: unknown) => void): void;
   /** Writing failed at [pos, pos + length): drop delayed blocks there. */
   discard?(inode: Inode, pos: number, length: number): void;
 }

@@ -230,9 +230,14 @@ class Pass {
     const done = this.ioends;
     this.ioends = [];
     this.pending = 0;
+    const ops = this.inode.iomap.writeback;
+    if (ops.endIos !== undefined) {
+      if (done.length > 0) ops.endIos(done, (pos, length, error) => this.discard(pos, length, error));
+      return;
+    }
     for (const ioend of done) {
       try {
-        this.inode.iomap.writeback.endIo(ioend);
+        ops.endIo(ioend);
       } catch (error) {
         this.discard(ioend.offset, ioend.length, error);
       }

@@ -129,8 +129,7 @@ function writePacked(
   const padded = new Uint8Array(diskLength);
   padded.set(packed);
   ip.data.write(bytenr, padded);
-  const state = { left: length, lost: [] };
-  ip.writing.ordered.push({ kind: 'cow', pos, length, bytenr, diskLength, compression, data: null, ...state });
+  ip.writing.ordered.add({ kind: 'cow', pos, length, bytenr, diskLength, compression, data: null });
   toSink(pos, length, iomap);
   return true;
 }

@@ -46,8 +46,7 @@ export function orderInline(
   iomap: Mapping,
 ): void {
   spendReservation(ip, length);
-  const state = { left: length, lost: [] };
-  ip.writing.ordered.push({ kind: 'inline', pos: 0, length, bytenr: 0, diskLength: 0, compression, data, ...state });
+  ip.writing.ordered.add({ kind: 'inline', pos: 0, length, bytenr: 0, diskLength: 0, compression, data });
   toSink(0, length, iomap);
 }
 

@@ -232,7 +232,7 @@ export class BtrfsInode implements Inode {
   /** True if memory knows something that the tree does not. */
   get changed(): boolean {
     if (this.memorySize >= 0 || (this.cache?.dirtyBlocks ?? 0) > 0) return true;
-    return (this.writeState?.ordered.length ?? 0) > 0;
+    return this.writeState?.ordered.empty === false;
   }
 
   /** True if the object must stay. */

@@ -8,7 +8,7 @@ const MAX_EXTENT = 128 * 1024 * 1024;
 
 /** Adds an ordered extent and answers it as a mapping. */
 export function order(ip: BtrfsInode, ordered: Omit<Ordered, 'left' | 'lost'>, addr: number, iomap: Mapping): void {
-  ip.writing.ordered.push({ ...ordered, left: ordered.length, lost: [] });
+  ip.writing.ordered.add(ordered);
   iomap.type = ordered.kind === 'prealloc' ? IomapType.UNWRITTEN : IomapType.MAPPED;
   iomap.addr = addr;
   iomap.offset = ordered.pos;

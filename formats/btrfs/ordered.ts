@@ -12,35 +12,90 @@ import type { BtrfsInode } from './inode.ts';
 import { recordData } from './inode-write.ts';
 import type { Ordered } from './write-state.ts';
 
-/** Items that finishing one touches: cuts at both edges, the new extent, the inode, a run of checksums. */
-const ITEMS = 6;
+/** Items that finishing one touches: cuts at both edges, the new extent. */
+const ITEMS = 3;
+/** And those of the inode and its checksums, whether one is finished or many. */
+const MORE_ITEMS = 3;
+/** As many are finished in one transaction. */
+const GROUP = 32;
 
 const fresh = new FileExtent();
 
-/** Records what was written. @throws FsError ENOSPC, EIO; then nothing was */
-export function finishOrdered(ip: BtrfsInode, ordered: Ordered): void {
-  const { mp } = ip;
-  const parts = written(ordered);
-  const cow = ordered.kind === 'cow';
-  if (parts.length === 0 || (ordered.compression !== 0 && ordered.lost.length > 0)) {
-    if (cow) mp.groups.giveBack(ordered.bytenr, ordered.diskLength);
-    return;
+/** Receives a range of the file that could not be recorded; it is as it was. */
+type Failed = (pos: number, length: number, error: unknown) => void;
+
+/** An extent that is to be recorded: what of it was written, and its checksums. */
+interface Finished {
+  readonly ordered: Ordered;
+  readonly parts: readonly [number, number][];
+  readonly csums: readonly Sums[];
+}
+
+/** Records what was written of complete extents, many in one transaction as long as that works. */
+export function finishOrdered(ip: BtrfsInode, complete: readonly Ordered[], failed: Failed): void {
+  for (let i = 0; i < complete.length; i += GROUP) {
+    const group: Finished[] = [];
+    for (const ordered of complete.slice(i, i + GROUP)) {
+      const parts = written(ordered);
+      if (parts.length === 0 || (ordered.compression !== 0 && ordered.lost.length > 0)) giveBack(ip, ordered);
+      else group.push({ ordered, parts, csums: takeCsums(ip, ordered, parts) });
+    }
+    if (group.length > 0) finishGroup(ip, group, failed);
   }
-  const csums = takeCsums(ip, ordered, parts);
+}
+
+function finishGroup(ip: BtrfsInode, group: readonly Finished[], failed: Failed): void {
   try {
-    mp.change('write', ITEMS * parts.length, () => {
-      let added = 0;
-      if (ordered.kind === 'inline') added = putInline(ip, ordered);
-      else if (ordered.kind === 'prealloc') for (const [start, end] of parts) markWritten(ip, start, end);
-      else if (cow) added = putNew(ip, ordered, parts);
-      for (const { bytenr, bytes } of csums) insertCsums(mp, bytenr, bytes);
-      recordData(ip, added);
-    });
+    record(ip, group);
   } catch (error) {
-    if (cow) mp.groups.giveBack(ordered.bytenr, ordered.diskLength);
-    throw error;
+    if (group.length > 1) {
+      for (const one of group) finishGroup(ip, [one], failed);
+      return;
+    }
+    const { ordered } = group[0] as Finished;
+    giveBack(ip, ordered);
+    failed(ordered.pos, ordered.length, error);
   }
   ip.mappingsChanged();
+}
+
+function giveBack(ip: BtrfsInode, { kind, bytenr, diskLength }: Ordered): void {
+  if (kind === 'cow') ip.mp.groups.giveBack(bytenr, diskLength);
+}
+
+/** @throws FsError ENOSPC, EIO; then nothing has happened */
+function record(ip: BtrfsInode, group: readonly Finished[]): void {
+  const { mp } = ip;
+  let count = 0;
+  for (const { parts } of group) count += parts.length;
+  mp.change('write', ITEMS * count + MORE_ITEMS, () => {
+    let added = 0;
+    for (const { ordered, parts } of group) {
+      if (ordered.kind === 'inline') added += putInline(ip, ordered);
+      else if (ordered.kind === 'prealloc') for (const [start, end] of parts) markWritten(ip, start, end);
+      else if (ordered.kind === 'cow') added += putNew(ip, ordered, parts);
+    }
+    for (const { bytenr, bytes } of joined(group)) insertCsums(mp, bytenr, bytes);
+    recordData(ip, added);
+  });
+}
+
+/** The group's checksums, those of neighbours on the disk as one run. */
+function joined(group: readonly Finished[]): Sums[] {
+  const all = group.flatMap(({ csums }) => csums).sort((a, b) => a.bytenr - b.bytenr);
+  const runs: { bytenr: number; end: number; parts: Uint8Array[] }[] = [];
+  for (const { bytenr, length, bytes } of all) {
+    const last = runs.at(-1);
+    if (last?.end === bytenr) {
+      last.parts.push(bytes);
+      last.end += length;
+    } else runs.push({ bytenr, end: bytenr + length, parts: [bytes] });
+  }
+  return runs.map(({ bytenr, end, parts }) => ({
+    bytenr,
+    length: end - bytenr,
+    bytes: parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts),
+  }));
 }
 
 /** The ranges of file positions that were written. */
@@ -57,6 +112,7 @@ function written({ pos, length, lost }: Ordered): [number, number][] {
 
 interface Sums {
   readonly bytenr: number;
+  readonly length: number;
   readonly bytes: Uint8Array;
 }
 
@@ -66,7 +122,7 @@ function takeCsums(ip: BtrfsInode, ordered: Ordered, parts: readonly [number, nu
   const { data } = ip.mp.space;
   const take = (bytenr: number, length: number): Sums => {
     const taken = data.takeCsums(bytenr, length);
-    return { bytenr, bytes: taken.length === 1 ? (taken[0] as Uint8Array) : Buffer.concat(taken) };
+    return { bytenr, length, bytes: taken.length === 1 ? (taken[0] as Uint8Array) : Buffer.concat(taken) };
   };
   return ordered.compression !== 0
     ? [take(ordered.bytenr, ordered.diskLength)]

@@ -49,8 +49,65 @@ export interface CompressionPlan {
   plain: boolean;
 }
 
+/** Ordered extents that are not complete, in file order. */
+export class OrderedList {
+  private items: Ordered[] = [];
+  /** Complete ones before this index have been taken out. */
+  private first = 0;
+
+  get empty(): boolean {
+    return this.first === this.items.length;
+  }
+
+  add(ordered: Omit<Ordered, 'left' | 'lost'>): void {
+    this.items.push({ ...ordered, left: ordered.length, lost: [] });
+  }
+
+  /** Bytes [pos, end) came to an end, `lost` or well; `complete` receives the extents all of whose bytes did. */
+  account(pos: number, end: number, lost: boolean, complete: Ordered[]): void {
+    const { items } = this;
+    let any = false;
+    for (let i = this.indexOf(pos); i < items.length; i++) {
+      const one = items[i] as Ordered;
+      if (one.pos >= end) break;
+      const from = Math.max(pos, one.pos);
+      const to = Math.min(end, one.pos + one.length);
+      if (from >= to || one.left === 0) continue;
+      one.left -= to - from;
+      if (lost) one.lost.push(from, to);
+      if (one.left > 0) continue;
+      complete.push(one);
+      any = true;
+    }
+    if (any) this.forgetComplete();
+  }
+
+  private forgetComplete(): void {
+    const { items } = this;
+    while (this.first < items.length && (items[this.first] as Ordered).left === 0) this.first++;
+    if (this.first === items.length) items.length = 0;
+    else if (this.first > 1024) items.splice(0, this.first);
+    else return;
+    this.first = 0;
+  }
+
+  /** Index of the first one that ends behind `pos`. */
+  private indexOf(pos: number): number {
+    const { items } = this;
+    let low = this.first;
+    let high = items.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const one = items[middle] as Ordered;
+      if (one.pos + one.length <= pos) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
 export class WriteState {
-  ordered: Ordered[] = [];
+  readonly ordered = new OrderedList();
   /** Data bytes reserved for dirty pages; never more than these are. */
   reserved = 0;
   plan: CompressionPlan | null = null;

@@ -71,36 +71,26 @@ function mapInPlace(ip: BtrfsInode, pos: number, length: number, iomap: Mapping)
 
 /** Bytes [pos, pos + length) came to an end, well or not: extents all of whose bytes did are finished. */
 function account(ip: BtrfsInode, pos: number, length: number, lost: boolean): void {
-  const state = ip.writing;
-  const end = pos + length;
   const complete: Ordered[] = [];
-  const { ordered } = state;
-  // Writes end in the order in which they began: the first ones are looked at, not thousands that still wait.
-  for (let i = 0, found = 0; i < ordered.length && found < length; ) {
-    const one = ordered[i] as Ordered;
-    const from = Math.max(pos, one.pos);
-    const to = Math.min(end, one.pos + one.length);
-    if (from >= to) {
-      i++;
-      continue;
-    }
-    found += to - from;
-    one.left -= to - from;
-    if (lost) one.lost.push(from, to);
-    if (one.left > 0) i++;
-    else {
-      complete.push(one);
-      if (i === 0) ordered.shift();
-      else ordered.splice(i, 1);
-    }
-  }
-  for (const one of complete) finishOrdered(ip, one);
+  ip.writing.ordered.account(pos, pos + length, lost, complete);
+  finishOrdered(ip, complete, (_pos, _length, error) => {
+    throw error;
+  });
+}
+
+/** As many as a transaction takes are recorded in one. */
+function endIos(ioends: readonly IoEnd[], failed: (pos: number, length: number, error: unknown) => void): void {
+  const complete: Ordered[] = [];
+  const ip = (ioends[0] as IoEnd).inode as BtrfsInode;
+  for (const { offset, length } of ioends) ip.writing.ordered.account(offset, offset + length, false, complete);
+  finishOrdered(ip, complete, failed);
 }
 
 export const writebackOps: WritebackOps = {
   wholeRuns: true,
   mapBlocks: (inode, pos, length, iomap) => mapBlocks(inode as BtrfsInode, pos, length, iomap),
   endIo: ({ inode, offset, length }: IoEnd) => account(inode as BtrfsInode, offset, length, false),
+  endIos,
   discard: (inode, pos, length) => account(inode as BtrfsInode, pos, length, true),
 };
 
