@@ -15,6 +15,9 @@ import { BackrefWalk } from './backref-walk.ts';
 import { currentView, type ExtentRefs, extentRefs, type TreesView, visitRefs } from './backrefs.ts';
 import type { RefNode } from './delayed-refs.ts';
 
+/** Answers kept, as many as Linux keeps. */
+const REMEMBERED = 8;
+
 /** Asks for the extents of one file, in one state of the trees: what is known of blocks is kept. */
 export class ShareCheck {
   private readonly view: TreesView;
@@ -22,6 +25,7 @@ export class ShareCheck {
   readonly ino: number;
   private readonly walk: BackrefWalk;
   private readonly blocks = new Map<number, boolean>();
+  private readonly answers = new Map<number, boolean>();
 
   constructor(mp: BtrfsMount, root: TreeRoot, ino: number) {
     this.view = currentView(mp);
@@ -32,6 +36,17 @@ export class ShareCheck {
 
   /** `generation`: that of the file's item, 0 if not known. @throws FsError EUCLEAN */
   isShared(bytenr: number, generation = 0): boolean {
+    // An extent of which a file uses many pieces is asked for once for each.
+    let answer = this.answers.get(bytenr);
+    if (answer === undefined) {
+      if (this.answers.size >= REMEMBERED) this.answers.clear();
+      answer = this.find(bytenr, generation);
+      this.answers.set(bytenr, answer);
+    }
+    return answer;
+  }
+
+  private find(bytenr: number, generation: number): boolean {
     const direct = this.directRefs(bytenr);
     if (direct === null) return true;
     // Younger than the last snapshot of this tree: nobody can have got it with a shared block.
