@@ -9,7 +9,9 @@
  * Invariant: the item's count is the sum of its inline and keyed references. Everything that breaks it is damage of
  * the image and ends the commit. Mirrors extent-tree.c (alloc_reserved_*, __btrfs_inc_extent_ref, __btrfs_free_extent).
  */
+
 import { corrupt, type FsError } from '../../../core/errors.ts';
+import { hashDataRef } from '../data-ref-hash.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { ITEM_SIZE, leafDataSize } from '../structure/block.ts';
 import { ExtentDataRef, ExtentFlag, ExtentItem, SharedDataRef, TreeBlockInfo } from '../structure/extent.ts';
@@ -18,7 +20,6 @@ import { ItemType, Key } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { RefHead, RefNode } from './delayed-refs.ts';
 import {
-  hashDataRef,
   inlineRefCount,
   inlineRefSize,
   inlineRefsStart,

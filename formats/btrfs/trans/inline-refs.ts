@@ -11,8 +11,8 @@
  * They are sorted as the keyed items would be by type, and within a type falling, by hash (EXTENT_DATA_REF) or
  * number. Mirrors lookup_inline_extent_backref() of extent-tree.c.
  */
-import { crc32c } from '../../../core/checksum.ts';
 import { corrupt } from '../../../core/errors.ts';
+import { hashDataRef, type RefHash } from '../data-ref-hash.ts';
 import { ExtentFlag, ExtentItem, TreeBlockInfo } from '../structure/extent.ts';
 import { readU64, writeU64 } from '../structure/fields.ts';
 import { ItemType, type Key } from '../structure/key.ts';
@@ -32,27 +32,6 @@ export function inlineRefSize(type: number): number {
     default:
       throw corrupt({ structure: 'extent item', field: 'inline reference type', value: String(type), rule: 'unknown' });
   }
-}
-
-const scratch = new Uint8Array(16);
-const scratchView = new DataView(scratch.buffer);
-
-/** High and low half of the hash that is the key's offset of an EXTENT_DATA_REF. */
-export interface RefHash {
-  high: number;
-  low: number;
-}
-
-/** The hash of (root, inode, offset). Different references may share it: the keyed items then lie side by side. */
-export function hashDataRef(root: number, ino: number, offset: number, into: RefHash): RefHash {
-  writeU64(scratchView, 0, root);
-  const high = ~crc32c(scratch.subarray(0, 8)) >>> 0;
-  writeU64(scratchView, 0, ino);
-  writeU64(scratchView, 8, offset);
-  const low = ~crc32c(scratch) >>> 0;
-  into.high = high >>> 1;
-  into.low = (((high & 1) << 31) ^ low) >>> 0;
-  return into;
 }
 
 /** Where the inline references of an extent item begin, from its start; its key says whether it is a fat one. */

@@ -1,4 +1,5 @@
 /** Rules of the extent tree's and csum tree's items. Mirrors tree-checker.c. */
+import { hashDataRef, type RefHash } from '../data-ref-hash.ts';
 import { MAX_LEVEL } from '../structure/block.ts';
 import {
   ExtentDataRef,
@@ -83,6 +84,7 @@ function inlineRefsFault(item: ItemAt, tree: boolean): Fault | null {
   let pos = ExtentItem.size + (tree && key.type === ItemType.EXTENT_ITEM ? TreeBlockInfo.size : 0);
   let counted = 0;
   let before = 0;
+  let beforePos = 0;
   while (pos < size) {
     const type = view.getUint8(at + pos);
     const length = inlineRefSize(type);
@@ -91,11 +93,34 @@ function inlineRefsFault(item: ItemAt, tree: boolean): Fault | null {
     if (type < before) return fieldFault('inline reference type', pos, type, `after type ${before}`);
     const wrong = inlineRefFault(item, pos, type);
     if (wrong !== null) return wrong;
+    if (type === before && !fallsTo(view, at + beforePos, at + pos, type)) {
+      return fieldFault('inline reference', pos, type, 'must not be greater than the one before');
+    }
+    beforePos = pos;
     counted += inlineRefCount(view, at + pos, type);
     before = type;
     pos += length;
   }
   return counted > refs || refs < 0 ? fieldFault('refs', ExtentItem.at.refs, refs, `< ${counted} inline`) : null;
+}
+
+const first: RefHash = { high: 0, low: 0 };
+const second: RefHash = { high: 0, low: 0 };
+
+/** References of one type fall: by hash those of files, by parent or tree the others. */
+function fallsTo(view: DataView, from: number, to: number, type: number): boolean {
+  if (type === ItemType.EXTENT_DATA_REF) {
+    sequence(view, from + 1, first);
+    sequence(view, to + 1, second);
+    return second.high < first.high || (second.high === first.high && second.low <= first.low);
+  }
+  const high = view.getUint32(from + 5, true) - view.getUint32(to + 5, true);
+  return high > 0 || (high === 0 && view.getUint32(from + 1, true) >= view.getUint32(to + 1, true));
+}
+
+function sequence(view: DataView, at: number, into: RefHash): void {
+  const { root, objectid, offset } = ExtentDataRef.get;
+  hashDataRef(root(view, at), objectid(view, at), offset(view, at), into);
 }
 
 function inlineRefCount(view: DataView, at: number, type: number): number {
