@@ -235,7 +235,8 @@ export class LogicalSpace {
     let length = 0;
     for (const part of from) length += part.length;
     const chunk = this.chunks.get(bytenr, 1);
-    if (chunk.parity || chunk.dataStripes > 1 || bytenr + length > chunk.end) return this.write(bytenr, Buffer.concat(from));
+    if (chunk.parity || chunk.dataStripes > 1 || bytenr + length > chunk.end)
+      return this.write(bytenr, Buffer.concat(from));
     for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
   }
 

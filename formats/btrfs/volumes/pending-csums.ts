@@ -1,12 +1,15 @@
 /**
  * Checksums of data that was written but whose extent is not in the trees yet: kept from the write until the
- * extent's completion takes them for the csum tree.
+ * extent's completion takes them for the csum tree. Runs are kept by the MiB that they are in, so that each is found
+ * among few, however many wait.
  */
 import { FsError } from '../../../core/errors.ts';
 
+const BUCKET = 1 << 20;
+
 interface Run {
   readonly bytenr: number;
-  readonly length: number;
+  readonly end: number;
   /** One checksum a sector, one after the other. */
   readonly csums: Uint8Array;
 }
@@ -14,8 +17,8 @@ interface Run {
 export class PendingCsums {
   private readonly sectorSize: number;
   private readonly csumSize: number;
-  /** Ascending, never overlapping. */
-  private runs: Run[] = [];
+  /** By MiB: runs inside it, ascending, never overlapping. */
+  private readonly buckets = new Map<number, Run[]>();
 
   constructor(sectorSize: number, csumSize: number) {
     this.sectorSize = sectorSize;
@@ -23,81 +26,99 @@ export class PendingCsums {
   }
 
   get empty(): boolean {
-    return this.runs.length === 0;
+    return this.buckets.size === 0;
   }
 
   /** Remembers the checksums of the sectors from `bytenr` on, in place of older ones. */
   add(bytenr: number, csums: Uint8Array): void {
-    const length = (csums.length / this.csumSize) * this.sectorSize;
-    this.cut(bytenr, length);
-    this.runs.splice(this.indexFrom(bytenr), 0, { bytenr, length, csums });
+    const end = bytenr + (csums.length / this.csumSize) * this.sectorSize;
+    const whole: Run = { bytenr, end, csums };
+    for (let at = bytenr; at < end; ) {
+      const number = Math.floor(at / BUCKET);
+      const stop = Math.min(end, (number + 1) * BUCKET);
+      this.cut(number, at, stop);
+      const runs = this.buckets.get(number) ?? [];
+      if (runs.length === 0) this.buckets.set(number, runs);
+      runs.splice(indexFrom(runs, at), 0, { bytenr: at, end: stop, csums: this.slice(whole, at, stop) });
+      at = stop;
+    }
   }
 
-  /** The checksums of a range, each buffer following the one before; they are forgotten here. */
+  /**
+   * The checksums of a range, each buffer following the one before; they are forgotten here.
+   * @throws FsError EIO if some of it was not written
+   */
   take(bytenr: number, length: number): Uint8Array[] {
-    const taken = this.cut(bytenr, length);
-    let at = bytenr;
-    for (const run of taken) {
-      if (run.bytenr !== at) break;
-      at += run.length;
+    const end = bytenr + length;
+    const taken: Uint8Array[] = [];
+    for (let at = bytenr; at < end; ) {
+      const number = Math.floor(at / BUCKET);
+      for (const run of this.cut(number, at, Math.min(end, (number + 1) * BUCKET))) {
+        if (run.bytenr !== at) throw unknown(at);
+        taken.push(run.csums);
+        at = run.end;
+      }
+      if (at < end && Math.floor(at / BUCKET) === number) throw unknown(at);
     }
-    if (at !== bytenr + length) throw new FsError('EIO', { detail: `logical ${at} was not written with checksums` });
-    return taken.map((run) => run.csums);
+    return taken;
   }
 
   /** Copies what is known of a range to `into`, setting `present` a sector to 1. */
   lookup(bytenr: number, length: number, into: Uint8Array, present: Uint8Array): void {
-    for (let i = this.indexFrom(bytenr + 1) - 1; i < this.runs.length; i++) {
-      const run = this.runs[i];
-      if (run === undefined || run.bytenr + run.length <= bytenr) continue;
-      if (run.bytenr >= bytenr + length) return;
-      const start = Math.max(run.bytenr, bytenr);
-      const end = Math.min(run.bytenr + run.length, bytenr + length);
-      into.set(this.slice(run, start, end), ((start - bytenr) / this.sectorSize) * this.csumSize);
-      present.fill(1, (start - bytenr) / this.sectorSize, (end - bytenr) / this.sectorSize);
+    const end = bytenr + length;
+    for (let number = Math.floor(bytenr / BUCKET); number * BUCKET < end; number++) {
+      for (const run of this.buckets.get(number) ?? []) {
+        const from = Math.max(run.bytenr, bytenr);
+        const to = Math.min(run.end, end);
+        if (from >= to) continue;
+        into.set(this.slice(run, from, to), ((from - bytenr) / this.sectorSize) * this.csumSize);
+        present.fill(1, (from - bytenr) / this.sectorSize, (to - bytenr) / this.sectorSize);
+      }
     }
   }
 
-  /** Removes and returns the parts of runs that lie in a range. */
-  private cut(bytenr: number, length: number): Run[] {
-    const end = bytenr + length;
-    const taken: Run[] = [];
-    let first = Math.max(0, this.indexFrom(bytenr) - 1);
-    if (first < this.runs.length && ends(this.runs[first] as Run) <= bytenr) first++;
+  /** Removes and returns the parts of a bucket's runs that lie between two bytes. */
+  private cut(number: number, from: number, to: number): Run[] {
+    const runs = this.buckets.get(number);
+    if (runs === undefined) return [];
+    let first = indexFrom(runs, from);
+    if (first > 0 && (runs[first - 1] as Run).end > from) first--;
     let last = first;
     const kept: Run[] = [];
-    for (; last < this.runs.length && (this.runs[last] as Run).bytenr < end; last++) {
-      const run = this.runs[last] as Run;
-      const from = Math.max(run.bytenr, bytenr);
-      const to = Math.min(ends(run), end);
-      taken.push({ bytenr: from, length: to - from, csums: this.slice(run, from, to) });
-      if (run.bytenr < from) {
-        kept.push({ bytenr: run.bytenr, length: from - run.bytenr, csums: this.slice(run, run.bytenr, from) });
-      }
-      if (ends(run) > to) kept.push({ bytenr: to, length: ends(run) - to, csums: this.slice(run, to, ends(run)) });
+    const taken: Run[] = [];
+    for (; last < runs.length && (runs[last] as Run).bytenr < to; last++) {
+      const run = runs[last] as Run;
+      if (run.bytenr < from) kept.push(this.part(run, run.bytenr, from));
+      taken.push(this.part(run, Math.max(run.bytenr, from), Math.min(run.end, to)));
+      if (run.end > to) kept.push(this.part(run, to, run.end));
     }
-    if (last > first) this.runs.splice(first, last - first, ...kept);
+    if (last > first) runs.splice(first, last - first, ...kept);
+    if (runs.length === 0) this.buckets.delete(number);
     return taken;
+  }
+
+  private part(run: Run, from: number, to: number): Run {
+    return from === run.bytenr && to === run.end ? run : { bytenr: from, end: to, csums: this.slice(run, from, to) };
   }
 
   private slice(run: Run, from: number, to: number): Uint8Array {
     const scale = this.csumSize / this.sectorSize;
     return run.csums.subarray((from - run.bytenr) * scale, (to - run.bytenr) * scale);
   }
-
-  /** Index of the first run that starts at or after a byte. */
-  private indexFrom(bytenr: number): number {
-    let low = 0;
-    let high = this.runs.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.runs[middle] as Run).bytenr < bytenr) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }
 
-function ends(run: Run): number {
-  return run.bytenr + run.length;
+/** Index of the first run that starts at or after a byte. */
+function indexFrom(runs: readonly Run[], bytenr: number): number {
+  let low = 0;
+  let high = runs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((runs[middle] as Run).bytenr < bytenr) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function unknown(bytenr: number): FsError {
+  return new FsError('EIO', { detail: `logical ${bytenr} was not written with checksums` });
 }
