@@ -19,7 +19,7 @@ main(parseCommandLine(serving ? words.slice(1) : words)).then((status) => {
   streams.flush();
   // All is written: exiting at once spares the time to tear down the heap.
   process.exit(status);
-});
+}, crashed);
 
 async function main(line: CommandLine): Promise<number> {
   if (line.flags.has('help')) return say(helpText());
@@ -43,6 +43,13 @@ async function main(line: CommandLine): Promise<number> {
   else if (line.commands.length > 0) runCommands(session, line, renderer);
   else runScript(session, renderer);
   return finish(session);
+}
+
+/** An error nobody expected. What was flushed is on the image and stays consistent, as after any crash. */
+function crashed(error: unknown): never {
+  streams.flush();
+  streams.error(`fsio: a bug in fsio, please report it: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exit(70);
 }
 
 function say(text: string): number {
