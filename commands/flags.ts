@@ -5,7 +5,16 @@ import { command, usage } from './command.ts';
 import { CommandFailure, explain } from './failure.ts';
 import type { Session } from './session.ts';
 import { type TreeEntry, treeDepthFirst } from './walk-tree.ts';
-import { XFLAG_NAMES, Xflag, xflagLetters, xflagNames } from './xflags.ts';
+import {
+  FSFLAG_LETTERS,
+  fsflagLetters,
+  fsflagsOf,
+  ONLY_FSFLAGS,
+  XFLAG_NAMES,
+  Xflag,
+  xflagLetters,
+  xflagNames,
+} from './xflags.ts';
 
 const RECURSION = {
   D: { about: 'all directories below the open one' },
@@ -128,47 +137,63 @@ export const chproj = command({
 interface FlagsRow {
   readonly path: string;
   readonly xflags: number;
-  readonly style: 'letters' | 'verbose' | 'all';
+  readonly fsflags: number | undefined;
+  readonly style: 'letters' | 'verbose' | 'all' | 'e2fs';
 }
 
 export const lsattr = command({
   name: 'lsattr',
   count: [0, 1],
   about: 'print the flags of the open file',
-  options: { ...RECURSION, a: { about: 'and the flags that there are' }, v: { about: 'long names' } },
+  options: {
+    ...RECURSION,
+    a: { about: 'and the flags that there are' },
+    f: { about: "in the letters of e2fsprogs' lsattr, which has more of them (c compressed, C no copy on write, …)" },
+    v: { about: 'long names' },
+  },
   *run(session, { options, operands }): Generator<FlagsRow> {
     if (operands.length > 0) throw usage(lsattr);
-    const style = options.D || options.R ? 'letters' : options.a ? 'all' : options.v ? 'verbose' : 'letters';
+    const tree = options.D || options.R;
+    const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? 'all' : options.v ? 'verbose' : 'letters';
     for (const { path, inode } of chosen(session, options)) {
-      yield { path, xflags: inode.stat().xflags >>> 0, style };
+      const { xflags, fsflags } = inode.stat();
+      yield { path, xflags: xflags >>> 0, fsflags, style };
     }
   },
-  text({ path, xflags, style }, out) {
-    if (style === 'verbose') out.write(`[${xflagNames(xflags)}] ${path} \n`);
+  text({ path, xflags, fsflags, style }, out) {
+    if (style === 'e2fs') out.write(`${fsflagLetters(fsflags ?? fsflagsOf(xflags))} ${path}\n`);
+    else if (style === 'verbose') out.write(`[${xflagNames(xflags)}] ${path} \n`);
     else if (style === 'all') out.write(`${xflagLetters(xflags)}/${xflagLetters(-1)} ${path} \n`);
     else out.write(`${xflagLetters(xflags)} ${path} \n`);
   },
-  json: ({ path, xflags }) => ({ command: 'lsattr', path, xflags, flags: xflagNames(xflags) }),
+  json: ({ path, xflags, fsflags }) => ({
+    command: 'lsattr',
+    path,
+    xflags,
+    flags: xflagNames(xflags),
+    ...(fsflags === undefined ? {} : { fsflags, fsflagLetters: fsflagLetters(fsflags).replaceAll('-', '') }),
+  }),
 });
 
 /** The flags for which Linux asks CAP_LINUX_IMMUTABLE. */
-const GUARDED = Xflag.IMMUTABLE | Xflag.APPEND;
+const GUARDED: readonly string[] = ['i', 'a'];
 
 export const chattr = command({
   name: 'chattr',
   count: [1, Number.POSITIVE_INFINITY],
   operands: '[-R|-D] +flags|-flags...',
   about: 'set (+) or clear (-) flags of the open file',
-  help: `The flags: ${XFLAG_NAMES.map(([, letter, name]) => `${letter} ${name}`).join(', ')}.`,
+  help: `The flags: ${XFLAG_NAMES.map(([, letter, name]) => `${letter} ${name}`).join(', ')}.
+On btrfs also c compressed, m not compressed, C no copy on write, D directory sync, S sync.`,
   plain: true,
   run(session, args): undefined {
     const wanted = parseFlags(session, args.operands);
-    checkRecursion(session, wanted);
     for (const { path, inode } of chosen(session, wanted)) {
-      const flags = inode.stat().xflags;
       try {
-        if (((wanted.set | wanted.clear) & GUARDED) !== 0 && !session.mayGuard()) throw new FsError('EPERM');
-        inode.setFlags({ xflags: ((flags | wanted.set) & ~wanted.clear) >>> 0 });
+        const change = changeOf(session, inode, wanted.letters);
+        if (wanted.letters.some(({ letter }) => GUARDED.includes(letter)) && !session.mayGuard())
+          throw new FsError('EPERM');
+        inode.setFlags(change);
       } catch (error) {
         if (!(error instanceof FsError)) throw error;
         const text = `${session.program}: cannot set flags on ${path}: ${explain(error)}`;
@@ -178,24 +203,52 @@ export const chattr = command({
   },
 });
 
+/** One letter, to be set or cleared. */
+interface LetterChange {
+  readonly letter: string;
+  readonly set: boolean;
+}
+
 function parseFlags(session: Session, operands: readonly string[]) {
-  const wanted = { set: 0, clear: 0, R: false, D: false };
+  const wanted = { letters: [] as LetterChange[], R: false, D: false };
   for (const word of operands) {
     if (word.startsWith('-R')) wanted.R = true;
     else if (word.startsWith('-D')) wanted.D = true;
-    else if (word.startsWith('+')) wanted.set |= letters(session, word);
-    else if (word.startsWith('-')) wanted.clear |= letters(session, word);
-    else throw new CommandFailure(`${session.program}: bad chattr command, not +/-X`);
+    else if (word.startsWith('+') || word.startsWith('-')) {
+      for (const letter of word.slice(1)) {
+        const known = XFLAG_NAMES.some(([, name]) => name === letter) || letter in FSFLAG_LETTERS;
+        if (!known) throw new CommandFailure(`${session.program}: unknown flag`);
+        wanted.letters.push({ letter, set: word.startsWith('+') });
+      }
+    } else throw new CommandFailure(`${session.program}: bad chattr command, not +/-X`);
   }
   return wanted;
 }
 
-function letters(session: Session, word: string): number {
-  let flags = 0;
-  for (const letter of word.slice(1)) {
-    const known = XFLAG_NAMES.find(([, name]) => name === letter);
-    if (known === undefined) throw new CommandFailure(`${session.program}: unknown flag`);
-    flags |= known[0];
+/** What the letters mean for an inode: its format decides, since xfs_io and e2fsprogs use some of them differently. */
+function changeOf(session: Session, inode: Inode, letters: readonly LetterChange[]): FlagsChange {
+  const { xflags, fsflags } = inode.stat();
+  if (fsflags !== undefined && letters.some(({ letter }) => ONLY_FSFLAGS.includes(letter))) {
+    return { fsflags: applied(session, fsflags, letters, (letter) => FSFLAG_LETTERS[letter]) };
   }
-  return flags;
+  const bitOf = (letter: string): number | undefined => XFLAG_NAMES.find(([, name]) => name === letter)?.[0];
+  return { xflags: applied(session, xflags, letters, bitOf) };
+}
+
+/** What is both set and cleared is cleared, as xfs_io has it. */
+function applied(
+  session: Session,
+  flags: number,
+  letters: readonly LetterChange[],
+  bitOf: (letter: string) => number | undefined,
+): number {
+  let set = 0;
+  let clear = 0;
+  for (const { letter, set: on } of letters) {
+    const bit = bitOf(letter);
+    if (bit === undefined) throw new CommandFailure(`${session.program}: unknown flag`);
+    if (on) set |= bit;
+    else clear |= bit;
+  }
+  return ((flags | set) & ~clear) >>> 0;
 }
