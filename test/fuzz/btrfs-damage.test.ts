@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import type { MemoryDevice } from '../../core/device/memory.ts';
 import { OverlayDevice } from '../../core/device/overlay.ts';
 import { checksumKind, seal } from '../../formats/btrfs/checksum.ts';
+import { logRootTree, logTrees } from '../../formats/btrfs/log-replay/replay.ts';
 import { type BtrfsMount, openMount } from '../../formats/btrfs/mount.ts';
 import { HEADER_SIZE, ITEM_SIZE, KEY_PTR_SIZE } from '../../formats/btrfs/structure/block.ts';
 import { ItemType } from '../../formats/btrfs/structure/key.ts';
@@ -49,6 +50,7 @@ function victims(device: MemoryDevice): Map<string, Victim[]> {
   });
   const found = new Map<string, Victim[]>();
   for (const root of roots(mp)) found.set(`tree ${root.id}`, blocksOf(mp, root));
+  if (mp.sb.log_root !== 0) for (const [what, root] of logs(mp)) found.set(what, blocksOf(mp, root));
   const addrs = SUPER_OFFSETS.filter((addr) => addr + SUPER_SIZE <= device.size);
   found.set('superblock', [{ what: 'superblock', addrs, length: SUPER_SIZE, level: -1 }]);
   return found;
@@ -61,6 +63,12 @@ function roots(mp: BtrfsMount): TreeRoot[] {
     if (cursor.key.type === ItemType.ROOT_ITEM) ids.add(cursor.key.objectid);
   }
   return [mp.treeRoot, mp.chunkRoot, ...[...ids].map((id) => mp.root(id))];
+}
+
+/** The log trees, and the tree that lists them. */
+function logs(mp: BtrfsMount): [string, TreeRoot][] {
+  const trees = logTrees(mp).map(({ subvolume, tree }): [string, TreeRoot] => [`log of ${subvolume}`, tree]);
+  return [['log root', logRootTree(mp)], ...trees];
 }
 
 function blocksOf(mp: BtrfsMount, root: TreeRoot): Victim[] {
@@ -156,6 +164,7 @@ function campaign(name: ImageName, index: number): void {
   assert.ok(refused > 0, 'no damage was ever noticed');
 }
 
-for (const [index, name] of BTRFS_IMAGES.entries()) test(name, () => campaign(name, index));
+for (const [index, name] of [...BTRFS_IMAGES, 'btrfs-log-tree' as const].entries())
+  test(name, () => campaign(name, index));
 
 test.run();
