@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { RecorderDevice } from '../../core/device/recorder.ts';
+import { FsError } from '../../core/errors.ts';
 import { type BtrfsVariant, checkComplaints, makeBtrfs, missingBtrfsJudges } from '../harness/btrfs-judge.ts';
 import { openTrees, type Trees } from '../harness/btrfs-trees.ts';
 import { copyImage, must } from '../harness/kernel.ts';
@@ -70,6 +71,55 @@ for (const variant of VARIANTS) {
       );
     });
   });
+}
+
+test('a device that fails in a commit keeps the last one', () => {
+  const random = new Random(seed);
+  const dir = scratch(true);
+  const [image] = makeBtrfs(dir, { name: 'default', args: [] }) as [string];
+  for (let round = 0; round < 8; round++) {
+    const device = openDevice(image);
+    const trees = openTrees([device]);
+    const before = trees.attributes(FS_TREE);
+    let left = random.below(8);
+    const fail = (): void => {
+      if (left-- === 0) throw new FsError('EIO', { detail: 'on purpose' });
+    };
+    const write = device.write.bind(device);
+    const writev = device.writev.bind(device);
+    device.write = (addr, from) => {
+      fail();
+      write(addr, from);
+    };
+    device.writev = (addr, from) => {
+      fail();
+      writev(addr, from);
+    };
+    let failed = false;
+    for (let i = 0; i < 30 && !failed; i++) {
+      trees.setAttribute(FS_TREE, `user.${round}.${i}`, Buffer.alloc(random.below(800)));
+      if (i % 10 === 9) failed = refuses(() => trees.commit());
+    }
+    if (failed) assert.ok(refuses(() => trees.setAttribute(FS_TREE, 'user.late', Buffer.alloc(1))));
+    device.close();
+    assert.equal(checkComplaints([image]), [], `seed ${seed}, round ${round}`);
+    const again = openDevice(image, { readOnly: true });
+    const found = openTrees([again], true).attributes(FS_TREE);
+    again.close();
+    assert.is(found.size % 10, 0, 'whole commits');
+    assert.ok(found.size >= before.size);
+  }
+});
+
+/** True if it fails with EIO. */
+function refuses(fn: () => void): boolean {
+  try {
+    fn();
+    return false;
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'EIO') return true;
+    throw error;
+  }
 }
 
 type State = ReadonlyMap<string, ReadonlyMap<string, Buffer>>;

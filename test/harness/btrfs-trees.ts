@@ -1,5 +1,6 @@
 /** A btrfs image opened below its files: extended attributes of a subvolume's root directory as items to play with. */
 import type { Device } from '../../core/device/device.ts';
+import { FsError } from '../../core/errors.ts';
 import { type BtrfsFilesystem, mountBtrfs } from '../../formats/btrfs/filesystem.ts';
 import type { BtrfsInode } from '../../formats/btrfs/inode.ts';
 import type { BtrfsMount } from '../../formats/btrfs/mount.ts';
@@ -16,6 +17,7 @@ import { bury, deleteSubvolume } from '../../formats/btrfs/subvol/delete.ts';
 import { TreeDrop } from '../../formats/btrfs/trans/drop-tree.ts';
 import { deleteRootItem } from '../../formats/btrfs/trans/root-items.ts';
 import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
+import type { Random } from './random.ts';
 
 const TOP = 256;
 
@@ -182,6 +184,20 @@ export class Trees {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
+  }
+
+  /** While `armed`, one of `n` new tree blocks of a running operation is refused with ENOSPC. */
+  failingAllocations(random: Random, n: number): { armed: boolean } {
+    const faults = { armed: false };
+    const { groups, trans } = this.mp;
+    const allocMeta = groups.allocMeta.bind(groups);
+    groups.allocMeta = (rootId) => {
+      if (faults.armed && trans.undoOrNull !== null && random.oneIn(n)) {
+        throw new FsError('ENOSPC', { detail: 'on purpose' });
+      }
+      return allocMeta(rootId);
+    };
+    return faults;
   }
 
   commit(): void {

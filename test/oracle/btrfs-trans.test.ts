@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
+import { FsError } from '../../core/errors.ts';
 import { ENABLE_SIMPLE_QUOTAS, moveBlockGroups } from '../harness/btrfs-convert.ts';
 import {
   type BtrfsVariant,
@@ -178,6 +179,52 @@ for (const variant of VARIANTS.filter(({ name }) => name !== 'full quotas')) {
     }
     compareWithLinux(paths, models, random);
     assert.equal(complaints(paths, variant), [], `seed ${seed}, after Linux`);
+  });
+}
+
+for (const variant of VARIANTS.filter(({ name }) => /^(default|4k|mixed|full)/.test(name))) {
+  test(`${variant.name}: operations that fail halfway`, () => {
+    const random = new Random(seed);
+    const dir = scratch(true);
+    const paths = make(dir, variant);
+    const models: (Model & { path: string })[] = [{ id: 5, path: '.', attributes: new Map() }];
+    let failures = 0;
+    for (let round = 0; round < 4; round++) {
+      const devices = paths.map((path) => openDevice(path));
+      const trees = openTrees(devices);
+      compare(trees, models);
+      const faults = trees.failingAllocations(random, 12);
+      for (let i = 0; i < 250; i++) {
+        const model = random.pick(models);
+        const name = `user.${random.below(400)}`;
+        const path = `s${round}.${i}`;
+        faults.armed = true;
+        try {
+          if (random.oneIn(25) && models.length < 8) {
+            const id = trees.snapshot(model.id, path);
+            models.push({ id, path, attributes: new Map(model.attributes) });
+          } else if (random.oneIn(3) && model.attributes.has(name)) {
+            trees.removeAttribute(model.id, name);
+            model.attributes.delete(name);
+          } else {
+            const value = Buffer.alloc(random.below(2500), name);
+            trees.setAttribute(model.id, name, value);
+            model.attributes.set(name, value);
+          }
+        } catch (error) {
+          if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+          failures++;
+        }
+        faults.armed = false;
+        if (random.oneIn(20)) trees.commit();
+      }
+      compare(trees, models);
+      trees.fs.unmount();
+      for (const device of devices) device.close();
+      assert.equal(complaints(paths, variant), [], `seed ${seed}, round ${round}`);
+    }
+    assert.ok(failures > 10, 'operations did fail');
+    compareWithLinux(paths, models, random);
   });
 }
 
