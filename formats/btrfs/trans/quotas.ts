@@ -85,6 +85,7 @@ export class Quotas {
 
   /** More extents change hands than those that are touched. */
   cannotAccount(): void {
+    this.begin();
     if (!this.exact) return;
     this.flags |= QgroupStatusFlag.INCONSISTENT;
     this.spoilt = true;

@@ -6,7 +6,9 @@
  *     crossReferenced() for writing in place: anything but references of this one file with this one origin
  *                       (btrfs_cross_ref_exist of extent-tree.c); a snapshot taken since counts even if deleted again
  */
+import { corrupt } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
+import { MAX_LEVEL } from '../structure/block.ts';
 import { ExtentItem } from '../structure/extent.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
@@ -51,7 +53,7 @@ export class ShareCheck {
     if (direct === null) return true;
     // Younger than the last snapshot of this tree: nobody can have got it with a shared block.
     if (generation > this.root.lastSnapshot) return false;
-    return this.anyShared(direct);
+    return this.anyShared(direct, 0);
   }
 
   /** References of the extent, merged; null once it is known to be shared. */
@@ -84,18 +86,19 @@ export class ShareCheck {
   }
 
   /** True if one of the references, or of the blocks above, belongs to another tree. */
-  private anyShared(extent: ExtentRefs): boolean {
+  private anyShared(extent: ExtentRefs, steps: number): boolean {
     if (extent.refs.some((ref) => ref.parent === 0 && ref.root !== this.root.id)) return true;
-    for (const parent of this.walk.parents(extent)) if (this.blockShared(parent)) return true;
+    for (const parent of this.walk.parents(extent)) if (this.blockShared(parent, steps)) return true;
     return false;
   }
 
-  private blockShared(bytenr: number): boolean {
+  private blockShared(bytenr: number, steps: number): boolean {
     const known = this.blocks.get(bytenr);
     if (known !== undefined) return known;
+    if (steps > MAX_LEVEL) throw corrupt({ structure: 'back references', addr: bytenr, rule: 'higher than a tree' });
     this.blocks.set(bytenr, false);
     const extent = extentRefs(this.view, bytenr);
-    const shared = extent !== null && this.anyShared(extent);
+    const shared = extent !== null && this.anyShared(extent, steps + 1);
     this.blocks.set(bytenr, shared);
     return shared;
   }

@@ -14,6 +14,7 @@ import { FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import type { TreeRoot } from '../tree/root.ts';
+import { refuseWhileReplacing } from '../volumes/device-replace.ts';
 import { commitTransaction } from './commit.ts';
 import { cowBlock, dropBlock, inPlace, newBlock } from './cow.ts';
 import { DelayedRefs, type Undo } from './delayed-refs.ts';
@@ -117,7 +118,10 @@ export class TransactionManager {
     }
     this.admit(name);
     if (this.mp.readOnly) throw new FsError('EROFS');
-    if (!this.running) this.mp.space.members.enableWrites();
+    if (!this.running) {
+      refuseWhileReplacing(this.mp);
+      this.mp.space.members.enableWrites();
+    }
     // May commit, to get back what was freed: only then this operation's transaction begins.
     return this.reserved(name, items, () => {
       this.running = true;
