@@ -23,6 +23,7 @@ const ON_DEMAND = [
   'formats/xfs/log/(checkpoint|in-place|stale|superblock-log)',
   'formats/xfs/log/recover/open',
   'formats/xfs/words/words',
+  'formats/xfs/inspect/space-map',
   'formats/xfs/changes/describe',
   'formats/xfs/(label|symlink|trans|inode-write)',
 ];

@@ -17,6 +17,7 @@ import { type StepWatcher, watchSteps } from '../core/steps.ts';
 import { encodeName } from '../core/vfs/names.ts';
 import type { CommandLine } from './arguments.ts';
 import { newMounts, newSession, openTargets } from './setup.ts';
+import { listDirectory } from './shell/listing.ts';
 import { Flag, type FromEngine, Measure, type SharedState, type ToEngine, type WordHint } from './shell/protocol.ts';
 
 /** Bytes of output that may wait to be shown. */
@@ -31,6 +32,7 @@ export function runEngine(line: CommandLine): void {
   const streams = new MessageStreams(flags);
   const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line, newMounts(line, streams));
+  if ((process.env.TERM ?? 'dumb') !== 'dumb') session.present = (view) => send({ kind: 'view', view });
   watchSteps(new SharedWatcher(flags, measures));
   let known = '';
   const ready = () => {
@@ -47,10 +49,13 @@ export function runEngine(line: CommandLine): void {
   }
   ready();
   parentPort?.on('message', (message: ToEngine) => {
-    if (message.kind === 'complete') {
+    if (message.kind === 'list')
+      send({ kind: 'listing', id: message.id, listing: listDirectory(session, message.path) });
+    else if (message.kind === 'complete') {
       send({ ...complete(session, message.line), kind: 'completion', id: message.id });
     } else if (message.kind === 'run') {
       measures.fill(0);
+      session.columns = message.columns;
       try {
         remembering(session, message.line, () => runLine(session, message.line, renderer, false));
       } catch (error) {

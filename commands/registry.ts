@@ -2,6 +2,7 @@
 import { fadvise, madvise, mincore } from './advice.ts';
 import { chmod, chown, touch, utimes } from './attributes.ts';
 import { bmap } from './bmap.ts';
+import { browse } from './browse.ts';
 import { cd, pwd } from './cd.ts';
 import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
@@ -13,6 +14,7 @@ import { helpCommand } from './help.ts';
 import { label } from './label.ts';
 import { ls } from './ls.ts';
 import { manifest } from './manifest.ts';
+import { map } from './map.ts';
 import { mmap, mread, mremap, msync, munmap, mwrite } from './mmap.ts';
 import { flink, ln, mkdir, mkfifo, mknod, mv, readlink, rm, rmdir, symlink } from './names.ts';
 import { close, file, open, print } from './open.ts';
@@ -32,12 +34,14 @@ import { stat, statfs } from './stat.ts';
 import { statx } from './statx.ts';
 import { fdatasync, fsync, sync, syncfs, syncRange } from './sync.ts';
 import { cat, get, put } from './transfer.ts';
+import { tree } from './tree.ts';
 import { truncate } from './truncate.ts';
 import { attr } from './xattr.ts';
 
 const ALL: readonly Command[] = [
   attr,
   bmap,
+  browse,
   cat,
   cd,
   chattr,
@@ -79,6 +83,7 @@ const ALL: readonly Command[] = [
   lsproj,
   madvise,
   manifest,
+  map,
   mincore,
   mkdir,
   mkfifo,
@@ -117,6 +122,7 @@ const ALL: readonly Command[] = [
   syncRange,
   thaw,
   touch,
+  tree,
   truncate,
   undo,
   unresvsp,

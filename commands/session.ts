@@ -9,6 +9,7 @@ import { CommandFailure, perror } from './failure.ts';
 import type { Mount, Mounts } from './mounts.ts';
 import { OpenFile, type OpenFlags, PLAIN } from './open-file.ts';
 import type { Region } from './regions.ts';
+import type { View } from './view.ts';
 import { parseSize } from './words.ts';
 
 /** Bytes of a buffer that a command may ask for. */
@@ -45,6 +46,10 @@ export class Session {
   /** The current mapped region. */
   region: Region | null = null;
   exitCode = 0;
+  /** Shows a view that is moved through with keys; null where nobody sits. */
+  present: ((view: View) => void) | null = null;
+  /** Characters in a line of output, for pictures. */
+  columns = Number(process.env.COLUMNS) || 80;
   /** Set by quit. */
   ended = false;
   readonly program: string;

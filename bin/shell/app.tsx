@@ -1,14 +1,22 @@
 /** The shell's screen: one line being edited, and around it what the moment needs. */
 import { Box, Text, useApp, useInput, useStdout } from 'ink';
 import { useEffect, useRef, useState } from 'react';
+import type { View } from '../../commands/view.ts';
+import { quoteWord } from '../../commands/words.ts';
+import { BrowseView } from './browse-view.tsx';
 import { completed, lastName } from './completion.ts';
 import type { Completion, EngineClient } from './engine-client.ts';
 import { hintFor } from './hints.ts';
 import { remember } from './history.ts';
 import { type InkKey, keysOf } from './keys.ts';
 import { editLine, emptyLine, type Key, type Line } from './line-editor.ts';
+import { MapView } from './map-view.tsx';
 import { PATIENCE, progressText } from './progress-text.ts';
 import { ScreenOutput } from './screen-output.ts';
+import { inverse } from './styles.ts';
+
+/** No colours for those who want none (no-color.org); letters say the same. */
+const COLORS = (process.env.NO_COLOR ?? '') === '';
 
 interface Props {
   readonly engine: EngineClient;
@@ -28,6 +36,7 @@ interface State {
   /** Output was cut by the user. */
   dropped: boolean;
   ending: boolean;
+  view: View | null;
 }
 
 export function App({ engine, history, done }: Props) {
@@ -45,6 +54,7 @@ export function App({ engine, history, done }: Props) {
     started: performance.now(),
     dropped: false,
     ending: false,
+    view: null,
   }).current;
   const columns = stdout.columns ?? 80;
   const rows = stdout.rows ?? 24;
@@ -133,7 +143,7 @@ export function App({ engine, history, done }: Props) {
   };
 
   useInput((input, key) => {
-    if (!state.ending) for (const one of keysOf(input, key as InkKey)) press(one);
+    if (!state.ending && state.view === null) for (const one of keysOf(input, key as InkKey)) press(one);
     redraw();
   });
 
@@ -157,6 +167,10 @@ export function App({ engine, history, done }: Props) {
         finishIfShown();
         redraw();
       },
+      view(view) {
+        state.view = view;
+        redraw();
+      },
       exit(status) {
         print(output.end());
         exit();
@@ -174,7 +188,17 @@ export function App({ engine, history, done }: Props) {
     };
   }, []);
 
+  const leave = (line?: string) => {
+    // The key that leaves a view is not also one for the line.
+    setImmediate(() => {
+      state.view = null;
+      if (line !== undefined) run(`map ${quoteWord(line)}`);
+      redraw();
+    });
+  };
   if (state.ending) return <Text> </Text>;
+  if (state.view?.kind === 'map') return <MapView model={state.view.model} colors={COLORS} leave={() => leave()} />;
+  if (state.view?.kind === 'browse') return <BrowseView engine={engine} start={state.view.path} leave={leave} />;
   const seconds = (performance.now() - state.started) / 1000;
   const busy = state.running !== null && seconds > PATIENCE && !output.full;
   const typing = state.running === null || state.line.text !== '';
@@ -206,9 +230,6 @@ function busyText(engine: EngineClient, running: string, seconds: number): strin
   const way = engine.stopping ? '' : ' (ctrl-c stops)';
   return `${stopping}${progressText(running || 'opening', engine.progress(), seconds)}${way}`;
 }
-
-// By hand: the cursor is no colour, and must be seen where there are none.
-const inverse = (text: string): string => `\u001b[7m${text}\u001b[27m`;
 
 function Shown({ line: { text, cursor } }: { line: Line }) {
   const under = String.fromCodePoint(text.codePointAt(cursor) ?? 32);

@@ -39,6 +39,7 @@ export function dumbShell(engine: EngineClient): Promise<number> {
           next();
         }
       },
+      view() {},
       exit(status) {
         input.close();
         resolve(status);

@@ -1,6 +1,15 @@
 /** The engine's thread as the screen's thread sees it. */
 import { Worker } from 'node:worker_threads';
-import { Flag, type FromEngine, Measure, type SharedState, type ToEngine, type WordHint } from './protocol.ts';
+import type { View } from '../../commands/view.ts';
+import {
+  Flag,
+  type FromEngine,
+  type Listing,
+  Measure,
+  type SharedState,
+  type ToEngine,
+  type WordHint,
+} from './protocol.ts';
 
 /** How far a command is. */
 export interface Progress {
@@ -14,6 +23,7 @@ export interface EngineEvents {
   /** A command has ended, or everything was opened: the next line may come. */
   ready(prompt: string, ended: boolean): void;
   output(bytes: Uint8Array, error: boolean): void;
+  view(view: View): void;
   /** The engine is gone, everything given back. */
   exit(status: number): void;
 }
@@ -27,11 +37,12 @@ export class EngineClient {
   /** Names and usage of all words. */
   words: readonly WordHint[] = [];
   busy = true;
-  events: EngineEvents = { ready() {}, output() {}, exit() {} };
+  events: EngineEvents = { ready() {}, output() {}, view() {}, exit() {} };
   private readonly worker: Worker;
   private readonly flags: Int32Array;
   private readonly measures: Float64Array;
   private readonly asked = new Map<number, (completion: Completion) => void>();
+  private readonly listed = new Map<number, (listing: Listing) => void>();
   private next = 1;
 
   /** Starts the engine on the same command line as this program. */
@@ -89,6 +100,13 @@ export class EngineClient {
     return new Promise((resolve) => this.asked.set(id, resolve));
   }
 
+  /** What is in a directory of the image. */
+  list(path: string): Promise<Listing> {
+    const id = this.next++;
+    this.send({ kind: 'list', id, path });
+    return new Promise((resolve) => this.listed.set(id, resolve));
+  }
+
   end(): void {
     // What is still running must not wait for a reader that is gone.
     if (this.busy) this.stop();
@@ -101,7 +119,11 @@ export class EngineClient {
 
   private take(message: FromEngine): void {
     if (message.kind === 'output') this.events.output(message.bytes, message.error);
-    else if (message.kind === 'completion') {
+    else if (message.kind === 'view') this.events.view(message.view);
+    else if (message.kind === 'listing') {
+      this.listed.get(message.id)?.(message.listing);
+      this.listed.delete(message.id);
+    } else if (message.kind === 'completion') {
       this.asked.get(message.id)?.(message);
       this.asked.delete(message.id);
     } else if (message.kind === 'ready') {

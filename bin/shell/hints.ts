@@ -10,8 +10,10 @@ export function hintFor(text: string, words: readonly WordHint[], columns: numbe
   // While the name itself is typed, only what it can no longer be anything else but.
   const found = exact ?? (text === name ? only(words.filter((word) => word.name.startsWith(typed))) : undefined);
   if (found === undefined) return /\s/.test(text.trimStart()) ? `there is no command ${typed}` : '';
-  const usage = found.usage;
-  return usage.length < columns ? usage : `${usage.slice(0, Math.max(1, columns - 2))}…`;
+  const { usage } = found;
+  // What must be typed is more to the point than what may be.
+  const shown = usage.length < columns ? usage : usage.replace(/^(\S+)( \[-[^\]]*\])+/, '$1 [options]');
+  return shown.length < columns ? shown : `${shown.slice(0, Math.max(1, columns - 2))}…`;
 }
 
 function only<T>(list: readonly T[]): T | undefined {

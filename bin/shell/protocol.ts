@@ -1,9 +1,23 @@
 /** What the shell's two threads say to each other: the one with the keys and the screen, and the one with the engine. */
 
+import type { View } from '../../commands/view.ts';
+
 export type ToEngine =
   | { readonly kind: 'run'; readonly line: string; readonly columns: number }
   | { readonly kind: 'complete'; readonly id: number; readonly line: string }
+  | { readonly kind: 'list'; readonly id: number; readonly path: string }
   | { readonly kind: 'end' };
+
+/** A directory as it is browsed; what is wrong with it otherwise. */
+export type Listing = { readonly entries: readonly ListedEntry[] } | { readonly error: string };
+
+export interface ListedEntry {
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  /** Further facts, a line each. */
+  readonly facts: readonly string[];
+}
 
 /** A word as hints show it. */
 export interface WordHint {
@@ -23,6 +37,8 @@ export type FromEngine =
     }
   | { readonly kind: 'output'; readonly bytes: Uint8Array; readonly error: boolean }
   | { readonly kind: 'completion'; readonly id: number; readonly start: number; readonly candidates: readonly string[] }
+  | { readonly kind: 'view'; readonly view: View }
+  | { readonly kind: 'listing'; readonly id: number; readonly listing: Listing }
   | { readonly kind: 'exit'; readonly status: number };
 
 /** 32-bit words that both see without a message. */

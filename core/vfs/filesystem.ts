@@ -1,6 +1,7 @@
 /** What the commands know of a mounted image, whatever its format. */
 import type { Tracer } from '../iomap/trace.ts';
 import type { Inode } from './inode.ts';
+import type { SpaceMap } from './space-map.ts';
 import type { Word } from './word.ts';
 
 /** statfs(2) and the geometry that xfs_io's statfs prints. Blocks of `blockSize` bytes. */
@@ -60,6 +61,8 @@ export interface Filesystem {
   /** Commands that only this format has. */
   readonly words?: readonly Word[];
 
+  /** Who uses the space of the image; absent where the format does not say. */
+  spaceMap?(): SpaceMap;
   root(): Inode;
   /** The inode with this number; the same object while it is in use. @throws FsError ENOENT free, EUCLEAN damaged */
   iget(ino: number): Inode;

@@ -11,9 +11,11 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { SpaceMap } from '../../core/vfs/space-map.ts';
 import type { Word } from '../../core/vfs/word.ts';
 import type { XfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { xfsSpaceMap } from './inspect/space-map.ts';
 import { readLabel, writeLabel } from './label.ts';
 import { attachLog } from './log/log.ts';
 import { finishRecovery, recoverMount } from './log/recover/open.ts';
@@ -65,6 +67,10 @@ export class XfsFilesystem implements Filesystem {
 
   statfs(): StatFs {
     return xfsStatfs(this.mp);
+  }
+
+  spaceMap(): SpaceMap {
+    return xfsSpaceMap(this.mp);
   }
 
   label(): string {
