@@ -119,6 +119,7 @@ export class Mounts {
     if (this.owner !== null || this.shares > 0)
       throw new FsError('EBUSY', { path: mount.image, detail: 'other sessions use the image' });
     if (!abandon) mount.fs.unmount();
+    this.tellNotices(mount);
     between();
     entry.mount = { ...this.mountDevices(mount.image, entry.devices), cwd: mount.cwd };
     return entry.mount;
@@ -188,6 +189,10 @@ export class Mounts {
     return { image, fs, cwd: '/' };
   }
 
+  private tellNotices({ image, fs }: Mount): void {
+    for (const line of fs.takeNotices?.() ?? []) this.settings.notice(`${image}: ${line}`);
+  }
+
   /** Every image in use. */
   *[Symbol.iterator](): Generator<Mount> {
     for (const entry of this.entries.values()) yield entry.mount;
@@ -208,6 +213,7 @@ export class Mounts {
         if (!(error instanceof FsError)) throw error;
         failures.push(error.withPath(mounted.image));
       }
+      this.tellNotices(mounted);
       for (const device of devices) device.close();
     }
     this.entries.clear();

@@ -55,6 +55,8 @@ export interface Filesystem {
   readonly readOnly: boolean;
   /** Something the user must know about what is shown (`log not replayed: …`), or null. */
   readonly status: string | null;
+  /** Damage that was met and got round since the last call, one line each: a bad copy of something, another one good. */
+  takeNotices?(): string[];
   /** Where engine steps are reported; null when nobody asked. */
   tracer: Tracer | null;
   readonly now: () => import('./inode.ts').Timestamp;

@@ -47,6 +47,11 @@ export class BtrfsFilesystem implements Filesystem {
     return this.mp.notes.length === 0 ? null : this.mp.notes.join('; ');
   }
 
+  takeNotices(): string[] {
+    const { blocks, space } = this.mp;
+    return [...blocks.healed.splice(0), ...space.data.healed.splice(0)];
+  }
+
   root(): BtrfsInode {
     return subvolumeTop(this.mp, this.opened);
   }
