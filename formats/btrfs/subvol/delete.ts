@@ -70,7 +70,8 @@ const STEP = 64;
 /** Takes the tree of a deleted subvolume apart, and its ROOT_ITEM and orphan away. @throws FsError */
 export function dropDeadTree(mp: BtrfsMount, root: TreeRoot): void {
   const drop = new TreeDrop(mp.trans, root, root.keyOffset);
-  while (!mp.change('drop tree', STEP, () => drop.step(STEP)));
+  // A step only drops references; the trees of extents and checksums are changed at commit, out of the space set aside.
+  while (!mp.change('drop tree', 1, () => drop.step(STEP)));
   mp.change('drop tree', 4, () => {
     deleteRootItem(mp.trans, root.id);
     deleteOrphanItem(mp.treeRoot, root.id);
