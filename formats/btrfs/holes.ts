@@ -11,10 +11,12 @@ import type { BtrfsInode } from './inode.ts';
 import { recordData, setTimes } from './inode-write.ts';
 import { InodeFlag, InodeItem } from './structure/inode.ts';
 import { TreeCursor } from './tree/cursor.ts';
-import { withRoom } from './write-state.ts';
+import { type Steps, stepwise, withRoom } from './write-state.ts';
 
 /** Items dropped in one transaction. */
-const BATCH = 64;
+const HOLE: Steps = { name: 'hole', most: 64, itemsEach: 1, itemsMore: 4 };
+/** Cuts at both edges, the new item, the inode; what lies between was a hole, or is dropped with it. */
+const PREALLOC_ITEMS = 8;
 /** The largest preallocated extent. */
 const MAX_PREALLOC = 256 * 1024 * 1024;
 
@@ -25,14 +27,14 @@ const found = new FileExtent();
 export function replaceByHole(ip: BtrfsInode, start: number, end: number): void {
   for (let pos = start; pos < end; ) {
     const from = pos;
-    pos = withRoom(ip.mp, () => ip.mp.change('hole', BATCH + 4, () => holeOnce(ip, from, end)));
+    pos = stepwise(ip.mp, HOLE, (items) => holeOnce(ip, from, end, items));
   }
   ip.mappingsChanged();
 }
 
-/** Part of replaceByHole() inside a transaction: at most BATCH items; returns how far it got. */
-export function holeOnce(ip: BtrfsInode, start: number, end: number): number {
-  const { bytes, reached } = dropExtents(ip, start, end, BATCH);
+/** Part of replaceByHole() inside a transaction: at most `items` items; returns how far it got. */
+export function holeOnce(ip: BtrfsInode, start: number, end: number, items: number): number {
+  const { bytes, reached } = dropExtents(ip, start, end, items);
   // Beyond the end of the file nobody misses an item for the hole.
   insertHole(ip, start, Math.min(reached, roundUp(ip.size, ip.mp.sectorSize)));
   recordData(ip, -bytes);
@@ -79,7 +81,7 @@ function putPrealloc(
   const before = ip.size;
   const grown = Math.min(size, pos + length);
   try {
-    mp.change('preallocate', BATCH, () => {
+    mp.change('preallocate', PREALLOC_ITEMS, () => {
       const { bytes } = dropExtents(ip, pos, pos + length);
       fresh.pos = pos;
       fresh.type = FileExtentType.PREALLOC;

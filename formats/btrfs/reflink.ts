@@ -23,13 +23,13 @@ import { flushRange } from './space.ts';
 import { InodeItem } from './structure/inode.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import { expand } from './truncate.ts';
-import { settle, withRoom } from './write-state.ts';
+import { type Steps, settle, stepwise } from './write-state.ts';
 
 /** Linux dedupes pieces of this size: extents are cut there. */
 const DEDUPE_PIECE = 16 * 1024 * 1024;
-/** Extents shared, and items of the target dropped, in one transaction. */
-const BATCH = 32;
-const DROPS = 64;
+/** Extents shared in one transaction, each with cuts at its edges in the target; and items of the target dropped. */
+const SHARE: Steps = { name: 'reflink', most: 32, itemsEach: 4, itemsMore: 4 };
+const DROP: Steps = { name: 'reflink', most: 64, itemsEach: 1, itemsMore: 4 };
 
 const { get, set } = InodeItem;
 
@@ -147,19 +147,17 @@ function cloneRange(
   }
   while (clone.reached < to + length) {
     const start = clone.reached;
-    clone.reached = withRoom(target.mp, () =>
-      target.mp.change('reflink', DROPS + 4, () => {
-        const reached = holeOnce(target, start, to + length);
-        finish(clone, reached, 0);
-        return reached;
-      }),
-    );
+    clone.reached = stepwise(target.mp, DROP, (items) => {
+      const reached = holeOnce(target, start, to + length, items);
+      finish(clone, reached, 0);
+      return reached;
+    });
   }
   target.pages.invalidate(to, to + length);
   target.mappingsChanged();
 }
 
-/** Shares up to BATCH extents in one transaction; false if none is left. */
+/** Shares some extents in one transaction; false if none is left. */
 function cloneSome(clone: Clone): boolean {
   const { target } = clone;
   const { reached, next } = clone;
@@ -167,28 +165,36 @@ function cloneSome(clone: Clone): boolean {
   let inline = false;
   let more: boolean;
   try {
-    more = withRoom(target.mp, () =>
-      target.mp.change('reflink', BATCH * 4 + DROPS, () => {
-        clone.reached = reached;
-        clone.next = next;
-        let added = 0;
-        for (let i = 0; i < BATCH; i++) {
-          if (!findSource(clone)) return finish(clone, clone.reached, added) && false;
-          if (sourceExtent.inline) {
-            inline = true;
-            break;
-          }
-          added += cloneOne(clone);
-        }
-        finish(clone, clone.reached, added);
-        return true;
-      }),
-    );
+    more = stepwise(target.mp, SHARE, (extents) => {
+      clone.reached = reached;
+      clone.next = next;
+      inline = false;
+      return shareSome(clone, extents, () => {
+        inline = true;
+      });
+    });
   } catch (error) {
     if (target.size > size) target.setMemorySize(size);
     throw error;
   }
   if (inline) cloneInline(clone);
+  return more;
+}
+
+/** The transaction of cloneSome(); `atInline` is called where inline data come next. */
+function shareSome(clone: Clone, extents: number, atInline: () => void): boolean {
+  let added = 0;
+  let more = true;
+  for (let i = 0; i < extents && more; i++) {
+    more = findSource(clone);
+    if (!more) break;
+    if (sourceExtent.inline) {
+      atInline();
+      break;
+    }
+    added += cloneOne(clone);
+  }
+  finish(clone, clone.reached, added);
   return more;
 }
 
@@ -229,14 +235,13 @@ function cloneOne(clone: Clone): number {
 }
 
 /** Records how far the target got. */
-function finish({ target, to, count, stamp }: Clone, reached: number, added: number): boolean {
+function finish({ target, to, count, stamp }: Clone, reached: number, added: number): void {
   const size = Math.min(reached, to + count);
   if (size > target.size) target.setMemorySize(size);
   recordData(target, added, (view) => {
     set.sequence(view, 0, get.sequence(view, 0) + 1);
     if (stamp) setTimes(view, target.mp.now(), 'mtime', 'ctime');
   });
-  return true;
 }
 
 /** The source is inline: its data begin the range. */

@@ -18,10 +18,10 @@ import { FileExtentItem } from './structure/file-extent.ts';
 import { InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
 import { TreeCursor } from './tree/cursor.ts';
-import { reserveDirty, settle, withRoom } from './write-state.ts';
+import { reserveDirty, type Steps, settle, stepwise, withRoom } from './write-state.ts';
 
 /** Items dropped in one transaction. */
-const BATCH = 64;
+const DROP: Steps = { name: 'truncate', most: 64, itemsEach: 1, itemsMore: 2 };
 
 const { get, set } = InodeItem;
 const found = new FileExtent();
@@ -64,13 +64,13 @@ export function dropFrom(ip: BtrfsInode, size: number): void {
   cutCompressedInline(ip, size);
   let last: boolean;
   do {
-    last = withRoom(ip.mp, () => ip.mp.change('truncate', BATCH + 2, () => dropSome(ip, size)));
+    last = stepwise(ip.mp, DROP, (items) => dropSome(ip, size, items));
   } while (!last);
   ip.mappingsChanged();
 }
 
-/** Drops up to BATCH items at the end of the file; true if nothing is left to drop. */
-function dropSome(ip: BtrfsInode, size: number): boolean {
+/** Drops up to `most` items at the end of the file; true if nothing is left to drop. */
+function dropSome(ip: BtrfsInode, size: number, most: number): boolean {
   const cursor = new TreeCursor(ip.root);
   let bytes = 0;
   let reached = size;
@@ -79,7 +79,7 @@ function dropSome(ip: BtrfsInode, size: number): boolean {
     for (let i = 0; ; i++) {
       cursor.searchBack(key.set(ip.ino, ItemType.EXTENT_DATA, -1));
       if (!readAt(cursor, ip.ino, found) || found.end <= (found.inline ? size : roundUp(size, ip.mp.sectorSize))) break;
-      if (i === BATCH) {
+      if (i === most) {
         done = false;
         reached = Math.max(size, Math.min(ip.diskSize, found.end));
         break;

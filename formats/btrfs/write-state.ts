@@ -161,6 +161,27 @@ export function withRoom<T>(mp: BtrfsMount, act: () => T): T {
   }
 }
 
+/** A step of a long operation: what it is called, how many items a round and one more of its parts may touch. */
+export interface Steps {
+  readonly name: string;
+  /** Parts dealt with in one transaction where there is space to spare. */
+  readonly most: number;
+  readonly itemsEach: number;
+  readonly itemsMore: number;
+}
+
+/** Runs one step of up to `most` parts as one operation; of one part where space for more cannot be promised. */
+export function stepwise<T>(mp: BtrfsMount, steps: Steps, act: (parts: number) => T): T {
+  const { name, most, itemsEach, itemsMore } = steps;
+  const run = (parts: number): T => mp.change(name, parts * itemsEach + itemsMore, () => act(parts));
+  try {
+    return run(most);
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+    return withRoom(mp, () => run(1));
+  }
+}
+
 let givingRoom = false;
 
 /** Writes back what is dirty and commits. False: that is what is going on already. */
