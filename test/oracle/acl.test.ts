@@ -1,9 +1,10 @@
 /**
  * POSIX ACLs: set by setfacl in Linux and by fsio from the same attribute values; inherited by what is created; changed
- * by chmod. Linux lists both images alike, and xfs_repair finds nothing.
+ * by chmod. Linux lists both images alike, and xfs_repair or btrfs check finds nothing.
  */
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { firstDifference } from '../harness/compare-output.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
@@ -78,30 +79,71 @@ function manyUsers(count: number): string {
   return aclValue(`u::rw-,${users},u:1000:rwx,g::r-x,g:55:rw-,m::rwx,o::---`);
 }
 
-const listing = (image: string): string[] =>
-  withMount(image, (at) =>
+/** Making, mounting and checking images of one format. */
+interface Judge {
+  readonly missing: string | null;
+  make(image: string, args: readonly string[]): string;
+  mounted<T>(image: string, use: (at: string) => T): T;
+  complaints(image: string): string[];
+}
+
+const JUDGES: Readonly<Record<'xfs' | 'btrfs', Judge>> = {
+  xfs: {
+    missing: null,
+    make: (image, args) => makeXfs(image, { args }),
+    mounted: (image, use) => withMount(image, use),
+    complaints: repairComplaints,
+  },
+  btrfs: {
+    missing: missingBtrfsJudges(),
+    make: (image, args) => {
+      const [made] = makeBtrfs(scratch(true), { name: 'acl', args });
+      return copyImage(made as string, image);
+    },
+    mounted: (image, use) => withBtrfs([image], use),
+    complaints: (image) => checkComplaints([image]),
+  },
+};
+
+const listing = (judge: Judge, image: string): string[] =>
+  judge.mounted(image, (at) =>
     must('sh', '-c', `cd ${at} && getfacl -R -n -p . && find . -printf '%p %M %U %G\\n' | sort`).split('\n'),
   );
 
-for (const args of [[], ['-i', 'size=2048'], ['-b', 'size=1024', '-m', 'rmapbt=1']]) {
-  test(`mkfs.xfs ${args.join(' ')}`, () => {
-    const theirs = makeXfs(join(dir, 'theirs.img'), { args });
+const LAYOUTS: readonly (readonly ['xfs' | 'btrfs', readonly string[]])[] = [
+  ['xfs', []],
+  ['xfs', ['-i', 'size=2048']],
+  ['xfs', ['-b', 'size=1024', '-m', 'rmapbt=1']],
+  ['btrfs', []],
+  ['btrfs', ['-n', '4096', '-O', '^no-holes,^extref,^skinny-metadata']],
+];
+
+for (const [format, args] of LAYOUTS) {
+  test(`mkfs.${format} ${args.join(' ')}`, () => {
+    const judge = JUDGES[format];
+    if (judge.missing !== null) return;
+    const theirs = judge.make(join(dir, 'theirs.img'), args);
     const ours = copyImage(theirs, join(dir, 'ours.img'));
     const list = steps();
-    withMount(theirs, (at) => {
+    judge.mounted(theirs, (at) => {
       for (const [shell] of list) must('sh', '-c', `cd ${at} && umask 022 && ${shell}`);
     });
     for (const [shell, commands] of list) {
       const outcome = fsio(['--strict', ...commands.flatMap((command) => ['-c', command]), ours]);
       assert.is(outcome.status, 0, `${shell}: ${outcome.stdout}${outcome.stderr}`);
-      assert.equal(repairComplaints(ours), [], shell);
+      assert.equal(judge.complaints(ours), [], shell);
     }
-    assert.is(firstDifference(listing(ours), listing(theirs)), null);
+    assert.is(firstDifference(listing(judge, ours), listing(judge, theirs)), null);
   });
 }
 
-test('what Linux refuses', () => {
-  const theirs = makeXfs(join(dir, 'refused.img'));
+for (const [format, judge] of Object.entries(JUDGES)) {
+  test(`what Linux refuses on ${format}`, () => refusals(judge));
+}
+
+function refusals(judge: Judge): void {
+  if (judge.missing !== null) return;
+  const theirs = judge.make(join(dir, 'refused.img'), []);
   const ours = copyImage(theirs, join(dir, 'refused-ours.img'));
   const access = aclValue(ACCESS).slice(2);
   const values = [
@@ -113,9 +155,9 @@ test('what Linux refuses', () => {
     '',
     '0200',
   ];
-  withMount(theirs, (at) => must('sh', '-c', `cd ${at}; touch f; mkdir d; ln -s f l`));
+  judge.mounted(theirs, (at) => must('sh', '-c', `cd ${at}; touch f; mkdir d; ln -s f l`));
   fsio(['-c', 'touch /f', '-c', 'mkdir /d', '-c', 'symlink f /l', ours]);
-  const wanted = withMount(theirs, (at) =>
+  const wanted = judge.mounted(theirs, (at) =>
     cases(values).map(([kind, value, path]) => {
       const { stderr } = run('setfattr', ['-h', '-n', `system.posix_acl_${kind}`, '-v', `0x${value}`, join(at, path)]);
       return /: ([^:]*)$/.exec(stderr.trim())?.[1] ?? 'done';
@@ -126,8 +168,8 @@ test('what Linux refuses', () => {
     return /: ([^:]*)$/.exec(fsio(['-c', line, ours]).stderr.trim())?.[1] ?? 'done';
   });
   assert.equal(got, wanted);
-  assert.is(firstDifference(listing(ours), listing(theirs)), null);
-});
+  assert.is(firstDifference(listing(judge, ours), listing(judge, theirs)), null);
+}
 
 function cases(values: readonly string[]): (readonly [kind: string, value: string, path: string])[] {
   return ['access', 'default'].flatMap((kind) =>
