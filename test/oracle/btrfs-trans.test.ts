@@ -228,4 +228,51 @@ for (const variant of VARIANTS.filter(({ name }) => /^(default|4k|mixed|full)/.t
   });
 }
 
+const SMALL: readonly BtrfsVariant[] = [
+  { name: 'default', args: [], bytes: 120 * MIB },
+  { name: 'mixed groups', args: words('-M -n 4096'), bytes: 40 * MIB },
+];
+
+for (const variant of SMALL) {
+  test(`${variant.name}: no room for metadata`, () => {
+    const random = new Random(seed);
+    const paths = makeBtrfs(scratch(true), variant);
+    const devices = paths.map((path) => openDevice(path));
+    const trees = openTrees(devices);
+    const attributes = new Map<string, Buffer>();
+    const snapshots: string[] = [];
+    let refused = 0;
+    for (let i = 0; i < 20000 && refused < 60; i++) {
+      const name = `user.${i}`;
+      const value = Buffer.alloc(random.below(3000), name);
+      const gone =
+        refused > 0 && random.oneIn(3) ? [...attributes.keys()].at(random.below(attributes.size)) : undefined;
+      try {
+        if (gone !== undefined) {
+          trees.removeAttribute(5, gone);
+          attributes.delete(gone);
+        } else if (random.oneIn(1000)) {
+          trees.snapshot(5, `s${i}`);
+          snapshots.push(`s${i}`);
+        } else if (refused > 0 && random.oneIn(30) && snapshots.length > 0) {
+          trees.drop(snapshots.pop() as string);
+        } else {
+          trees.setAttribute(5, name, value);
+          attributes.set(name, value);
+        }
+      } catch (error) {
+        if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+        refused++;
+      }
+      if (random.oneIn(300)) trees.commit();
+    }
+    assert.ok(refused > 0, 'it was full');
+    trees.fs.unmount();
+    compare(trees, [{ id: 5, attributes }]);
+    for (const device of devices) device.close();
+    assert.equal(checkComplaints(paths), [], `seed ${seed}`);
+    compareWithLinux(paths, [{ id: 5, path: '.', attributes }], random);
+  });
+}
+
 test.run();
