@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { getopt, parseInteger, parseSize } from '../commands/words.ts';
 import type { Part } from '../core/device/part.ts';
+import type { Timestamp } from '../core/vfs/inode.ts';
 
 interface Option {
   /** A letter or a long name. */
@@ -44,7 +45,9 @@ const OPTIONS: readonly Option[] = [
     value: 'IMAGE',
     about: 'a further device of the file system (XFS: realtime, log); may be repeated',
   },
-  { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image' },
+  { name: 'at', value: 'DIR=IMAGE', about: 'paths below DIR are in this image; may be repeated, as may be FSIO_AT' },
+  { name: 'time', value: 'SECONDS', about: 'the time that changes get (default SOURCE_DATE_EPOCH, or now)' },
+  { name: 'seed', value: 'N', about: 'what is chosen at random follows from N' },
   { name: 'partition', value: 'N', about: 'the file system is in this partition of the image' },
   { name: 'offset', value: 'BYTES', about: 'the file system begins here in the image (512, 1m, 2048s)' },
   { name: 'length', value: 'BYTES', about: 'and has this many bytes' },
@@ -77,6 +80,10 @@ export interface CommandLine {
   readonly compress: { readonly method: string; readonly force: boolean } | null;
   readonly devices: readonly string[];
   readonly places: readonly Place[];
+  /** The time that changes get, or null for the clock's. */
+  readonly time: Timestamp | null;
+  /** What is chosen at random follows from this; null: chance decides. */
+  readonly seed: number | null;
   /** The socket of the server that is to run the commands, or null. */
   readonly connect: string | null;
   /** The file that takes the changes, or null. */
@@ -87,7 +94,7 @@ export interface CommandLine {
   readonly complaint: string | null;
 }
 
-export function parseCommandLine(words: readonly string[]): CommandLine {
+export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
   const parsed = getopt(words, (name) => {
     const option = OPTIONS.find((known) => known.name === name);
     return option === undefined ? undefined : option.value !== undefined;
@@ -104,6 +111,8 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
   let connect: string | null = null;
   let subvol: string | null = null;
   let compress: CommandLine['compress'] = null;
+  let time = timestamp(env.SOURCE_DATE_EPOCH);
+  let seed: number | null = null;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
@@ -123,10 +132,21 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
       if (Number.isNaN(number) || (name !== 'offset' && number === 0)) complaint ??= `bad ${name} -- ${value}`;
       numbers[name] = number;
     } else if (name === 'at') {
-      const [dir, image] = value.split(/=(.*)/s);
-      if (!dir?.startsWith('/') || !image) complaint ??= `--at wants DIR=IMAGE, not ${value}`;
-      else places.push({ dir: dir.replace(/\/+$/, ''), image });
+      const place = placeOf(value);
+      if (place === null) complaint ??= `--at wants DIR=IMAGE, not ${value}`;
+      else places.push(place);
+    } else if (name === 'time') {
+      time = timestamp(value);
+      if (time === null) complaint ??= `bad time -- ${value}`;
+    } else if (name === 'seed') {
+      seed = parseInteger(value);
+      if (seed === null) complaint ??= `bad seed -- ${value}`;
     }
+  }
+  for (const word of (env.FSIO_AT ?? '').split(/[,\n]/).filter((text) => text !== '')) {
+    const place = placeOf(word);
+    if (place === null) complaint ??= `FSIO_AT wants DIR=IMAGE, not ${word}`;
+    else places.push(place);
   }
   if (numbers.partition !== undefined && (numbers.offset ?? numbers.length) !== undefined)
     complaint ??= '--partition says where the file system is: --offset and --length do not go with it';
@@ -141,11 +161,26 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
     compress,
     devices,
     places,
+    time,
+    seed,
     connect,
     overlay,
     part,
     complaint,
   };
+}
+
+/** DIR=IMAGE, or null. */
+function placeOf(word: string): Place | null {
+  const [dir, image] = word.split(/=(.*)/s);
+  return dir?.startsWith('/') && image ? { dir: dir.replace(/\/+$/, ''), image } : null;
+}
+
+/** Seconds since 1970, with a fraction or not; null for no such number. */
+function timestamp(word: string | undefined): Timestamp | null {
+  const match = /^(-?\d{1,11})(?:\.(\d{1,9}))?$/.exec(word ?? '');
+  if (match === null) return null;
+  return { seconds: Number(match[1]), nanoseconds: Number((match[2] ?? '').padEnd(9, '0')) };
 }
 
 function partOf({ partition, offset, length }: Record<string, number>): Part | null {
@@ -170,9 +205,11 @@ export interface Target {
  * first `:/` before which something exists. A URL's own `://` and a Windows drive's `C:/` do not count.
  */
 export function splitTarget(target: string, places: readonly Place[]): Target {
+  // A script may have gone to a directory that stands for an image, and name files from there.
+  const full = places.length > 0 && !target.startsWith('/') ? `${process.cwd()}/${target}` : target;
   for (const { dir, image } of places) {
-    if (target === dir) return { image, path: '/' };
-    if (target.startsWith(`${dir}/`)) return { image, path: target.slice(dir.length) };
+    if (full === dir) return { image, path: '/' };
+    if (full.startsWith(`${dir}/`)) return { image, path: full.slice(dir.length) };
   }
   const start = /^[a-z+]+:\/\//.exec(target)?.[0].length ?? (/^[A-Za-z]:[\\/]/.test(target) ? 2 : 0);
   const splits: Target[] = [];

@@ -9,6 +9,7 @@ import { Session } from '../commands/session.ts';
 import { FsError } from '../core/errors.ts';
 import { LineTracer } from '../core/iomap/trace.ts';
 import type { StructureChange } from '../core/vfs/changes.ts';
+import type { Timestamp } from '../core/vfs/inode.ts';
 import { type CommandLine, splitTarget } from './arguments.ts';
 
 /** The images of a run; none is opened yet. */
@@ -28,9 +29,9 @@ export function newMounts(line: CommandLine, streams: Streams): Mounts {
     dryRun: line.flags.has('dry-run'),
     devices: line.devices,
     tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,
-    now: wallClock,
+    now: line.time === null ? wallClock : () => line.time as Timestamp,
     owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask },
-    random: Math.random,
+    random: line.seed === null ? Math.random : seeded(line.seed),
     notice: (text) => streams.error(`fsio: ${text}`),
     wouldChange: (mount, changes) => tellChanges(mount.image, changes, line.flags.has('json'), streams),
   });
@@ -41,6 +42,7 @@ export function newSession(line: CommandLine, mounts: Mounts): Session {
   const umask = process.umask();
   return new Session(mounts, {
     places: line.places,
+    hostCwd: process.cwd(),
     program: line.program ?? 'xfs_io',
     umask,
     strict: line.flags.has('strict'),
@@ -76,6 +78,20 @@ function wallClock(): { seconds: number; nanoseconds: number } {
   return { seconds: Math.floor(micros / 1e6), nanoseconds: (micros % 1e6) * 1000 };
 }
 
+/** Without a target, the first image that a directory stands for is the one at hand; others may be missing by now. */
+function openPlaces(session: Session, line: CommandLine): void {
+  let failure: unknown = null;
+  for (const place of line.places) {
+    try {
+      session.openImage(place.image);
+      return;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== null) throw failure;
+}
+
 /** Opens every target in order, as xfs_io does before its first command; false when one could not be opened. */
 export function openTargets(session: Session, line: CommandLine, renderer: Renderer): boolean {
   const flags = {
@@ -92,7 +108,8 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     realtime: line.flags.has('R'),
   };
   try {
-    for (const place of line.places) session.openImage(place.image);
+    // With files to open, an image that a directory stands for is opened when a path leads into it.
+    if (line.targets.length === 0) openPlaces(session, line);
     for (const target of line.targets) {
       const { image, path } = splitTarget(target, line.places);
       session.openImage(image);
@@ -106,4 +123,15 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     else throw error;
     return false;
   }
+}
+
+/** Numbers in [0, 1) that follow from the seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }

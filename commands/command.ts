@@ -42,6 +42,8 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly call?: string;
   /** A result, or many of them; throws CommandFailure or FsError. */
   run(session: Session, args: Arguments<S>): R | Iterable<R> | undefined;
+  /** Lines to be run in its place, where a command is a script. */
+  lines?(session: Session, args: Arguments<S>): readonly string[];
   /** The result as xfs_io prints it. */
   text?(result: R, out: TextSink): void;
   /** The result as data; by default the object itself with `command` and `file` before it. */

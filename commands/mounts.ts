@@ -66,6 +66,11 @@ export class Mounts {
   private readonly views = new Map<string, Mount>();
   private shares = 0;
 
+  /** The time that changes get. */
+  get now(): MountOptions['now'] {
+    return this.settings.now;
+  }
+
   constructor(settings: MountSettings, owner: Mounts | null = null) {
     this.settings = settings;
     this.owner = owner;

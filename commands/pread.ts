@@ -167,7 +167,7 @@ function readBackward(session: Session, range: Range, unit: number, done: Done):
 
 function readRandom(session: Session, range: Range, unit: number, seed: number, done: Done): void {
   const file = session.file();
-  const random = randomSequence(seed === 0 ? Math.floor(Date.now() / 1000) : seed);
+  const random = randomSequence(seed === 0 ? session.seconds : seed);
   const size = file.inode.size;
   const start = range.offset === null || range.offset > size ? size : range.offset;
   const spots = randomOffsets(start, range.count ?? 0, unit, random);

@@ -5,10 +5,12 @@ import { FsError } from '../core/errors.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
+import { openInput } from './open.ts';
 import type { OpenFile } from './open-file.ts';
 import { randomOffsets, vectorCount } from './pread.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
+import type { Session } from './session.ts';
 
 interface Summary {
   readonly report: IoReport;
@@ -79,8 +81,8 @@ the host (-i). With -B, off is where the range ends.`,
         }
       : (at: number, bytes: Uint8Array) => file.write(at, bytes);
     if (direction === 'B') writeBackward(write, offset, buffer, unit, done);
-    else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z ?? 0, done);
-    else if (input !== undefined) writeFile(write, offset, input, options.s ?? 0, buffer, done);
+    else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z || session.seconds, done);
+    else if (input !== undefined) writeFile(session, write, offset, input, options.s ?? 0, buffer, done);
     else writeForward(write, offset, () => buffer, done, unit > block ? block : 0);
     if (options.W) sync(file, 'fsync');
     if (options.w) sync(file, 'fdatasync');
@@ -120,7 +122,25 @@ function writeForward(write: Write, offset: number, source: Source, done: Done, 
   }
 }
 
-function writeFile(write: Write, offset: number, input: string, skip: number, buffer: Uint8Array, done: Done): void {
+function writeFile(
+  session: Session,
+  write: Write,
+  offset: number,
+  input: string,
+  skip: number,
+  buffer: Uint8Array,
+  done: Done,
+): void {
+  if (session.placed(input) !== null) {
+    // Below a directory that stands for an image, a script means the image's file.
+    const file = openInput(session, input);
+    try {
+      writeForward(write, offset, (total) => buffer.subarray(0, file.read(skip + total, buffer)), done);
+    } finally {
+      file.close();
+    }
+    return;
+  }
   const fd = openHost(input);
   try {
     const source = (total: number) => buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, skip + total));
@@ -158,7 +178,7 @@ function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: n
 }
 
 function writeRandom(write: Write, offset: number, buffer: Uint8Array, unit: number, seed: number, done: Done): void {
-  const random = randomSequence(seed === 0 ? Math.floor(Date.now() / 1000) : seed);
+  const random = randomSequence(seed);
   for (const at of randomOffsets(offset, done.count, unit, random)) {
     const bytes = write(at, buffer.subarray(0, unit));
     if (bytes === 0) break;

@@ -4,8 +4,10 @@ import { chmod, chown, touch, utimes } from './attributes.ts';
 import { bmap } from './bmap.ts';
 import { browse } from './browse.ts';
 import { cd, pwd } from './cd.ts';
+import { cmp } from './cmp.ts';
 import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
+import { cp } from './cp.ts';
 import { diff } from './diff.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
@@ -30,8 +32,10 @@ import { getEncpolicy, refused } from './refused.ts';
 import { seek } from './seek.ts';
 import type { Session } from './session.ts';
 import { freeze, inject, resblks, shutdown, thaw } from './shutdown.ts';
+import { source } from './source.ts';
 import { stat, statfs } from './stat.ts';
 import { statx } from './statx.ts';
+import { md5sum, sha1sum, sha256sum, sum } from './sum.ts';
 import { fdatasync, fsync, sync, syncfs, syncRange } from './sync.ts';
 import { cat, get, put } from './transfer.ts';
 import { tree } from './tree.ts';
@@ -50,7 +54,9 @@ const ALL: readonly Command[] = [
   chproj,
   close,
   commit,
+  cmp,
   copyRange,
+  cp,
   cowextsize,
   crc32cselftest,
   dedupe,
@@ -84,6 +90,7 @@ const ALL: readonly Command[] = [
   madvise,
   manifest,
   map,
+  md5sum,
   mincore,
   mkdir,
   mkfifo,
@@ -111,10 +118,14 @@ const ALL: readonly Command[] = [
   rmdir,
   seek,
   sendfile,
+  sha1sum,
+  sha256sum,
   shutdown,
+  source,
   stat,
   statfs,
   statx,
+  sum,
   swapext,
   symlink,
   sync,

@@ -15,7 +15,7 @@ import { getopt, parseInteger, splitLine } from './words.ts';
 export function runLine(session: Session, line: string, renderer: Renderer, everyFile: boolean): void {
   const words = splitLine(line);
   const name = words[0];
-  if (name === undefined) return;
+  if (name === undefined || name.startsWith('#')) return;
   const found = findCommand(session, name, words.slice(1));
   if (found === null) {
     renderer.failure(session, name, new CommandFailure(`command "${name}" not found`, { silent: true }));
@@ -35,9 +35,27 @@ function runOnce(session: Session, found: Command, words: readonly string[], ren
     checkNeeds(session, found);
     checkCount(found, typed, words.length - 1);
     const args = parseArguments(session, found, typed, words.slice(1));
-    renderer.results(session, found, found.run(session, args));
+    if (found.lines === undefined) renderer.results(session, found, found.run(session, args));
+    else runScript(session, found.lines(session, args), renderer);
   } catch (error) {
     renderer.failure(session, found.name, asFailure(found, error));
+  }
+}
+
+/** Scripts that scripts may call. */
+const MAX_DEPTH = 16;
+let depth = 0;
+
+function runScript(session: Session, lines: readonly string[], renderer: Renderer): void {
+  if (depth >= MAX_DEPTH) throw new CommandFailure('source: too many scripts within scripts', { code: 'ELOOP' });
+  depth++;
+  try {
+    for (const line of lines) {
+      if (session.ended) return;
+      runLine(session, line, renderer, false);
+    }
+  } finally {
+    depth--;
   }
 }
 

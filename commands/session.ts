@@ -24,6 +24,8 @@ export interface Place {
 export interface SessionSettings {
   /** Directory names that stand for images (--at). */
   readonly places: readonly { readonly dir: string; readonly image: string }[];
+  /** The host's directory from which a script's relative paths start. */
+  readonly hostCwd: string;
   /** The name under which xfs_io's own complaints appear (-p). */
   readonly program: string;
   /** Permission bits that created files do not get. */
@@ -40,6 +42,7 @@ export interface SessionSettings {
 export class Session {
   readonly mounts: Mounts;
   private readonly places: SessionSettings['places'];
+  private readonly hostCwd: string;
   readonly files: OpenFile[] = [];
   current: OpenFile | null = null;
   readonly regions: Region[] = [];
@@ -65,6 +68,7 @@ export class Session {
   constructor(mounts: Mounts, settings: SessionSettings) {
     this.mounts = mounts;
     this.places = settings.places;
+    this.hostCwd = settings.hostCwd;
     this.program = settings.program;
     this.umask = settings.umask;
     this.strict = settings.strict;
@@ -215,12 +219,29 @@ export class Session {
    * parts unresolved: what `..` means after a symbolic link, the walk knows. @throws FsError for an image that cannot be opened
    */
   where(path: string): Place {
-    for (const { dir, image } of this.places) {
-      if (path === dir) return { mount: this.mounts.get(image), path: '/' };
-      if (path.startsWith(`${dir}/`)) return { mount: this.mounts.get(image), path: path.slice(dir.length) };
-    }
+    const placed = this.placed(path);
+    if (placed !== null) return placed;
     const mount = this.mount();
     return { mount, path: path.startsWith('/') ? path : `${mount.cwd === '/' ? '' : mount.cwd}/${path}` };
+  }
+
+  /** Where a path leads that is below a directory which stands for an image (--at), seen from the host; or null. */
+  placed(path: string): Place | null {
+    if (this.places.length === 0) return null;
+    // A script names files from where it stands, until it went elsewhere in the image.
+    const relative = !path.startsWith('/');
+    if (relative && (this.openedMount()?.cwd ?? '/') !== '/') return null;
+    const full = relative ? `${this.hostCwd}/${path}` : path;
+    for (const { dir, image } of this.places) {
+      if (full === dir) return { mount: this.mounts.get(image), path: '/' };
+      if (full.startsWith(`${dir}/`)) return { mount: this.mounts.get(image), path: full.slice(dir.length) };
+    }
+    return null;
+  }
+
+  /** Seconds since 1970, as changes get them. */
+  get seconds(): number {
+    return Number(this.mounts.now().seconds);
   }
 
   /** The inode behind a path. @throws FsError naming the path as given */

@@ -15,9 +15,8 @@ import type { XfsInode } from '../inode.ts';
 import { setForkFormat } from '../inode-core.ts';
 import { ATTR_NSP_MASK, AttrFlag, AttrShortEntry, AttrShortHeader } from '../structure/attr.ts';
 import { DaMagic } from '../structure/da.ts';
-import { VersionBit } from '../structure/features.ts';
-import { Superblock } from '../structure/sb.ts';
 import type { Trans } from '../trans.ts';
+import { noteAttributes } from './feature.ts';
 import {
   type AttrGeometry,
   attrGeometry,
@@ -59,7 +58,7 @@ export function attrSet(tp: Trans, ip: XfsInode, attr: ShortAttr): void {
   tp.modifyInode(ip);
   if (!ip.hasAttrFork) {
     addAttrFork(tp, ip, AttrShortHeader.size + AttrShortEntry.size + attr.name.length + attr.value.length);
-    noteFeature(tp, ip);
+    noteAttributes(tp, ip.mp);
   }
   const fork = ip.attrFork;
   if (fork.format === 'local' || fork.nextents === 0) {
@@ -69,15 +68,6 @@ export function attrSet(tp: Trans, ip: XfsInode, attr: ShortAttr): void {
     shortToLeaf(tp, ip, others);
   } else removeFromTree(tp, ip, attr);
   addToTree(tp, ip, attr);
-}
-
-/** The superblock says that attributes exist since the first one. */
-function noteFeature(tp: Trans, ip: XfsInode): void {
-  const buf = ip.mp.sbBuf;
-  const version = Superblock.get.versionnum(buf.view, 0);
-  if ((version & VersionBit.ATTR) !== 0) return;
-  tp.modifySb(Superblock.at.versionnum, 2);
-  Superblock.set.versionnum(buf.view, 0, version | VersionBit.ATTR);
 }
 
 /** Removes an attribute; false if it is not there. @throws FsError ENOSPC, EUCLEAN */

@@ -3,6 +3,7 @@
  * (kernel: xfs_inode_util.c: xfs_inode_init, xfs_inode_inherit_flags, xfs_droplink, xfs_bumplink).
  */
 import { FsError } from '../../../core/errors.ts';
+import { noteAttributes } from '../attr/feature.ts';
 import type { XfsInode } from '../inode.ts';
 import { setTimes } from '../inode-core.ts';
 import { linkCount } from '../stat.ts';
@@ -96,7 +97,10 @@ export function initInode(tp: Trans, ip: XfsInode, parent: XfsInode, wanted: New
   const type = wanted.mode & S_IFMT;
   // Linux with security modules gives every new inode but a symlink an empty attribute fork at once.
   // A file without a name gets it with its first attribute.
-  if (mp.features.attr && type !== S_IFLNK && wanted.nlink > 0) set.forkoff(view, base, defaultForkOffset(ip) / 8);
+  if ((mp.features.attr || v5) && type !== S_IFLNK && wanted.nlink > 0) {
+    set.forkoff(view, base, defaultForkOffset(ip) / 8);
+    noteAttributes(tp, mp);
+  }
   if (type === S_IFREG || type === S_IFDIR) inheritFlags(ip, parent, type === S_IFDIR);
 }
 
