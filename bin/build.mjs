@@ -54,6 +54,16 @@ const shell = await build({
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
 });
 
+// What programs import.
+const library = await build({
+  ...common,
+  entryPoints: ['bin/library.ts'],
+  outfile: 'dist/index.js',
+  format: 'cjs',
+  minifyWhitespace: true,
+  define: { 'import.meta.url': '__filename' },
+});
+
 // The thread that talks to an NBD server.
 const nbd = await build({
   ...common,
@@ -93,9 +103,15 @@ part('main/0');
 
 for (const { name, source } of main.files) write(`dist/${name}`, source);
 write('dist/fsio.js', START);
+const types = readFileSync('bin/library-api.ts', 'utf8');
+const opening = '/** Opens an image file, block device or network block export. @throws FsioError */';
+write(
+  'dist/index.d.ts',
+  `${types}\n${opening}\nexport declare function openImage(path: string, options?: OpenOptions): Image;\n`,
+);
 write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
-write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, nbd.metafile]));
+write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, library.metafile, nbd.metafile]));
 chmodSync('dist/fsio.js', 0o755);
 makeCaches();
 

@@ -73,7 +73,7 @@ function mayGuard(): boolean {
   return effective === undefined || ((BigInt(`0x${effective}`) >> 9n) & 1n) === 1n;
 }
 
-function wallClock(): { seconds: number; nanoseconds: number } {
+export function wallClock(): { seconds: number; nanoseconds: number } {
   const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
   return { seconds: Math.floor(micros / 1e6), nanoseconds: (micros % 1e6) * 1000 };
 }
