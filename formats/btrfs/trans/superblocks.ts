@@ -6,9 +6,9 @@
 import type { Device } from '../../../core/device/device.ts';
 import { sealSuperblock } from '../checksum.ts';
 import type { BtrfsMount } from '../mount.ts';
-import { DevItem } from '../structure/chunk.ts';
 import { Objectid } from '../structure/key.ts';
 import { RootBackup, SUPER_OFFSETS, SUPER_SIZE, SuperBlock, SuperFlag } from '../structure/superblock.ts';
+import { readSuperblock } from '../superblock.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import type { Member } from '../volumes/member.ts';
 import type { TransactionManager } from './transaction.ts';
@@ -86,9 +86,8 @@ const items = new WeakMap<Device, BtrfsMount['sb']['dev_item']>();
 function devItem(mp: BtrfsMount, member: Member, device: Device): BtrfsMount['sb']['dev_item'] {
   let item = items.get(device);
   if (item === undefined) {
-    const bytes = new Uint8Array(SUPER_SIZE);
-    device.read(SUPER_OFFSETS[0] as number, bytes);
-    item = DevItem.decode(new DataView(bytes.buffer), SuperBlock.at.dev_item);
+    // The good copy's: a damaged primary must not be written back as if it were right.
+    item = readSuperblock(device).values.dev_item;
     items.set(device, item);
   }
   item.generation = 0;

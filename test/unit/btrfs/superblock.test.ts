@@ -9,6 +9,7 @@ import { Incompat, judgeFeatures } from '../../../formats/btrfs/structure/featur
 import { Objectid } from '../../../formats/btrfs/structure/key.ts';
 import { SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../../../formats/btrfs/structure/superblock.ts';
 import { hasBtrfsMagic, readSuperblock } from '../../../formats/btrfs/superblock.ts';
+import { TreeCursor } from '../../../formats/btrfs/tree/cursor.ts';
 import { imageDevice } from '../../harness/images.ts';
 
 const supers = suite('btrfs superblock');
@@ -77,6 +78,25 @@ supers('even one whose magic is gone', () => {
   device.write(0x10000, new Uint8Array(SUPER_SIZE));
   assert.ok(hasBtrfsMagic(device));
   assert.is(readSuperblock(device).mirror, 1);
+  assert.ok(openMount(device, OPTIONS).root(Objectid.FS_TREE).node().nritems > 0);
+});
+
+supers('the device is who its good copy says, and the next commit makes all copies good', () => {
+  const device = imageDevice('btrfs-default');
+  const before = readSuperblock(device).values.dev_item;
+  flipBit(device, 0x10000 + SuperBlock.at.dev_item + 70);
+  const mp = openMount(device, OPTIONS);
+  mp.change('nothing much', 1, () => {
+    const cursor = new TreeCursor(mp.root(Objectid.FS_TREE));
+    cursor.first();
+    cursor.edit();
+    cursor.close();
+  });
+  mp.trans.commit();
+  const after = readSuperblock(device);
+  assert.equal(after.notes, []);
+  assert.is(Buffer.compare(after.values.dev_item.uuid, before.uuid), 0);
+  assert.ok(after.values.generation > mp.sb.generation - 1);
 });
 
 supers('no good copy: the primary is named', () => {
