@@ -43,6 +43,7 @@ const MESSAGES = {
   EOPNOTSUPP: 'Operation not supported',
   EUCLEAN: 'Structure needs cleaning',
   EBADMSG: 'Bad message',
+  EBADR: 'Invalid request descriptor',
   EDQUOT: 'Disk quota exceeded',
   ESTALE: 'Stale file handle',
 } as const;

@@ -40,7 +40,7 @@ const MAX_FILE = 2 ** 63;
 
 /**
  * Visits the extents that touch [start, start + length), in order; an extent is told whole where the file system
- * tells it whole. @throws FsError EFBIG, EINVAL, EOPNOTSUPP
+ * tells it whole. @throws FsError EFBIG, EINVAL, EBADR
  */
 export function fiemap(
   inode: Inode,
@@ -53,7 +53,7 @@ export function fiemap(
   if (length === 0) throw new FsError('EINVAL');
   if (options.sync === true) writeback(inode);
   const ops = options.xattr === true ? inode.iomap.xattr : inode.iomap.read;
-  if (ops === undefined) throw new FsError('EOPNOTSUPP');
+  if (ops === undefined) throw new FsError('EBADR');
   // "To the end" in whatever way the caller can say it is to the end of the largest file.
   const rest = MAX_FILE - start;
   const { tracer } = inode.fs;
