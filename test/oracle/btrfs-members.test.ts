@@ -7,8 +7,12 @@ import { openDevice } from '../../core/device/open.ts';
 import { FsError } from '../../core/errors.ts';
 import { openFile } from '../../core/vfs/file.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
+import { DevReplaceItem } from '../../formats/btrfs/structure/chunk.ts';
+import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
+import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
 import { assertBytes } from '../harness/assert-bytes.ts';
 import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs, withLoops } from '../harness/btrfs-judge.ts';
+import { openTrees } from '../harness/btrfs-trees.ts';
 import { must, run } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -121,6 +125,25 @@ test('changed ids: metadata_uuid', () => {
   fs.unmount();
   assert.equal(checkComplaints(paths, true), []);
   withBtrfs(paths, (mount) => assertBytes(readFileSync(join(mount, 'new')), NEW));
+});
+
+test('while a device is being replaced nothing is written', () => {
+  const [path] = makeBtrfs(scratch(true), { name: 'replaced', args: [] }) as [string];
+  const device = openDevice(path);
+  const { mp } = openTrees([device]);
+  mp.change('put a replacement', 1, () => {
+    const cursor = new TreeCursor(mp.devRoot);
+    const key = new Key(0, ItemType.DEV_REPLACE, 0);
+    if (!cursor.search(key)) cursor.insert(key, DevReplaceItem.size);
+    else cursor.edit();
+    DevReplaceItem.encode(cursor.view, cursor.at, { src_devid: 1, replace_state: 4 });
+    cursor.close();
+  });
+  mp.trans.commit();
+  device.close();
+  const fs = open(path);
+  fails('EROFS', /device 1 is being replaced/, () => write(fs, 'x', NEW));
+  fs.unmount();
 });
 
 test('seed and sprout', () => {

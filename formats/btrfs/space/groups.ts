@@ -44,6 +44,8 @@ const SYSTEM_BLOCKS = 16;
 export class BlockGroups {
   private readonly mp: BtrfsMount;
   private kinds: { data: SpaceKind; meta: SpaceKind; system: SpaceKind } | null = null;
+  /** Bytes that one more chunk of a kind would have, until there is one more of any. */
+  private readonly nextChunk = new Map<SpaceKind, number>();
   /** Made, but without items in the trees. */
   private newGroups: BlockGroup[] = [];
   /** The caches of version 1 are marked out of date. */
@@ -307,7 +309,11 @@ export class BlockGroups {
 
   /** Bytes of this kind that one more chunk would add. */
   private unallocated(kind: SpaceKind): number {
-    return planChunk(this.mp.space, this.profileFor(kind), this.mp.nodeSize)?.length ?? 0;
+    const known = this.nextChunk.get(kind);
+    if (known !== undefined) return known;
+    const length = planChunk(this.mp.space, this.profileFor(kind), this.mp.nodeSize)?.length ?? 0;
+    this.nextChunk.set(kind, length);
+    return length;
   }
 
   /** A chunk for data; metadata is seen to first. */
@@ -338,6 +344,7 @@ export class BlockGroups {
   }
 
   private addChunk(kind: SpaceKind, chunk: Chunk): void {
+    this.nextChunk.clear();
     this.mp.space.chunks.add(chunk);
     for (const { member } of chunk.stripes) member.bytesUsed += chunk.stripeBytes;
     const group = new BlockGroup(chunk, 0, superStripes(chunk), false);
