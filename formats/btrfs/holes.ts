@@ -8,7 +8,7 @@ import { endOf } from './extents.ts';
 import { FileExtent, FileExtentType } from './file-extent.ts';
 import { dropExtents, insertExtent, insertHole, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
-import { recordData, setTimes } from './inode-write.ts';
+import { recordData, recordGrowth, setTimes } from './inode-write.ts';
 import { InodeFlag, InodeItem } from './structure/inode.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import { type Steps, stepwise, withRoom } from './write-state.ts';
@@ -108,9 +108,7 @@ function putPrealloc(
 
 /** The file ends at `size` now, if that is more. */
 export function growTo(ip: BtrfsInode, size: number): void {
-  if (size <= ip.size) return;
-  ip.setMemorySize(size);
-  ip.mp.change('size', 1, () => recordData(ip, 0, (view) => setTimes(view, ip.mp.now(), 'ctime')));
+  if (size > ip.size) recordGrowth(ip, size, (view) => setTimes(view, ip.mp.now(), 'ctime'));
 }
 
 /** What blocks of a file are. */

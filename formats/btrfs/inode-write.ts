@@ -103,6 +103,18 @@ export function recordData(ip: BtrfsInode, added: number, change?: (view: DataVi
   ip.setMemorySize(before);
 }
 
+/** The file ends at `size` from now on, in memory and as far as it may on disk. @throws FsError ENOSPC: it does not */
+export function recordGrowth(ip: BtrfsInode, size: number, change: (view: DataView) => void): void {
+  const before = ip.size;
+  ip.setMemorySize(size);
+  try {
+    ip.mp.change('size', 1, () => recordData(ip, 0, change));
+  } catch (error) {
+    ip.setMemorySize(before);
+    throw error;
+  }
+}
+
 const found = new FileExtent();
 
 /** How far the size on disk may go: to the size in memory, but not past a gap between items where there must be none. */

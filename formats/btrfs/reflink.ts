@@ -147,36 +147,44 @@ function cloneRange(
   }
   while (clone.reached < to + length) {
     const start = clone.reached;
-    clone.reached = stepwise(target.mp, DROP, (items) => {
-      const reached = holeOnce(target, start, to + length, items);
-      finish(clone, reached, 0);
-      return reached;
-    });
+    clone.reached = keepingSize(target, () =>
+      stepwise(target.mp, DROP, (items) => {
+        const reached = holeOnce(target, start, to + length, items);
+        finish(clone, reached, 0);
+        return reached;
+      }),
+    );
   }
   target.pages.invalidate(to, to + length);
   target.mappingsChanged();
+}
+
+/** If `act` fails, the size in memory is as before, as all else. */
+function keepingSize<T>(target: BtrfsInode, act: () => T): T {
+  const { size } = target;
+  try {
+    return act();
+  } catch (error) {
+    if (target.size > size) target.setMemorySize(size);
+    throw error;
+  }
 }
 
 /** Shares some extents in one transaction; false if none is left. */
 function cloneSome(clone: Clone): boolean {
   const { target } = clone;
   const { reached, next } = clone;
-  const size = target.size;
   let inline = false;
-  let more: boolean;
-  try {
-    more = stepwise(target.mp, SHARE, (extents) => {
+  const more = keepingSize(target, () =>
+    stepwise(target.mp, SHARE, (extents) => {
       clone.reached = reached;
       clone.next = next;
       inline = false;
       return shareSome(clone, extents, () => {
         inline = true;
       });
-    });
-  } catch (error) {
-    if (target.size > size) target.setMemorySize(size);
-    throw error;
-  }
+    }),
+  );
   if (inline) cloneInline(clone);
   return more;
 }

@@ -13,7 +13,7 @@ import { roundDown, roundUp } from '../../core/units.ts';
 import { FileExtent } from './file-extent.ts';
 import { dropExtents, insertHole, readAt, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
-import { checkWritable, recordData, setTimes, updateInode } from './inode-write.ts';
+import { checkWritable, recordGrowth, setTimes, updateInode } from './inode-write.ts';
 import { FileExtentItem } from './structure/file-extent.ts';
 import { InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
@@ -41,8 +41,7 @@ export function setSize(ip: BtrfsInode, size: number): void {
   const old = ip.size;
   if (size > old) {
     expand(ip, old, size);
-    ip.setMemorySize(size);
-    ip.mp.change('size', 1, () => recordData(ip, 0, (view) => stamp(ip, view)));
+    withRoom(ip.mp, () => recordGrowth(ip, size, (view) => stamp(ip, view)));
     return;
   }
   if (size === 0) ip.writing.truncated = true;
