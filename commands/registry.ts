@@ -36,6 +36,7 @@ import { source } from './source.ts';
 import { stat, statfs } from './stat.ts';
 import { statx } from './statx.ts';
 import { md5sum, sha1sum, sha256sum, sum } from './sum.ts';
+import { swapfile } from './swapfile.ts';
 import { fdatasync, fsync, sync, syncfs, syncRange } from './sync.ts';
 import { cat, get, put } from './transfer.ts';
 import { tree } from './tree.ts';
@@ -127,6 +128,7 @@ const ALL: readonly Command[] = [
   statx,
   sum,
   swapext,
+  swapfile,
   symlink,
   sync,
   syncfs,

@@ -157,6 +157,8 @@ export interface InodeSpace {
   exchangeRange(pos: number, other: Inode, otherPos: number, length: number, options: ExchangeOptions): void;
   /** XFS_IOC_SWAPEXT with this file as target: exchanges all data with `donor` of the same size. @throws FsError EINVAL, EFAULT */
   swapExtents(donor: Inode): void;
+  /** Why the format would never swap to this file, whatever its extents; null if it might. Absent: it might. */
+  swapfileProblem?(): string | null;
 }
 
 export interface Inode extends InodeNames, InodeSpace {

@@ -324,6 +324,13 @@ export class BtrfsInode implements Inode {
     throw new FsError('ENOTTY');
   }
 
+  /** Kernel: btrfs_swap_activate. */
+  swapfileProblem(): string | null {
+    if ((this.flags & InodeFlag.COMPRESS) !== 0) return 'must not be compressed';
+    if ((this.flags & InodeFlag.NODATACOW) === 0) return 'must not be copy-on-write';
+    return (this.flags & InodeFlag.NODATASUM) === 0 ? 'must not be checksummed' : null;
+  }
+
   /** Another inode of this image. @throws FsError EXDEV */
   private sibling(other: Inode): BtrfsInode {
     if (!(other instanceof BtrfsInode) || other.mp !== this.mp) throw new FsError('EXDEV');
