@@ -103,12 +103,6 @@ export class RangeSet {
     return first < end ? { start: first, length: (page.ends[slot] as number) - first } : null;
   }
 
-  /** True if all these bytes are in the set. */
-  has(start: number, length: number): boolean {
-    const found = this.findOverlap(start, start + length);
-    return found !== null && found.start <= start && found.start + found.length >= start + length;
-  }
-
   /**
    * The first place at or after `from` with `length` bytes whose start is a multiple of `step`; -1 if there is none.
    */
@@ -146,12 +140,6 @@ export class RangeSet {
         visit(start, (page.ends[i] as number) - start);
       }
     }
-  }
-
-  clear(): void {
-    this.pages = [new Page()];
-    this.bytes = 0;
-    this.count = 0;
   }
 
   /** Sets page and slot to the first range that starts at or after `start`; slot may be the page's end. */
