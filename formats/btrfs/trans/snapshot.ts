@@ -1,7 +1,8 @@
 /**
  * Snapshots: the new tree gets a copy of the root node; everything below is shared from then on, and each child of the
  * root node has one more reference. The source tree remembers when that was: older blocks must be copied before they
- * change. Mirrors create_pending_snapshot() of transaction.c and btrfs_copy_root() of ctree.c.
+ * change. The transaction ends with the operation, as in Linux, so that every block that the new tree has for itself
+ * is younger than the tree. Mirrors create_pending_snapshot() of transaction.c and btrfs_copy_root() of ctree.c.
  */
 import type { Decoded } from '../../../core/struct.ts';
 import { RootItem } from '../structure/root.ts';
@@ -51,5 +52,6 @@ export function copyRoot(
   insertRootItem(trans, root);
   mp.addRoot(root);
   trans.onUndo(() => mp.forgetRoot(newId));
+  trans.endSoon();
   return root;
 }

@@ -63,6 +63,7 @@ export class TransactionManager {
   private depth = 0;
   private atomic = 0;
   private committing = false;
+  private ending = false;
   private failure: FsError | null = null;
   private births = 0;
   private dirtyBlocks = 0;
@@ -295,6 +296,17 @@ export class TransactionManager {
     });
   }
 
+  /**
+   * The transaction must end with the running operation: a tree was copied. A block of the copy that is not younger
+   * than the copy itself is taken for the source's when the copy is dropped (drop-tree.ts, and Linux).
+   */
+  endSoon(): void {
+    this.ending = true;
+    this.undoOrNull?.(() => {
+      this.ending = false;
+    });
+  }
+
   /** `block` is shared with no snapshot, although it is older than the last one. */
   rejuvenate(block: TreeBlock): void {
     block.born = ++this.births;
@@ -314,6 +326,7 @@ export class TransactionManager {
   /** Everything is on disk: the next change begins a new transaction. */
   committed(): void {
     this.running = false;
+    this.ending = false;
     this.written = true;
     this.dirtyBlocks = 0;
     this.quotas.committed();
@@ -351,7 +364,8 @@ export class TransactionManager {
   /** After an operation: keeps memory bounded. */
   private settle(): void {
     if (this.refs.heads.size > REFS_LIMIT) this.runRefs();
-    if (this.atomic === 0 && this.dirtyBlocks * this.mp.nodeSize > DIRTY_LIMIT) this.commit();
+    if (this.atomic > 0) return;
+    if (this.ending || this.dirtyBlocks * this.mp.nodeSize > DIRTY_LIMIT) this.commit();
   }
 
   /** Steps that cannot be undone: after a failure nothing is ever written again. */
