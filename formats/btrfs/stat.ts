@@ -7,6 +7,7 @@ import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Stat, Timestamp } from '../../core/vfs/inode.ts';
 import type { BtrfsInode } from './inode.ts';
 import { INODE_RO_VERITY, InodeFlag, InodeItem } from './structure/inode.ts';
+import { delayedBytes } from './write-state.ts';
 
 /** FS_*_FL bits (include/uapi/linux/fs.h) that btrfs has. */
 export const FsFlag = {
@@ -71,7 +72,7 @@ export function inodeStat(ip: BtrfsInode): Stat {
     uid: get.uid(item, 0),
     gid: get.gid(item, 0),
     size: ip.size,
-    blocks: roundUp(ip.nbytes, mp.sectorSize) / 512,
+    blocks: (roundUp(ip.nbytes, mp.sectorSize) + delayedBytes(ip)) / 512,
     blockSize: mp.sectorSize,
     atime: time(get.atime(item, 0)),
     mtime: time(get.mtime(item, 0)),
