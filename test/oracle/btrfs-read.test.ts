@@ -8,7 +8,15 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
+import { bufferedWrite } from '../../core/iomap/write.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
+import type { BtrfsFilesystem } from '../../formats/btrfs/filesystem.ts';
+import { CompatRo } from '../../formats/btrfs/structure/features.ts';
+import { ItemType, Objectid } from '../../formats/btrfs/structure/key.ts';
+import { RootItem } from '../../formats/btrfs/structure/root.ts';
+import { insertRootItem } from '../../formats/btrfs/trans/root-items.ts';
+import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
+import { TreeRoot } from '../../formats/btrfs/tree/root.ts';
 import { assertBytes } from '../harness/assert-bytes.ts';
 import { type BtrfsVariant, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { must, run, xfsIo } from '../harness/kernel.ts';
@@ -169,6 +177,53 @@ for (const variant of LAYOUTS) {
     assert.ok(count > 3500, `only ${count} paths compared`);
   });
 }
+
+/** Moves the items of block groups to a tree of their own, as btrfstune of newer btrfs-progs does. */
+function moveBlockGroups(image: string): void {
+  const fs = mountDevice(openDevice(image)) as BtrfsFilesystem;
+  const { mp } = fs;
+  mp.change('block groups', 100, () => {
+    const item = RootItem.decode(new DataView(new ArrayBuffer(RootItem.size)), 0);
+    item.refs = 1;
+    const place = { bytenr: 0, level: 0, generation: mp.trans.id };
+    const tree = new TreeRoot(mp, Objectid.BLOCK_GROUP_TREE, place, item, 0);
+    mp.trans.setRootNode(tree, mp.trans.allocTreeBlock(tree, 0));
+    insertRootItem(mp.trans, tree);
+    mp.addRoot(tree);
+    const from = new TreeCursor(mp.extentRoot());
+    const to = new TreeCursor(tree);
+    for (let more = from.first(); more; ) {
+      if (from.key.type !== ItemType.BLOCK_GROUP_ITEM) {
+        more = from.next();
+        continue;
+      }
+      const bytes = new Uint8Array(from.view.buffer, from.view.byteOffset + from.at, from.size).slice();
+      to.insert(from.key.clone(), bytes.length);
+      new Uint8Array(to.view.buffer, to.view.byteOffset + to.at, bytes.length).set(bytes);
+      from.delete();
+      more = from.valid;
+    }
+    mp.sb.compat_ro_flags |= CompatRo.BLOCK_GROUP_TREE;
+    Object.assign(mp.features, { blockGroupTree: true });
+  });
+  fs.unmount();
+}
+
+test('block-group tree', () => {
+  const images = makeBtrfs(scratch(true), { name: 'groups', args: [], bytes: 300 * 2 ** 20 });
+  withBtrfs(images, fillDirectories);
+  moveBlockGroups(images[0] as string);
+  withBtrfs(images, fillFiles);
+  const fs = mountDevice(openDevice(images[0] as string));
+  bufferedWrite(fs.root().create('ours', 0o644), 0, new Uint8Array(5_000_000).fill(3));
+  fs.unmount();
+  const again = mountDevice(openDevice(images[0] as string), { readOnly: true });
+  const wrong: string[] = [];
+  const options = { extentFlags: 0xffff, attributesFlagged: false };
+  const count = withBtrfs(images, (at) => compareTree(again.root(), Buffer.from(at), wrong, options), 'ro,noatime');
+  assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);
+  assert.ok(count > 1500, `only ${count} paths compared`);
+});
 
 /** Linux with pages of 4 KiB does not mount these: mkfs fills them, and what it was given is the judge. */
 for (const sector of [8192, 16384, 65536]) {
