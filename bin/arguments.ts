@@ -4,14 +4,15 @@ import { getopt, parseInteger, parseSize } from '../commands/words.ts';
 import type { Part } from '../core/device/part.ts';
 import type { Timestamp } from '../core/vfs/inode.ts';
 
-interface Option {
+/** An option of the command line, as help, completion and the man page show it. */
+export interface OptionInfo {
   /** A letter or a long name. */
   readonly name: string;
   readonly value?: string;
   readonly about: string;
 }
 
-const OPTIONS: readonly Option[] = [
+const OPTIONS: readonly OptionInfo[] = [
   { name: 'c', value: 'CMD', about: 'run a command, once for every file; may be repeated' },
   { name: 'C', value: 'CMD', about: 'run a command once' },
   { name: 'r', about: 'read only' },
@@ -59,8 +60,13 @@ const OPTIONS: readonly Option[] = [
   },
   { name: 'connect', value: 'SOCKET', about: 'let the server there (fsio serve SOCKET IMAGE ...) run the commands' },
   { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },
+  { name: 'completion', value: 'SHELL', about: 'print the completion script of bash, zsh or fish' },
+  { name: 'man', about: 'print the man page' },
   { name: 'help', about: 'this text' },
 ];
+
+/** The options that a person is told of. */
+export const SHOWN_OPTIONS: readonly OptionInfo[] = OPTIONS.filter(({ about }) => about !== '');
 
 /** A directory name that stands for an image (--at). */
 export interface Place {
@@ -84,6 +90,8 @@ export interface CommandLine {
   readonly time: Timestamp | null;
   /** What is chosen at random follows from this; null: chance decides. */
   readonly seed: number | null;
+  /** The shell whose completion script is to be printed, or null. */
+  readonly completion: string | null;
   /** The socket of the server that is to run the commands, or null. */
   readonly connect: string | null;
   /** The file that takes the changes, or null. */
@@ -109,6 +117,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
   let program: string | null = null;
   let overlay: string | null = null;
   let connect: string | null = null;
+  let completion: string | null = null;
   let subvol: string | null = null;
   let compress: CommandLine['compress'] = null;
   let time = timestamp(env.SOURCE_DATE_EPOCH);
@@ -119,6 +128,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     else if (name === 'p') program = value;
     else if (name === 'overlay') overlay = value;
     else if (name === 'connect') connect = value;
+    else if (name === 'completion') completion = value;
     else if (name === 'device') devices.push(value);
     else if (name === 'subvol') subvol = value;
     else if (name === 'compress' || name === 'compress-force')
@@ -163,6 +173,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     places,
     time,
     seed,
+    completion,
     connect,
     overlay,
     part,
@@ -222,7 +233,7 @@ export function splitTarget(target: string, places: readonly Place[]): Target {
 
 /** The text of --help. */
 export function helpText(): string {
-  const lines = OPTIONS.filter(({ about }) => about !== '').map(({ name, value, about }) => {
+  const lines = SHOWN_OPTIONS.map(({ name, value, about }) => {
     const form = `${name.length === 1 ? '-' : '--'}${name}${value === undefined ? '' : ` ${value}`}`;
     return `  ${form.padEnd(18)} ${about}`;
   });

@@ -113,12 +113,22 @@ write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
 write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, library.metafile, nbd.metafile]));
 chmodSync('dist/fsio.js', 0o755);
+write('dist/fsio.1', printed('--man'));
+mkdirSync('dist/completions', { recursive: true });
+for (const shell of ['bash', 'zsh', 'fish']) write(`dist/completions/fsio.${shell}`, printed('--completion', shell));
 makeCaches();
 
 /** Others may be running what is there: a file is replaced, never rewritten. */
 function write(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
+}
+
+/** What the new build prints of itself. */
+function printed(...args) {
+  const run = spawnSync(process.execPath, ['dist/fsio.js', ...args], { encoding: 'utf8' });
+  if (run.status !== 0) throw new Error(`the new build does not run: ${run.stderr}`);
+  return run.stdout;
 }
 
 /** Lets fsio do a little of everything on small images, and keeps the code that this took. */

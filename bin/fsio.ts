@@ -23,8 +23,10 @@ main(parseCommandLine(serving ? words.slice(1) : words)).then((status) => {
 
 async function main(line: CommandLine): Promise<number> {
   if (line.flags.has('help')) return say(helpText());
-  if (line.flags.has('V')) return say(`fsio version ${typeof FSIO_VERSION === 'string' ? FSIO_VERSION : 'unbuilt'}\n`);
+  if (line.flags.has('V')) return say(`fsio version ${version()}\n`);
   if (line.complaint !== null) return refuse(line.complaint);
+  if (line.completion !== null || line.flags.has('man'))
+    return (await import('./documents.ts')).printDocument(line, version(), streams);
   if (serving) return (await import('./serve.ts')).serve(line, streams);
   if (line.connect !== null)
     return (await import('./connect.ts')).runConnected(line, line.connect, stdinLines(), streams);
@@ -50,6 +52,10 @@ function crashed(error: unknown): never {
   streams.flush();
   streams.error(`fsio: a bug in fsio, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   process.exit(70);
+}
+
+function version(): string {
+  return typeof FSIO_VERSION === 'string' ? FSIO_VERSION : 'unbuilt';
 }
 
 function say(text: string): number {

@@ -61,6 +61,7 @@ class OpenedImage implements Image {
     });
     this.session = new Session(this.mounts, {
       places: [],
+      hostCwd: process.cwd(),
       program: 'xfs_io',
       umask,
       strict: true,

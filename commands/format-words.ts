@@ -23,6 +23,11 @@ export function formatCommand(
   return found.claims?.(contextOf(session, spec), words) === true ? spec : null;
 }
 
+/** Words as commands: what they are called and how they are used. */
+export function formatWordsAsCommands(words: readonly Word[]): readonly Command[] {
+  return words.map(asCommand);
+}
+
 function wordsOf(session: Session): readonly Word[] {
   return session.openedMount()?.fs.words ?? [];
 }

@@ -145,6 +145,11 @@ const ALL: readonly Command[] = [
 ];
 const COMMANDS = ALL.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
+/** The commands that every image has, by name; xfs_io's expert ones are not among them. */
+export function generalCommands(): readonly Command[] {
+  return COMMANDS.filter((spec) => spec.expert !== true);
+}
+
 /** All commands of a session, by name; those of its image's format among them. */
 export function listCommands(session: Session): readonly Command[] {
   const added = formatCommands(session).filter(({ name }) => !COMMANDS.some((known) => known.name === name));

@@ -37,16 +37,40 @@ export function* fieldChanges(
   }
 }
 
-/** By name; of an array the name without its indices. */
+/**
+ * By name; of an array the name without its indices. Arrays of groups (directory entries, hash entries) become rows:
+ * one that came in between must not make all that follow it look changed.
+ */
 function byName(fields: readonly Printed[]): Map<string, Known> {
   const known = new Map<string, Known>();
   for (const { name, text, value } of fields) {
+    const inGroup = /^([^[]*)\[(\d+)\]\.(.+)$/.exec(name);
+    if (inGroup !== null) {
+      addToRow(known, inGroup[1] as string, inGroup[2] as string, inGroup[3] as string, text.slice(name.length + 3));
+      continue;
+    }
     const indices = /\[(\d+)(?:-\d+)?\]$/.exec(name);
     const whole = indices !== null && Array.isArray(value) ? name.slice(0, indices.index) : name;
     known.set(whole, { text: text.slice(name.length + 3), value, low: Number(indices?.[1] ?? 0) });
   }
   return known;
 }
+
+function addToRow(known: Map<string, Known>, name: string, index: string, field: string, text: string): void {
+  const before = known.get(name);
+  const rows = (before?.value as Record<string, unknown>[] | undefined) ?? [];
+  const last = rows.at(-1);
+  if (last !== undefined && last[INDEX] === index) last[field] = text;
+  else {
+    const row: Record<string, unknown> = { [field]: text };
+    // The place in the array is no part of the record.
+    Object.defineProperty(row, INDEX, { value: index, enumerable: false });
+    rows.push(row);
+  }
+  known.set(name, { text: `${before?.text ?? ''}${index}:${text} `, value: rows, low: 0 });
+}
+
+const INDEX = '#';
 
 type Row = Readonly<Record<string, unknown>>;
 

@@ -1,0 +1,29 @@
+/** What is printed of the declarations of options and commands: completion scripts and the man page. */
+import { formatWordsAsCommands } from '../commands/format-words.ts';
+import { generalCommands } from '../commands/registry.ts';
+import type { Streams } from '../commands/render.ts';
+import { btrfsWords } from '../formats/btrfs/words/words.ts';
+import { xfsWords } from '../formats/xfs/words/words.ts';
+import { type CommandLine, SHOWN_OPTIONS } from './arguments.ts';
+import { completionScript, SHELLS, type ShellName } from './completions.ts';
+import { manualPage } from './manual.ts';
+
+/** Prints what the command line asks for; the exit status. */
+export function printDocument(line: CommandLine, version: string, streams: Streams): number {
+  const groups = [
+    { title: 'Of every image', commands: generalCommands() },
+    { title: 'Of xfs images', commands: formatWordsAsCommands(xfsWords()) },
+    { title: 'Of btrfs images', commands: formatWordsAsCommands(btrfsWords) },
+  ];
+  if (line.completion === null) {
+    streams.out.write(manualPage(version, SHOWN_OPTIONS, groups));
+    return 0;
+  }
+  if (!SHELLS.includes(line.completion as ShellName)) {
+    streams.error(`fsio: no completion for ${line.completion}, only for ${SHELLS.join(', ')}`);
+    return 1;
+  }
+  const commands = groups.flatMap((group) => group.commands);
+  streams.out.write(completionScript(line.completion as ShellName, SHOWN_OPTIONS, commands));
+  return 0;
+}
