@@ -6,6 +6,7 @@
  * makes them right, unless there is too much to count.
  * Mirrors qgroup.c (btrfs_record_squota_delta, qgroup_mark_inconsistent, btrfs_run_qgroups).
  */
+import { FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { ItemType, Key } from '../structure/key.ts';
 import { isFsTree } from '../structure/key-names.ts';
@@ -122,10 +123,14 @@ export class Quotas {
     if (root === null || !this.spoilt || (this.mp.extentRoot().item?.bytes_used ?? 0) > RESCAN_LIMIT) return;
     const groups = new GroupNames(root);
     const numbers = countAllExtents(this.mp, groups.of);
-    this.mp.change('quota rescan', 16 + numbers.size, () => {
-      setAllGroups(root, numbers, this.mp.trans.id);
-      this.flags &= ~QgroupStatusFlag.INCONSISTENT;
-    });
+    try {
+      this.mp.change('quota rescan', 16, () => setAllGroups(root, numbers, this.mp.trans.id));
+    } catch (error) {
+      // They stay marked.
+      if (error instanceof FsError && error.code === 'ENOSPC') return;
+      throw error;
+    }
+    this.flags &= ~QgroupStatusFlag.INCONSISTENT;
     this.spoilt = false;
   }
 

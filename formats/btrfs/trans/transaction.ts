@@ -66,7 +66,6 @@ export class TransactionManager {
   private ending = false;
   private failure: FsError | null = null;
   private births = 0;
-  private dirtyBlocks = 0;
   private readonly dirtyRoots = new Set<TreeRoot>();
   /** Trees that the running operation has changed. */
   private readonly touched = new Set<TreeRoot>();
@@ -288,10 +287,8 @@ export class TransactionManager {
   /** `block` was made just now. */
   track(block: TreeBlock): void {
     block.born = ++this.births;
-    this.dirtyBlocks++;
     this.undo.skip(block);
     this.undoOrNull?.(() => {
-      this.dirtyBlocks--;
       this.mp.blocks.forget(block);
     });
   }
@@ -315,10 +312,8 @@ export class TransactionManager {
   /** `block`, made in this transaction, is not needed any more. */
   untrack(block: TreeBlock): void {
     const { blocks } = this.mp;
-    this.dirtyBlocks--;
     blocks.forget(block);
     this.undoOrNull?.(() => {
-      this.dirtyBlocks++;
       blocks.restore(block);
     });
   }
@@ -328,7 +323,6 @@ export class TransactionManager {
     this.running = false;
     this.ending = false;
     this.written = true;
-    this.dirtyBlocks = 0;
     this.quotas.committed();
   }
 
@@ -365,7 +359,7 @@ export class TransactionManager {
   private settle(): void {
     if (this.refs.heads.size > REFS_LIMIT) this.runRefs();
     if (this.atomic > 0) return;
-    if (this.ending || this.dirtyBlocks * this.mp.nodeSize > DIRTY_LIMIT) this.commit();
+    if (this.ending || this.mp.blocks.dirtyCount * this.mp.nodeSize > DIRTY_LIMIT) this.commit();
   }
 
   /** Steps that cannot be undone: after a failure nothing is ever written again. */
