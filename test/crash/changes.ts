@@ -10,7 +10,6 @@ import { bufferedWrite } from '../../core/iomap/write.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { FallocMode, Inode } from '../../core/vfs/inode.ts';
 import { resolve } from '../../core/vfs/path.ts';
-import type { XfsFilesystem } from '../../formats/xfs/filesystem.ts';
 import type { NameOp } from '../harness/kernel-names.ts';
 import { ourNames } from '../harness/our-names.ts';
 import { FileLife } from './model.ts';
@@ -71,7 +70,9 @@ export function treeText(tree: Record<string, unknown>): string {
 /** Runs the steps, follows the files, and says what a crash may leave. */
 export class ChangeRun {
   readonly outlooks: Outlook[] = [];
-  private readonly fs: XfsFilesystem;
+  private readonly fs: Filesystem;
+  /** Whether nothing is left that is not durable, after an fsync. */
+  private readonly allDurable: () => boolean;
   private readonly recorder: RecorderDevice;
   private readonly lives = new Map<number, FileLife>();
   /** Numbers of the files that exist, by inode number: an inode number may come again for another file. */
@@ -79,8 +80,9 @@ export class ChangeRun {
   private states: State[] = [];
   private count = 0;
 
-  constructor(fs: XfsFilesystem, recorder: RecorderDevice) {
+  constructor(fs: Filesystem, recorder: RecorderDevice, allDurable: () => boolean) {
     this.fs = fs;
+    this.allDurable = allDurable;
     this.recorder = recorder;
     this.look();
     this.settle(null);
@@ -102,7 +104,7 @@ export class ChangeRun {
     if (op[0] !== 'fsync' && op[0] !== 'sync') return;
     // As in Linux, the fsync of a file whose inode did not change makes nothing else durable.
     const all = op[0] === 'sync';
-    if (all || this.fs.mp.log.cil.empty) this.states = this.states.slice(-1);
+    if (all || this.allDurable()) this.states = this.states.slice(-1);
     this.settle(all ? null : String(op[1]));
     this.note(`after ${text}`, this.recorder.events.length);
   }
