@@ -28,8 +28,3 @@ export function kindOfMode(mode: number): FileKind {
 export function isKnownMode(mode: number): boolean {
   return KINDS[(mode & S_IFMT) >> 12] !== undefined;
 }
-
-/** The type bits of a mode for a kind of file. */
-export function modeOfKind(kind: FileKind): number {
-  return KINDS.indexOf(kind) << 12;
-}
