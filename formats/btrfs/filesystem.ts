@@ -6,7 +6,6 @@
 import type { Device } from '../../core/device/device.ts';
 import { corrupt } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
-import { writeback } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import { cleanUp } from './cleanup.ts';
@@ -18,6 +17,7 @@ import { type BtrfsMount, openMount } from './mount.ts';
 import { btrfsStatfs } from './statfs.ts';
 import { defaultSubvolume, subvolumeNamed, subvolumeTop } from './subvolume.ts';
 import { btrfsWords } from './words/words.ts';
+import { writeBackAll } from './write-state.ts';
 
 export class BtrfsFilesystem implements Filesystem {
   readonly type = 'btrfs';
@@ -73,8 +73,9 @@ export class BtrfsFilesystem implements Filesystem {
   }
 
   sync(): void {
-    for (const ip of this.mp.inodes.changed()) writeback(ip);
+    const failure = writeBackAll(this.mp);
     if (this.mp.trans.running) this.mp.trans.commit();
+    if (failure !== null) throw failure;
   }
 
   unmount(): void {

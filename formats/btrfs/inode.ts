@@ -45,7 +45,7 @@ import { readSymlink } from './symlink.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import type { TreeRoot } from './tree/root.ts';
 import { truncateInode } from './truncate.ts';
-import { WriteState } from './write-state.ts';
+import { flushTruncated, WriteState } from './write-state.ts';
 import { getXattr, listXattrs } from './xattr.ts';
 
 export class BtrfsInode implements Inode {
@@ -287,6 +287,7 @@ export class BtrfsInode implements Inode {
 
   release(): void {
     this.users = Math.max(0, this.users - 1);
+    if (this.users === 0 && this.writeState !== null) flushTruncated(this);
     evictIfUnused(this);
   }
 

@@ -9,7 +9,7 @@
  * Mirrors: fs/btrfs/ordered-data.c, fs/btrfs/delalloc-space.c.
  */
 import { FsError } from '../../core/errors.ts';
-import { writeback } from '../../core/iomap/writeback.ts';
+import { quietWriteback, writeback } from '../../core/iomap/writeback.ts';
 import { roundUp } from '../../core/units.ts';
 import { FileExtent } from './file-extent.ts';
 import { readAt, seekExtent } from './file-extents.ts';
@@ -161,6 +161,28 @@ export function withRoom<T>(mp: BtrfsMount, act: () => T): T {
   }
 }
 
+/** Writes the dirty pages of every file; one that cannot be written does not keep the others. Returns the first error, or null. */
+export function writeBackAll(mp: BtrfsMount): unknown {
+  let failure: unknown = null;
+  for (const ip of mp.inodes.changed()) {
+    try {
+      writeback(ip);
+    } catch (error) {
+      failure ??= error;
+    }
+    settle(ip);
+  }
+  return failure;
+}
+
+/** A file was closed: what replaces cut-off bytes should not wait for long, or a crash leaves an empty file. */
+export function flushTruncated(ip: BtrfsInode): void {
+  if (!ip.writing.truncated) return;
+  ip.writing.truncated = false;
+  quietWriteback(ip);
+  settle(ip);
+}
+
 /** A step of a long operation: what it is called, how many items a round and one more of its parts may touch. */
 export interface Steps {
   readonly name: string;
@@ -190,11 +212,7 @@ function giveRoom(mp: BtrfsMount): boolean {
   givingRoom = true;
   try {
     for (const ip of mp.inodes.changed()) {
-      try {
-        writeback(ip);
-      } catch (error) {
-        ip.pages.writeError ??= error;
-      }
+      quietWriteback(ip);
       settle(ip);
     }
     if (mp.trans.running) mp.trans.commit();

@@ -25,7 +25,6 @@ import type { Ordered } from './write-state.ts';
 const found = new FileExtent();
 
 function mapBlocks(ip: BtrfsInode, pos: number, length: number, iomap: Mapping): void {
-  ip.writing.truncated = false;
   if (mayWriteInPlace(ip)) return mapInPlace(ip, pos, length, iomap);
   if (compressedMapping(ip, pos, length, iomap)) return;
   if (!inlineMapping(ip, pos, length, iomap)) mapNew(ip, pos, length, iomap);
