@@ -64,7 +64,8 @@ export function checkComplaints(paths: readonly string[], data = false): string[
     const odd = askCheck(paths, data);
     // It looks for the other devices among all there are; those of other tests come and go meanwhile.
     const disturbed = paths.length > 1 && odd.some((line) => /is missing/.test(line));
-    if (!disturbed || attempt === 5) return odd;
+    if (!disturbed || attempt === 20) return odd;
+    run('sleep', ['0.3']);
   }
 }
 
