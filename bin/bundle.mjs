@@ -15,6 +15,7 @@ const ON_DEMAND = [
   'core/device/(nbd|overlay)/open',
   'core/device/(part|partition)',
   'formats/btrfs/filesystem',
+  'formats/btrfs/changes/describe',
   'formats/xfs/(exchange|reflink|space|truncate|bmap-alloc|cow|delalloc|make-room|shift|bmap-edit|prealloc)',
   'formats/xfs/names/(create|inactive|remove|rename|set-attr)',
   'formats/xfs/attr/(set|read)',

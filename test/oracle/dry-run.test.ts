@@ -58,7 +58,12 @@ const CASES: readonly Case[] = [
     `symlink ${'x'.repeat(900)} /dir/long`,
   ],
   ['rmdir', '/tiny', 'mkdir /e', 'rmdir /e'],
-  ['rm of a directory entry in a large one', '/tiny', 'rm /dir/leaf/leaf-entry-with-a-longish-name-00002', 'touch /dir/node/new-one'],
+  [
+    'rm of a directory entry in a large one',
+    '/tiny',
+    'rm /dir/leaf/leaf-entry-with-a-longish-name-00002',
+    'touch /dir/node/new-one',
+  ],
   ['chmod, chown, touch', '/tiny', 'chmod 0751 /tiny', 'chown 12:34 /tiny', 'touch /tiny'],
   ['chattr, extsize, cowextsize, chproj', '/new', 'extsize 64k', 'cowextsize 128k', 'chproj 77', 'chattr +d'],
   ['attr', '/tiny', `attr set user.a ${'v'.repeat(200)}`, `attr set user.big ${'w'.repeat(3000)}`, 'attr set user.c d'],
