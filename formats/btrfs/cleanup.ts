@@ -21,6 +21,6 @@ export function cleanUp(mp: BtrfsMount): void {
 function cleanTrees(mp: BtrfsMount): void {
   evictOrphans(mp);
   for (const root of [...mp.openRoots()])
-    if (isSubvolumeId(root.id) && !root.readOnly && root.refs > 0) cleanOrphans(mp, root);
+    if (isSubvolumeId(root.id) && root.refs > 0) cleanOrphans(mp, root);
   dropDeadTrees(mp);
 }
