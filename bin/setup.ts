@@ -104,6 +104,7 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     nonBlock: line.flags.has('n'),
     noFollow: line.flags.has('L'),
     tmpfile: line.flags.has('T'),
+    dax: false,
     pathOnly: line.flags.has('P'),
     realtime: line.flags.has('R'),
   };

@@ -5,6 +5,7 @@
  * end the run, with the exit status that a shell gives for it.
  */
 import { FsError } from '../core/errors.ts';
+import { type DaxPiece, daxFault } from '../core/iomap/dax.ts';
 import { faultPage, pageMkwrite } from '../core/iomap/write.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
@@ -72,7 +73,7 @@ function checkMap(readOnly: boolean, inode: Inode, offset: number, length: numbe
 }
 
 /** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page, or where the file system fails */
-function touchPage(session: Session, region: Region, pos: number, write: boolean): void {
+function touchPage(session: Session, region: Region, pos: number, write: boolean): DaxPiece | null {
   const { inode } = region.file;
   const page = pos - (pos % PAGE);
   if (page >= inode.size) {
@@ -80,11 +81,16 @@ function touchPage(session: Session, region: Region, pos: number, write: boolean
     throw new CommandFailure('Bus error', { code: 'EFAULT', status: SIGBUS_STATUS });
   }
   try {
+    if (region.file.flags.dax) {
+      const { offset, length } = region;
+      return daxFault(inode, page, write, offset, offset + length);
+    }
     if (!write) faultPage(inode, page);
     else {
       inode.touch();
       pageMkwrite(inode, page);
     }
+    return null;
   } catch (error) {
     // A fault has no other way to fail: no space, a damaged map and a bad sector are all SIGBUS to the program.
     if (!(error instanceof FsError)) throw error;
@@ -133,10 +139,11 @@ export const mread = command({
     let filled = 0;
     let done = 0;
     for (const part of pageParts(offset, length, options.r)) {
-      touchPage(session, region, part.pos, false);
+      const mapped = touchPage(session, region, part.pos, false);
       if (style === null || first === 1) continue;
       const bytes = new Uint8Array(part.length);
-      region.file.inode.pages.copyOut(part.pos, bytes, 0, part.length);
+      if (mapped === null) region.file.inode.pages.copyOut(part.pos, bytes, 0, part.length);
+      else mapped.device?.read(mapped.addr + (part.pos - mapped.pos), bytes);
       if (options.r) bytes.reverse();
       for (const byte of bytes) {
         piece[filled++] = byte;
@@ -174,10 +181,12 @@ export const mwrite = command({
     }
     const bytes = new Uint8Array(PAGE).fill(byte & 0xff);
     for (const part of pageParts(offset, length, options.r)) {
-      touchPage(session, region, part.pos, true);
+      const mapped = touchPage(session, region, part.pos, true);
       // What is stored behind the end of the file never reaches it: dropped here, zeroed at writeback in Linux.
       const kept = Math.min(part.length, inode.size - part.pos);
-      if (kept > 0) inode.pages.copyIn(part.pos, bytes, 0, kept);
+      if (kept <= 0) continue;
+      if (mapped === null) inode.pages.copyIn(part.pos, bytes, 0, kept);
+      else mapped.device?.write(mapped.addr + (part.pos - mapped.pos), bytes.subarray(0, kept));
     }
   },
 });

@@ -19,6 +19,8 @@ export interface OpenFlags {
   readonly noFollow: boolean;
   /** The path is a directory: open a file there that has no name. */
   readonly tmpfile: boolean;
+  /** Straight to the bytes of the device. */
+  readonly dax: boolean;
   /** For its name only (O_PATH). */
   readonly pathOnly: boolean;
   /** Its data shall go to the realtime device. */
@@ -35,6 +37,7 @@ export const PLAIN: OpenFlags = {
   nonBlock: false,
   noFollow: false,
   tmpfile: false,
+  dax: false,
   pathOnly: false,
   realtime: false,
 };
@@ -89,6 +92,7 @@ export class OpenFile {
     const options = {
       append: flags.append,
       direct: flags.direct,
+      dax: flags.dax,
       sync: flags.sync,
       create: flags.create && !flags.readOnly,
       truncate: flags.truncate,

@@ -82,6 +82,7 @@ export const open = command({
   options: {
     a: { about: 'append only' },
     c: { about: 'create it, the same as -f' },
+    dax: { about: 'direct access: no pages, no alignment; mappings are of the device itself' },
     d: { about: 'direct I/O' },
     F: { about: 'accepted' },
     f: { about: 'create it if it does not exist' },
@@ -116,6 +117,7 @@ export const open = command({
       nonBlock: options.n,
       noFollow: options.L,
       tmpfile: options.T,
+      dax: options.dax,
       pathOnly: options.P,
       realtime: options.R || options.x,
     };

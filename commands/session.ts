@@ -25,7 +25,7 @@ export interface SessionSettings {
   /** Directory names that stand for images (--at). */
   readonly places: readonly { readonly dir: string; readonly image: string }[];
   /** The host's directory from which a script's relative paths start. */
-  readonly hostCwd: string;
+  readonly hostCwd?: string;
   /** The name under which xfs_io's own complaints appear (-p). */
   readonly program: string;
   /** Permission bits that created files do not get. */
@@ -42,7 +42,7 @@ export interface SessionSettings {
 export class Session {
   readonly mounts: Mounts;
   private readonly places: SessionSettings['places'];
-  private readonly hostCwd: string;
+  private readonly hostCwd: string | undefined;
   readonly files: OpenFile[] = [];
   current: OpenFile | null = null;
   readonly regions: Region[] = [];

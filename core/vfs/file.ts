@@ -1,5 +1,6 @@
 /** An open file: what the flags of open(2) allow, and the way into the engine. */
 import { FsError } from '../errors.ts';
+import { daxOps, daxRead, daxWrite, daxZeroRange } from '../iomap/dax.ts';
 import { directRead, directWrite } from '../iomap/direct.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { Readahead } from '../iomap/readahead.ts';
@@ -20,6 +21,8 @@ export interface OpenFlags {
   readonly append?: boolean;
   /** Past the page cache. */
   readonly direct?: boolean;
+  /** Straight to the bytes of the device, without pages or alignment. */
+  readonly dax?: boolean;
   /** Every write is durable when it returns, with its metadata (`sync`) or what is needed to read it (`dataSync`). */
   readonly sync?: boolean;
   readonly dataSync?: boolean;
@@ -80,6 +83,7 @@ export class File {
   /** @throws FsError EISDIR, EROFS, ELOOP, ENXIO */
   constructor(inode: Inode, flags: OpenFlags) {
     checkOpen(inode, flags);
+    if (flags.dax === true && inode.kind === 'file') daxOps(inode);
     this.inode = inode;
     this.flags = flags;
     inode.acquire();
@@ -89,6 +93,7 @@ export class File {
   read(pos: number, into: Uint8Array): number {
     this.check(pos);
     const { inode } = this;
+    if (this.flags.dax === true) return daxRead(inode, pos, into);
     if (this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, into.length, false) !== true) {
       return directRead(inode, pos, into);
     }
@@ -107,12 +112,22 @@ export class File {
     if (this.flags.append === true) pos = inode.size;
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
+    if (this.flags.dax === true) return this.writeDax(pos, from);
     if (this.flags.direct === true) checkAlignment(inode, pos, from.length);
     const direct = this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, from.length, true) !== true;
     if (pos > inode.size) zeroGap(inode, pos, pos + from.length);
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
     if (this.flags.direct === true && !direct) inode.iomap.endBouncedWrite?.(inode, pos, pos + written);
+    if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
+    return written;
+  }
+
+  private writeDax(pos: number, from: Uint8Array): number {
+    const { inode } = this;
+    if (pos > inode.size) daxZeroRange(inode, inode.size, pos - inode.size);
+    inode.touch();
+    const written = daxWrite(inode, pos, from);
     if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
     return written;
   }

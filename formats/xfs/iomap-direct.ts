@@ -45,7 +45,7 @@ export function directBegin(
   let count = length;
   readMapping(ip, off, end - off, data);
   if (needsCow(ip, flags)) {
-    if (stageCow(ip, (flags & IomapOp.DIRECT) !== 0)) {
+    if (stageCow(ip, (flags & (IomapOp.DIRECT | IomapOp.DAX)) !== 0)) {
       if (data.block !== HOLE) toIomap(ip, srcmap, data, 0);
       toIomap(ip, iomap, staged, IomapFlag.SHARED);
       return;

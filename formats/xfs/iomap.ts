@@ -13,6 +13,7 @@ export const xfsIomapOps: InodeIomapOps = {
   seek: seekOps,
   write: writeOps,
   direct: directOps,
+  dax: directOps,
   xattr: xattrOps,
   writeback: writebackOps,
   directAlignment: SECTOR,
