@@ -15,6 +15,8 @@ export interface ScriptOptions {
   readonly span: number;
   /** Also fallocate in all its modes, and the files once more as direct I/O. */
   readonly space?: boolean;
+  /** Also what stat says: for formats where it does not depend on what is allocated ahead. */
+  readonly stat?: boolean;
   /** Writes of noise beside those of one byte, which compress. */
   readonly noise?: boolean;
 }
@@ -42,7 +44,7 @@ function operation(options: ScriptOptions, direct: boolean): string {
   if (dice < 75) return `truncate ${random.oneIn(8) ? 0 : position(options)}`;
   if (dice < 83) return random.oneIn(3) ? 'fdatasync' : 'fsync';
   if (dice < 93) return `pread -v ${position(options)} ${random.between(1, 200)}`;
-  if (dice < 96) return 'seek -a -r 0';
+  if (dice < 96) return options.stat === true && random.oneIn(2) ? 'stat' : 'seek -a -r 0';
   return `pread ${position(options)} ${length(options)}`;
 }
 

@@ -26,6 +26,7 @@ function randomSessions(variant: UsedVariant, random: Random): Session[] {
       blockSize: SECTOR,
       reflink: true,
       space: true,
+      stat: true,
       noise: variant.noise,
       operations: random.between(5, 60),
       span,
