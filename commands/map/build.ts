@@ -75,7 +75,13 @@ export function imageMap(fs: Filesystem, name: string): MapModel {
   const segments: Segment[][] = space.bands.map(() => []);
   let index = 0;
   let total = 0;
-  space.runs(({ addr, length, use, owner }) => {
+  let end = 0;
+  space.runs(({ addr: first, length: whole, use, owner }) => {
+    // What several files share comes once for each of them.
+    const addr = Math.max(first, end);
+    const length = first + whole - addr;
+    if (length <= 0) return true;
+    end = addr + length;
     while (index < space.bands.length - 1 && addr >= (space.bands[index + 1]?.addr as number)) index++;
     segments[index]?.push({ start: addr, length, kind: use, note: owner });
     total += length;

@@ -8,9 +8,11 @@ import { corrupt } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import type { SpaceMap } from '../../core/vfs/space-map.ts';
 import { cleanUp } from './cleanup.ts';
 import type { BtrfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { btrfsSpaceMap } from './inspect/space-map.ts';
 import { readLabel, writeLabel } from './label.ts';
 import { replayLog } from './log-replay/replay.ts';
 import { type BtrfsMount, openMount } from './mount.ts';
@@ -50,6 +52,10 @@ export class BtrfsFilesystem implements Filesystem {
   takeNotices(): string[] {
     const { blocks, space } = this.mp;
     return [...blocks.healed.splice(0), ...space.data.healed.splice(0)];
+  }
+
+  spaceMap(): SpaceMap {
+    return btrfsSpaceMap(this.mp);
   }
 
   root(): BtrfsInode {
