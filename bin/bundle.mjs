@@ -12,6 +12,7 @@ import { build } from 'esbuild';
 
 /** Modules that start a part. */
 const ON_DEMAND = [
+  'commands/map/(build|draw)',
   'core/device/(nbd|overlay)/open',
   'core/device/(part|partition)',
   'formats/btrfs/filesystem',

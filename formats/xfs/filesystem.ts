@@ -97,7 +97,8 @@ export class XfsFilesystem implements Filesystem {
 
   unmount(): void {
     if (this.mp.log.abandoned || this.stopped) return;
-    freeOrphans(this.mp);
+    // Whoever only read has made no orphans: their part of the program need not be loaded.
+    if (this.mp.log.active) freeOrphans(this.mp);
     this.sync();
     // What only memory knew (CoW staging, speculative blocks) ends with the use of the image.
     for (const ip of this.mp.inodes.changed()) inactivateInode(ip);
