@@ -69,6 +69,7 @@ const DEDUPE_MOST = 2 ** 30;
  * status, it prints and exits 0.
  */
 function dedupeOnce(file: OpenFile, from: OpenFile, source: number, target: number, count: number): number {
+  if (from.inode.kind !== 'file') throw perror(SAME, new FsError(from.inode.kind === 'dir' ? 'EISDIR' : 'EINVAL'));
   if (source + count > from.inode.size) throw perror(SAME, new FsError('EINVAL'));
   const length = Math.min(count, DEDUPE_MOST);
   try {
