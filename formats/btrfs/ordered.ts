@@ -8,6 +8,7 @@
 import { insertCsums } from './csum-items.ts';
 import { FileExtent, FileExtentType } from './file-extent.ts';
 import { dropExtents, insertExtent, insertInline, markWritten } from './file-extents.ts';
+import { needCompression } from './incompat.ts';
 import type { BtrfsInode } from './inode.ts';
 import { recordData } from './inode-write.ts';
 import type { Ordered } from './write-state.ts';
@@ -71,6 +72,7 @@ function record(ip: BtrfsInode, group: readonly Finished[]): void {
   mp.change('write', ITEMS * count + MORE_ITEMS, () => {
     let added = 0;
     for (const { ordered, parts } of group) {
+      needCompression(mp, ordered.compression);
       if (ordered.kind === 'inline') added += putInline(ip, ordered);
       else if (ordered.kind === 'prealloc') for (const [start, end] of parts) markWritten(ip, start, end);
       else if (ordered.kind === 'cow') added += putNew(ip, ordered, parts);

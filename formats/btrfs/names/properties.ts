@@ -3,9 +3,9 @@
  * a file, or of files made in a directory, is compressed (kernel: fs/btrfs/props.c).
  */
 import { FsError } from '../../../core/errors.ts';
+import { setIncompat } from '../incompat.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { updateInode } from '../inode-write.ts';
-import type { BtrfsMount } from '../mount.ts';
 import { Incompat } from '../structure/features.ts';
 import { InodeFlag, InodeItem } from '../structure/inode.ts';
 import { getXattr } from '../xattr.ts';
@@ -50,16 +50,5 @@ export function putCompression(ip: BtrfsInode, value: string, change?: (view: Da
   updateInode(ip, (view) => {
     InodeItem.set.flags(view, 0, compressionFlags(InodeItem.get.flags(view, 0), value) >>> 0);
     change?.(view);
-  });
-}
-
-/** The image needs this feature from now on. */
-export function setIncompat(mp: BtrfsMount, bit: bigint): void {
-  const { sb, trans } = mp;
-  const before = sb.incompat_flags;
-  if ((before & bit) !== 0n) return;
-  sb.incompat_flags |= bit;
-  trans.onUndo(() => {
-    sb.incompat_flags = before;
   });
 }

@@ -2,9 +2,9 @@
 import { FsError } from '../../../core/errors.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { findEntry } from '../dir-items.ts';
+import { setIncompat } from '../incompat.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { nameHash } from '../name-hash.ts';
-import { setIncompat } from '../names/properties.ts';
 import { DirItem } from '../structure/dir.ts';
 import { Incompat } from '../structure/features.ts';
 import { InodeFlag, InodeItem } from '../structure/inode.ts';
