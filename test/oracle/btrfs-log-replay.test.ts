@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { bufferedWrite } from '../../core/iomap/write.ts';
+import type { Inode } from '../../core/vfs/inode.ts';
 import {
   type BtrfsVariant,
   checkComplaints,
@@ -131,7 +132,9 @@ function judge(copy: string, wrong: string[]): boolean {
   const fs = mountDevice(openDevice(copy), { readOnly: true });
   const found: string[] = [];
   const mountedAt = BigInt(Date.now()) * 1_000_000n;
-  const options = { extentFlags: 0xffff, attributesFlagged: false, mountedAt };
+  // Which of a directory's times Linux keeps depends on the inode in its memory that it writes last.
+  const looseTimes = (inode: Inode) => inode.kind === 'dir';
+  const options = { extentFlags: 0xffff, attributesFlagged: false, mountedAt, looseTimes };
   withBtrfs([theirs], (at) => compareTree(fs.root(), Buffer.from(at), found, options), 'noatime');
   assert.is(hashOf(copy), before, `${copy} changed`);
   rmSync(theirs);
