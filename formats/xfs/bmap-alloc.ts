@@ -10,7 +10,7 @@
  * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_btalloc, xfs_bmap_adjacent, xfs_bmapi_convert_delalloc).
  */
 import { corrupt, FsError } from '../../core/errors.ts';
-import { allocExtent } from './alloc/alloc.ts';
+import { type AllocRequest, allocExtent } from './alloc/alloc.ts';
 import { freelistNeed, longestFree } from './alloc/freelist.ts';
 import { cowAlloc } from './alloc/refcount.ts';
 import { mapExtent } from './bmap-edit.ts';
@@ -29,6 +29,7 @@ import type { Trans } from './trans.ts';
 const GAP_UNITS = 4;
 
 const before = new Extent();
+const beyond = new Extent();
 const after = new Extent();
 const span: Span = { off: 0, count: 0 };
 const fresh = new Extent();
@@ -58,7 +59,7 @@ function allocate(tp: Trans, req: Request): number {
   const prod = hint > 0 ? hint : mp.blockSize < 4096 ? 4096 / mp.blockSize : 1;
   const mod = (prod - (span.off % prod)) % prod;
   const target = adjacent(req, span);
-  const found = takeBlocks(tp, ip, target, span.count, prod, mod);
+  const found = takeBlocks(tp, ip, target, span.count, prod, mod, stripeAtEof(req));
   if (found === null) throw new FsError('ENOSPC');
   if (!mp.validFsb(found.fsb, found.length)) {
     throw corrupt({ structure: `free space of inode ${ip.ino}`, value: String(found.fsb), rule: 'not a block' });
@@ -72,8 +73,43 @@ function allocate(tp: Trans, req: Request): number {
   return found.fsb;
 }
 
+/** The stripe unit, where new blocks become the last of a file on a striped image; else null. */
+function stripeAtEof({ ip, fork, after: next, off, count }: Request): { stripe: number; first: boolean } | null {
+  const stripe = ip.mp.sb.unit;
+  if (stripe === 0 || count < stripe) return null;
+  const delayed = next !== null && next.block === DELAY && next.off <= off;
+  const last = next === null || (delayed && !viewLookup(ip, fork, next.end, beyond));
+  return last ? { stripe, first: off === 0 } : null;
+}
+
+/**
+ * At the end of a file: right behind what is there, or else at the start of a stripe unit (kernel:
+ * xfs_bmap_btalloc_at_eof). Null if neither is to be had.
+ */
+function takeAtEof(tp: Trans, request: AllocRequest, best: number, stripe: number, first: boolean) {
+  const { minLength: least, maxLength: count } = request;
+  if (first) {
+    const minLength = best > stripe && best <= count + stripe ? best - stripe : least;
+    return allocExtent(tp, { ...request, minLength, alignment: stripe });
+  }
+  const minLength = best > stripe && best <= count ? best - stripe : least;
+  const slop = Math.max(0, minLength + stripe - least - 1);
+  return (
+    allocExtent(tp, { ...request, mode: 'exact', slop }) ??
+    allocExtent(tp, { ...request, minLength, alignment: stripe })
+  );
+}
+
 /** One free extent for up to `count` blocks, the whole if any group has it, else the longest that there is. */
-function takeBlocks(tp: Trans, ip: XfsInode, target: number, count: number, prod: number, mod: number) {
+function takeBlocks(
+  tp: Trans,
+  ip: XfsInode,
+  target: number,
+  count: number,
+  prod: number,
+  mod: number,
+  atEof: { readonly stripe: number; readonly first: boolean } | null,
+) {
   const { mp } = ip;
   const leave = forkBtreeLevels(ip) + 1;
   const start = mp.fsbToAgno(target);
@@ -85,6 +121,7 @@ function takeBlocks(tp: Trans, ip: XfsInode, target: number, count: number, prod
   const request = { target, maxLength: count, owner: 'skip' as const, data: true, leave, prod, mod };
   const least = Math.max(1, Math.min(best, count));
   return (
+    (atEof === null ? null : takeAtEof(tp, { ...request, minLength: least }, best, atEof.stripe, atEof.first)) ??
     allocExtent(tp, { ...request, minLength: least }) ??
     (least > 1 ? allocExtent(tp, { ...request, minLength: 1 }) : null) ??
     allocExtent(tp, { target: 0, minLength: 1, maxLength: count, owner: 'skip', data: true, mode: 'first' })
