@@ -7,7 +7,8 @@
  * The protocol is lines. A line is a command, as in a script; the answer is what fsio would have printed, errors
  * among it. Lines that begin with `!` speak to the server:
  *
- *     !image PATH   paths are in this image (at first: the first one that the server was started with)
+ *     !image PATH   paths are in this image (at first: the first one that the server was started with); no file is the
+ *                   current one then
  *     !cwd DIR      names of host files are relative to this directory
  *     !json         answers are JSON, one object a line
  *     !strict       every failure counts (!done 1), also where xfs_io's exit status stays 0
@@ -234,8 +235,11 @@ class Client {
     const [word = '', ...operands] = line.slice(1).split(' ');
     const operand = operands.join(' ');
     try {
-      if (word === 'image') this.session.openImage(realName(operand));
-      else if (word === 'cwd') this.cwd = operand;
+      if (word === 'image') {
+        this.session.openImage(realName(operand));
+        // An open file would go on saying which image paths are in.
+        this.session.current = null;
+      } else if (word === 'cwd') this.cwd = operand;
       else if (word === 'json') this.renderer = new JsonRenderer(this.streams);
       else if (word === 'strict') this.session.strict = true;
       else if (word === 'frames') this.streams.framed = true;

@@ -22,12 +22,21 @@ interface Server {
   readonly stderr: () => string;
 }
 
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+test.after.each(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 async function start(image: string, ...options: string[]): Promise<Server> {
   const socket = join(scratch(), 'sock');
   const child = spawn(process.execPath, [program, 'serve', socket, ...options, image], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  process.on('exit', () => child.kill('SIGKILL'));
+  running.add(child);
+  child.on('exit', () => running.delete(child));
   let stderr = '';
   child.stderr?.on('data', (chunk) => {
     stderr += chunk;
