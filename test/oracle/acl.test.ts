@@ -1,3 +1,4 @@
+// time limit: 400 s
 /**
  * POSIX ACLs: set by setfacl in Linux and by fsio from the same attribute values; inherited by what is created; changed
  * by chmod. Linux lists both images alike, and xfs_repair or btrfs check finds nothing.
