@@ -31,3 +31,20 @@ export function globalReserve(mp: BtrfsMount): number {
   const unlinkRefs = itemBytes(mp, UNLINK_ITEMS) * (freeSpaceRoot === null ? 1 : 2);
   return Math.min(MOST, Math.max(size, itemBytes(mp, items + UNLINK_ITEMS) + unlinkRefs));
 }
+
+/** Bytes that a pending reference adds to the extent tree and to the free-space tree, leaves half filled. */
+const REF_GROWTH = 256;
+/** Blocks of the root tree and others that any commit copies. */
+const COMMIT_BLOCKS = 64;
+
+/**
+ * Bytes that committing what is pending now may take: each reference copies a leaf of the extent tree, but no leaf
+ * twice, and makes trees grow; the free-space tree may be copied whole; every block group's item is written.
+ */
+export function commitNeed(mp: BtrfsMount): number {
+  if (!mp.trans.running) return 0;
+  const pending = mp.trans.refs.heads.size;
+  const extents = Math.min(mp.extentRoot().item?.bytes_used ?? 0, pending * mp.nodeSize);
+  const free = mp.freeSpaceRoot()?.item?.bytes_used ?? 0;
+  return extents + free + pending * REF_GROWTH + (COMMIT_BLOCKS + mp.space.chunks.size) * mp.nodeSize;
+}

@@ -24,7 +24,7 @@ import { hasSystemRoom, insertChunk, writeUsed } from './chunk-items.ts';
 import { planChunk } from './chunk-plan.ts';
 import { FreeSpaceItems } from './free-space-items.ts';
 import { loadFreeSpace } from './free-space-load.ts';
-import { globalReserve } from './global-reserve.ts';
+import { commitNeed, globalReserve } from './global-reserve.ts';
 import { RangeSet } from './ranges.ts';
 import { invalidateCaches } from './space-cache.ts';
 import { SpaceKind } from './space-kind.ts';
@@ -38,6 +38,8 @@ const META_HEADROOM = 4 * MIB;
 /** One byte of metadata for so many of dirty data, and blocks for any write at all. */
 const META_SHARE = 64;
 const WRITE_BLOCKS = 16;
+/** One byte of metadata for so many of data that are dirty already: each block may be a small file's, written inline. */
+const DIRTY_SHARE = 2;
 /** Copies and splits of the chunk tree that a new chunk may need. */
 const SYSTEM_BLOCKS = 16;
 
@@ -165,10 +167,13 @@ export class BlockGroups {
    */
   reserveMeta(bytes: number, deleting = false): void {
     const { meta } = this.load();
-    const withheld = deleting ? 0 : globalReserve(this.mp);
-    if (!this.hasMeta(meta, bytes, withheld)) {
+    const withheld = (): number => {
+      const commit = commitNeed(this.mp);
+      return deleting ? commit : Math.max(commit, globalReserve(this.mp));
+    };
+    if (!this.hasMeta(meta, bytes, withheld(), deleting)) {
       this.commitPinned();
-      if (!this.hasMeta(meta, bytes, withheld)) throw new FsError('ENOSPC', { detail: 'no metadata space' });
+      if (!this.hasMeta(meta, bytes, withheld(), deleting)) throw new FsError('ENOSPC', { detail: 'no metadata space' });
     }
     meta.reserved += bytes;
   }
@@ -282,10 +287,11 @@ export class BlockGroups {
     return group.holds(BlockGroupFlag.DATA) ? data : meta;
   }
 
-  private hasMeta(meta: SpaceKind, bytes: number, withheld: number): boolean {
+  private hasMeta(meta: SpaceKind, bytes: number, withheld: number, finishing = false): boolean {
     const { data } = this.load();
-    // What is dirty will need file extents and checksums when it is written back.
-    const room = meta.freeBytes - meta.reserved - withheld - (data === meta ? 0 : data.reserved / META_SHARE);
+    // What is dirty will need file extents and checksums when it is written back, or goes into leaves whole.
+    const dirty = data === meta || finishing ? 0 : data.reserved / DIRTY_SHARE;
+    const room = meta.freeBytes - meta.reserved - withheld - dirty;
     if (room >= bytes) return true;
     if (data === meta) {
       while (meta.freeBytes - meta.reserved - withheld < bytes) if (!this.grow(meta)) return false;
