@@ -173,7 +173,8 @@ export class BlockGroups {
     };
     if (!this.hasMeta(meta, bytes, withheld(), deleting)) {
       this.commitPinned();
-      if (!this.hasMeta(meta, bytes, withheld(), deleting)) throw new FsError('ENOSPC', { detail: 'no metadata space' });
+      if (!this.hasMeta(meta, bytes, withheld(), deleting))
+        throw new FsError('ENOSPC', { detail: 'no metadata space' });
     }
     meta.reserved += bytes;
   }
