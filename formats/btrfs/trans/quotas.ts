@@ -62,7 +62,8 @@ export class Quotas {
       const generation = QgroupStatusItem.get.generation(cursor.view, cursor.at);
       // Somebody who does not keep quotas has written since.
       if (!this.simple && generation !== this.mp.sb.generation) this.flags |= QgroupStatusFlag.INCONSISTENT;
-      if (cursor.size > QGROUP_STATUS_LEGACY_SIZE) {
+      // Linux leaves this field as it finds it, with whatever was there, unless the quotas are simple ones.
+      if (this.simple && cursor.size > QGROUP_STATUS_LEGACY_SIZE) {
         this.enabledAt = QgroupStatusItem.get.enable_gen(cursor.view, cursor.at);
       }
     });
