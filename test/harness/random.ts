@@ -53,3 +53,12 @@ export function announceSeed(test: string): number {
 export function rounds(sample: number): number {
   return Math.round(sample * Number(process.env.FSIO_LONG ?? 1));
 }
+
+/** `count` of the items, spread evenly and begun where the seed says; all of them in a campaign (FSIO_LONG). */
+export function sample<T>(items: readonly T[], count: number, seed: number): readonly T[] {
+  if (process.env.FSIO_LONG !== undefined || count >= items.length) return items;
+  const chosen = new Set(
+    Array.from({ length: count }, (_, i) => (seed + Math.floor((i * items.length) / count)) % items.length),
+  );
+  return items.filter((_, index) => chosen.has(index));
+}

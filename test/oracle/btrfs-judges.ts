@@ -27,7 +27,7 @@ export function btrfsJudges(variant: UsedVariant): Judges<string[]> {
     args: ([first, ...others]) => [...variant.fsio, ...others.flatMap((image) => ['--device', image]), first as string],
     folder: FOLDER,
     ...(variant.snapshots ? { between } : {}),
-    shapes: true,
+    shapes: variant.shapes !== false,
   };
 }
 

@@ -21,14 +21,14 @@ import {
 import { copyImage } from '../harness/kernel.ts';
 import { kernelNames, missingPython, type NameOp } from '../harness/kernel-names.ts';
 import { mountDevice } from '../harness/mount-device.ts';
-import { Random } from '../harness/random.ts';
+import { Random, sample } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { compareTree } from '../harness/tree-compare.ts';
 
 const test = gatedSuite('btrfs log replay', missingBtrfsJudges() ?? missingPython());
 const seed = Number(process.env.FSIO_SEED ?? (process.env.CI ? 1 : Date.now() % 1_000_000));
-const rounds = Number(process.env.FSIO_ROUNDS ?? 2);
+const rounds = Number(process.env.FSIO_ROUNDS ?? 1);
 
 /** Each subvolume has a log tree of its own. */
 const SUBVOLUMES = [
@@ -154,7 +154,7 @@ function judgeWritten(copy: string, wrong: string[]): void {
   withBtrfs([copy], (at) => compareTree(again.root(), Buffer.from(at), wrong, options), 'ro,noatime');
 }
 
-for (const [index, variant] of VARIANTS.entries()) {
+for (const [index, variant] of sample(VARIANTS, 3, seed).entries()) {
   test(variant.name, () => {
     let judged = 0;
     for (let round = 0; round < rounds; round++) {
