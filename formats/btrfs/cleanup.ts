@@ -20,7 +20,6 @@ export function cleanUp(mp: BtrfsMount): void {
 
 function cleanTrees(mp: BtrfsMount): void {
   evictOrphans(mp);
-  for (const root of [...mp.openRoots()])
-    if (isSubvolumeId(root.id) && root.refs > 0) cleanOrphans(mp, root);
+  for (const root of [...mp.openRoots()]) if (isSubvolumeId(root.id) && root.refs > 0) cleanOrphans(mp, root);
   dropDeadTrees(mp);
 }

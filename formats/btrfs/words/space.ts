@@ -20,8 +20,7 @@ const ORDERS: Readonly<Record<string, Order>> = {
   usage: (a, b) => a.used / a.length - b.used / b.length,
   length: (a, b) => a.length - b.length,
   type: (a, b) => (a.flags & 7) - (b.flags & 7),
-  profile: (a, b) =>
-    PROFILES.findIndex((p) => p === profileOf(a.flags)) - PROFILES.findIndex((p) => p === profileOf(b.flags)),
+  profile: (a, b) => PROFILES.indexOf(profileOf(a.flags)) - PROFILES.indexOf(profileOf(b.flags)),
 };
 
 const chunk = word({
