@@ -20,8 +20,14 @@ const ORDERS: Readonly<Record<string, Order>> = {
   usage: (a, b) => a.used / a.length - b.used / b.length,
   length: (a, b) => a.length - b.length,
   type: (a, b) => (a.flags & 7) - (b.flags & 7),
-  profile: (a, b) => PROFILES.indexOf(profileOf(a.flags)) - PROFILES.indexOf(profileOf(b.flags)),
+  profile: (a, b) => rankOf(a) - rankOf(b),
 };
+
+/** Chunks of a profile that is none come first. */
+function rankOf({ flags }: ChunkRow): number {
+  const profile = profileOf(flags);
+  return profile === null ? -1 : PROFILES.indexOf(profile);
+}
 
 const chunk = word({
   name: 'chunk',
