@@ -50,7 +50,7 @@ const shell = await build({
   format: 'esm',
   jsx: 'automatic',
   define: { 'process.env.NODE_ENV': '"production"' },
-  alias: { 'react-devtools-core': './bin/shell/no-devtools.mjs' },
+  alias: { 'react-devtools-core': './bin/shell/no-devtools.mjs', 'is-in-ci': './bin/shell/not-in-ci.mjs' },
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
 });
 
