@@ -70,7 +70,7 @@ function refuse(complaint: string): number {
 
 /** Long commands say on the terminal how far they are. */
 async function watchProgress(): Promise<void> {
-  const shown = (await import('./progress.ts')).showProgress(process.stderr.columns ?? 80);
+  const shown = (await import('./progress.ts')).showProgress(process.stderr.columns || 80);
   streams.beforeOutput = () => shown.end();
   progress = shown;
 }

@@ -56,8 +56,8 @@ export function App({ engine, history, done }: Props) {
     ending: false,
     view: null,
   }).current;
-  const columns = stdout.columns ?? 80;
-  const rows = stdout.rows ?? 24;
+  const columns = stdout.columns || 80;
+  const rows = stdout.rows || 24;
 
   const print = (text: string) => {
     if (text !== '') write(text);

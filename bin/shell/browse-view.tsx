@@ -14,8 +14,8 @@ interface Props {
 
 export function BrowseView({ engine, start, leave }: Props) {
   const { stdout } = useStdout();
-  const columns = stdout.columns ?? 80;
-  const room = Math.max(3, (stdout.rows ?? 24) - 8);
+  const columns = stdout.columns || 80;
+  const room = Math.max(3, (stdout.rows || 24) - 8);
   const [path, setPath] = useState(start === '' ? '/' : start);
   const [listing, setListing] = useState<Listing | null>(null);
   // A piece of input may hold many keys, so the state cannot wait for a drawing between two of them.

@@ -69,7 +69,7 @@ export class EngineClient {
     this.busy = true;
     Atomics.store(this.flags, Flag.STOP, 0);
     this.measures.fill(0);
-    this.send({ kind: 'run', line, columns: process.stdout.columns ?? 80 });
+    this.send({ kind: 'run', line, columns: process.stdout.columns || 80 });
   }
 
   /** The running command ends between two of its steps; what it still prints is dropped. */

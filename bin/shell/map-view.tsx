@@ -30,8 +30,8 @@ const DEEPEST = 40;
 
 export function MapView({ model, colors, leave }: Props) {
   const { stdout } = useStdout();
-  const columns = stdout.columns ?? 80;
-  const rows = stdout.rows ?? 24;
+  const columns = stdout.columns || 80;
+  const rows = stdout.rows || 24;
   const margin = Math.max(...model.bands.map(({ name }) => name.length));
   const width = Math.max(8, columns - margin - 4);
   const [place, setPlace] = useState<Place>({ band: 0, cell: 0, zoom: 0, from: 0 });
