@@ -1,13 +1,14 @@
 import type { FileKind, Stat } from '../core/vfs/inode.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../core/vfs/mode.ts';
 
 const KIND_BITS: Record<FileKind, number> = {
-  fifo: 0o010000,
-  char: 0o020000,
-  dir: 0o040000,
-  block: 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-  socket: 0o140000,
+  fifo: S_IFIFO,
+  char: S_IFCHR,
+  dir: S_IFDIR,
+  block: S_IFBLK,
+  file: S_IFREG,
+  symlink: S_IFLNK,
+  socket: S_IFSOCK,
 };
 
 /** st_mode: the permission bits and the type. */

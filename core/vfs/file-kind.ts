@@ -1,7 +1,8 @@
 /** The kind of a file in the type bits of its mode (S_IFMT), which Unix file systems share. */
-import type { FileKind } from './inode.ts';
 
-const S_IFMT = 0o170000;
+import type { FileKind } from './inode.ts';
+import { S_IFMT } from './mode.ts';
+
 /** By the four type bits: Biome's fix of octal property keys gets their value wrong. */
 const KINDS: readonly (FileKind | undefined)[] = [
   undefined,

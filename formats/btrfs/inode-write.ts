@@ -7,10 +7,12 @@
  * Mirrors: fs/btrfs/inode.c (btrfs_update_inode), fs/btrfs/file-item.c (btrfs_inode_safe_disk_i_size_write),
  * fs/btrfs/file.c (btrfs_sync_file, update_time_for_write), fs/attr.c (setattr_should_drop_suidgid).
  */
+
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { roundUp } from '../../core/units.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import { setIdBits } from '../../core/vfs/mode.ts';
 import { FileExtent } from './file-extent.ts';
 import { readAt, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
@@ -18,10 +20,6 @@ import { InodeFlag, InodeItem } from './structure/inode.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import type { TreeRoot } from './tree/root.ts';
 import { settle } from './write-state.ts';
-
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
 
 /** Linux's clock for timestamps moves in ticks; a write in the same tick as the last one changes no time. */
 const TICK = 4_000_000;
@@ -71,13 +69,6 @@ export function touchInode(ip: BtrfsInode): void {
       setTimes(view, now, 'mtime', 'ctime');
     }),
   );
-}
-
-/** The set-id bits that a write takes away: set-group-id only where the group may execute. */
-function setIdBits(mode: number): number {
-  let bits = mode & S_ISUID;
-  if ((mode & S_ISGID) !== 0 && (mode & S_IXGRP) !== 0) bits |= S_ISGID;
-  return bits;
 }
 
 function sameTick(item: DataView, now: Timestamp): boolean {

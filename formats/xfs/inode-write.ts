@@ -4,17 +4,15 @@
  *
  * Mirrors: fs/xfs/xfs_iops.c (xfs_vn_update_time), fs/inode.c (file_modified), fs/xfs/xfs_file.c (xfs_file_fsync).
  */
+
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
+import { setIdBits } from '../../core/vfs/mode.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags, inodeFlags2, setTimes } from './inode-core.ts';
 import { isPinnedDirty, logInode, notePinnedTimes, pinned } from './inode-pin.ts';
 import { DiFlag, DiFlag2, Dinode, readTimestamp } from './structure/dinode.ts';
-
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
 
 /** Linux's clock for timestamps moves in ticks; a write in the same tick as the last one changes no time. */
 const TICK = 4_000_000;
@@ -41,13 +39,6 @@ export function touchInode(ip: XfsInode): void {
     setTimes(ip, now, 'mtime', 'ctime');
   });
   if (cleared === 0) notePinnedTimes(ip, before);
-}
-
-/** The set-id bits that a write takes away: set-group-id only where the group may execute. */
-function setIdBits(mode: number): number {
-  let bits = mode & S_ISUID;
-  if ((mode & S_ISGID) !== 0 && (mode & S_IXGRP) !== 0) bits |= S_ISGID;
-  return bits;
 }
 
 function sameTick(ip: XfsInode, now: Timestamp): boolean {

@@ -1,6 +1,8 @@
 /** Creating files of every kind: an inode and its name, in one transaction (kernel: btrfs_create_common, btrfs_symlink). */
+
 import { FsError } from '../../../core/errors.ts';
 import type { DeviceNumber } from '../../../core/vfs/inode.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../../core/vfs/mode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { insertInline } from '../file-extents.ts';
 import type { BtrfsInode } from '../inode.ts';
@@ -9,18 +11,7 @@ import { maxItemSize } from '../structure/block.ts';
 import { Compression, FILE_EXTENT_INLINE_START } from '../structure/file-extent.ts';
 import { withRoom } from '../write-state.ts';
 import { isPlaceholder, mayCreate, mayWrite } from './may.ts';
-import {
-  CREATE_ITEMS,
-  makeInode,
-  type NewInode,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  S_IFSOCK,
-} from './new-inode.ts';
+import { CREATE_ITEMS, makeInode, type NewInode } from './new-inode.ts';
 import { markLinkable } from './orphans.ts';
 
 const PATH_MAX = 4096;

@@ -2,9 +2,11 @@
  * A new inode: its item, its first name, what it inherits from its directory (kernel: btrfs_create_new_inode,
  * inode_init_owner).
  */
+
 import { FsError } from '../../../core/errors.ts';
 import { type Acl, decodeAcl, encodeAcl, inheritAcl } from '../../../core/vfs/acl.ts';
 import { kindOfMode } from '../../../core/vfs/file-kind.ts';
+import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../../../core/vfs/mode.ts';
 import { fileTypeOf } from '../dir.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { touchRoot } from '../inode-write.ts';
@@ -18,16 +20,6 @@ import { putBytes } from './item-edit.ts';
 import { addOrphan } from './orphans.ts';
 import { checkCompression, inheritedCompression, putCompression } from './properties.ts';
 import { hasXattrs, putXattr } from './xattr-edit.ts';
-
-export const S_IFMT = 0o170000;
-export const S_IFIFO = 0o010000;
-export const S_IFCHR = 0o020000;
-export const S_IFDIR = 0o040000;
-export const S_IFBLK = 0o060000;
-export const S_IFREG = 0o100000;
-export const S_IFLNK = 0o120000;
-export const S_IFSOCK = 0o140000;
-const S_ISGID = 0o2000;
 
 /** Items that making an inode may touch: item, reference, two entries, directory, property, two lists, orphan, data. */
 export const CREATE_ITEMS = 10;

@@ -1,7 +1,9 @@
 /** chmod, chown, utimes, chattr (kernel: notify_change, btrfs_setattr, btrfs_fileattr_set). */
+
 import { FsError } from '../../../core/errors.ts';
 import { chmodAcl, decodeAcl, encodeAcl } from '../../../core/vfs/acl.ts';
 import type { AttrChange, FlagsChange } from '../../../core/vfs/inode.ts';
+import { S_IFMT, setIdBits } from '../../../core/vfs/mode.ts';
 import { compressOption } from '../compression-wish.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { setTimes, updateInode } from '../inode-write.ts';
@@ -11,13 +13,10 @@ import { InodeFlag, InodeItem } from '../structure/inode.ts';
 import { withRoom } from '../write-state.ts';
 import { getXattr } from '../xattr.ts';
 import { isPlaceholder, refuseFixed, refuseReadOnly } from './may.ts';
-import { S_IFMT } from './new-inode.ts';
+
 import { putCompression } from './properties.ts';
 import { putXattr } from './xattr-edit.ts';
 
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
 const ACCESS_ACL = 'system.posix_acl_access';
 
 const { get, set } = InodeItem;
@@ -61,8 +60,7 @@ function newMode(ip: BtrfsInode, mode: number, change: AttrChange): number {
 
 /** A new owner takes set-user-id away, and set-group-id where the group may execute. */
 function withoutSetId(mode: number): number {
-  const kept = mode & ~S_ISUID;
-  return (mode & S_IXGRP) !== 0 ? kept & ~S_ISGID : kept;
+  return mode & ~setIdBits(mode);
 }
 
 /** The FS_XFLAG_* bits that btrfs has, and the FS_*_FL bits for them. */

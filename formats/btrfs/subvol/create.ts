@@ -2,16 +2,18 @@
  * New subvolumes: an empty one with its root directory, or a snapshot, which shares all blocks of another (kernel:
  * create_subvol, create_pending_snapshot).
  */
+
 import { FsError } from '../../../core/errors.ts';
 import { writeback } from '../../../core/iomap/writeback.ts';
 import { decodeAcl, inheritAcl } from '../../../core/vfs/acl.ts';
+import { S_IFDIR } from '../../../core/vfs/mode.ts';
 import type { BtrfsInode } from '../inode.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { takeIndex } from '../names/dir-edit.ts';
 import { takeNumber } from '../names/free-number.ts';
 import { putBytes } from '../names/item-edit.ts';
 import { mayCreate } from '../names/may.ts';
-import { S_IFDIR } from '../names/new-inode.ts';
+
 import { inheritedCompression, putCompression } from '../names/properties.ts';
 import { InodeFlag, InodeItem, InodeRef } from '../structure/inode.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';

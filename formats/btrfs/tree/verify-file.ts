@@ -1,4 +1,7 @@
 /** Rules of a file tree's items: inodes, names, attributes, file extents. Mirrors tree-checker.c. */
+
+import { isKnownMode } from '../../../core/vfs/file-kind.ts';
+import { S_IFDIR, S_IFMT } from '../../../core/vfs/mode.ts';
 import { nameHash } from '../name-hash.ts';
 import { HEADER_SIZE, ITEM_SIZE, Item, maxItemSize } from '../structure/block.ts';
 import { DirItem, FileType } from '../structure/dir.ts';
@@ -11,10 +14,7 @@ import { aligned, type Fault, fieldFault, leastFault, sizeFault } from './fault.
 import type { ItemAt } from './item-at.ts';
 
 const MODE_MASK = 0o177777;
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 /** FIFO, CHR, DIR, BLK, REG, LNK, SOCK. */
-const FILE_KINDS: ReadonlySet<number> = new Set([0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000]);
 
 /** True for numbers that inodes have: users' files, the root tree's directory, the free-number cache. */
 function isInodeNumber(objectid: number): boolean {
@@ -33,7 +33,7 @@ export function inodeItemFault(item: ItemAt): Fault | null {
     if (!(value >= 0 && value <= newest)) return fieldFault(field, InodeItem.at[field], value, `> ${newest}`);
   }
   const mode = InodeItem.get.mode(view, at);
-  if ((mode & ~MODE_MASK) !== 0 || !FILE_KINDS.has(mode & S_IFMT)) {
+  if ((mode & ~MODE_MASK) !== 0 || !isKnownMode(mode)) {
     return fieldFault('mode', InodeItem.at.mode, `0${mode.toString(8)}`, 'no such file type');
   }
   const nlink = InodeItem.get.nlink(view, at);

@@ -3,7 +3,9 @@
  * AGs. An AG without a free inode gets another chunk, unless space is low: then AGs that have free inodes come first.
  * A chunk whose last inode is freed is freed itself. Mirrors xfs_dialloc, xfs_difree.
  */
+
 import { corrupt, FsError } from '../../../core/errors.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../core/vfs/mode.ts';
 import type { BtreeCursor } from '../btree/cursor.ts';
 import { finobtCursor, holeBits, type InodeChunk, inobtCursor } from '../btree/inode.ts';
 import type { XfsMount } from '../mount.ts';
@@ -13,9 +15,7 @@ import { Superblock } from '../structure/sb.ts';
 import type { Trans } from '../trans.ts';
 import { addAgi, allocChunk, freeChunk, leastChunkBlocks, maxInodes } from './inode-chunk.ts';
 
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-const NEEDS_BLOCK = [0o040000, 0o100000, 0o120000];
+const NEEDS_BLOCK = [S_IFDIR, S_IFREG, S_IFLNK];
 /** Chunks looked at around the parent before another place is taken. */
 const SEARCH_DISTANCE = 10;
 

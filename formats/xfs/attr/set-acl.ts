@@ -3,6 +3,7 @@
  * to a list (kernel: xfs_acl.c: xfs_set_acl, xfs_generic_create; fs/posix_acl.c). Mode and list change together, in
  * one transaction; Linux needs two.
  */
+
 import { FsError } from '../../../core/errors.ts';
 import {
   type Acl,
@@ -15,6 +16,7 @@ import {
   planAcl,
 } from '../../../core/vfs/acl.ts';
 import type { FileKind } from '../../../core/vfs/inode.ts';
+import { S_ISGID } from '../../../core/vfs/mode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import type { XfsInode } from '../inode.ts';
 import { setTimes } from '../inode-core.ts';
@@ -26,7 +28,6 @@ import { attrRemove, attrSet } from './edit.ts';
 import { findAttr, getXattr } from './read.ts';
 import { needRoomToSet } from './room.ts';
 
-const S_ISGID = 0o2000;
 /** Entries that a version 4 image may keep. */
 const V4_ENTRIES = 25;
 const EMPTY = new Uint8Array(0);

@@ -1,4 +1,5 @@
 /** Inodes as xfs_db shows them: core, version 3 part, data fork and attribute fork by their form. */
+import { S_IFMT } from '../../../core/vfs/mode.ts';
 import { AttrShortEntry, AttrShortHeader } from '../structure/attr.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
 import { extentRecord, rootFields } from './btree-blocks.ts';
@@ -27,7 +28,6 @@ import {
 } from './leaves.ts';
 
 const D = Dinode.at;
-const S_IFMT = 0o170000;
 const version = ({ view }: Block): number => view.getUint8(D.version);
 const large = ({ view }: Block): boolean => (dinodeFlags2(view, 0) & DiFlag2.NREXT64) !== 0;
 const bigtime = ({ view }: Block): boolean => (dinodeFlags2(view, 0) & DiFlag2.BIGTIME) !== 0;

@@ -2,9 +2,11 @@
  * Creating files of every kind: an inode, its entry in the directory and (where the image has them) its parent
  * pointer, all in one transaction (kernel: xfs_create, xfs_symlink, xfs_create_tmpfile, xfs_link).
  */
+
 import { FsError } from '../../../core/errors.ts';
 import type { InheritedAcls } from '../../../core/vfs/acl.ts';
 import type { DeviceNumber } from '../../../core/vfs/inode.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../../core/vfs/mode.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { beFrugal } from '../alloc/frugal.ts';
 import { allocInode } from '../alloc/inode-alloc.ts';
@@ -20,20 +22,7 @@ import { linkCount } from '../stat.ts';
 import { DiFlag, MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
 import { addOrphan, adoptOrphan } from './inactive.ts';
-import {
-  addLinks,
-  ftypeOfMode,
-  initInode,
-  type NewInode,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  S_IFSOCK,
-  stamp,
-} from './inode-init.ts';
+import { addLinks, ftypeOfMode, initInode, type NewInode, stamp } from './inode-init.ts';
 import { checkProject, mayCreate, refuseFixed } from './may.ts';
 import { targetBlocks, writeTarget } from './symlink-blocks.ts';
 

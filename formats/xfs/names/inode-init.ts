@@ -2,7 +2,19 @@
  * The first bytes of a new inode, and the small changes of link count and times that every name operation makes
  * (kernel: xfs_inode_util.c: xfs_inode_init, xfs_inode_inherit_flags, xfs_droplink, xfs_bumplink).
  */
+
 import { FsError } from '../../../core/errors.ts';
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISGID,
+} from '../../../core/vfs/mode.ts';
 import { noteAttributes } from '../attr/feature.ts';
 import type { XfsInode } from '../inode.ts';
 import { setTimes } from '../inode-core.ts';
@@ -10,17 +22,6 @@ import { linkCount } from '../stat.ts';
 import { DINODE_MAGIC, DiFlag, DiFlag2, Dinode, dinodeFlags2, ForkFormat, MAXLINK } from '../structure/dinode.ts';
 import { DirFtype } from '../structure/dir.ts';
 import type { Trans } from '../trans.ts';
-
-export const S_IFMT = 0o170000;
-export const S_IFIFO = 0o010000;
-export const S_IFCHR = 0o020000;
-export const S_IFDIR = 0o040000;
-export const S_IFBLK = 0o060000;
-export const S_IFREG = 0o100000;
-export const S_IFLNK = 0o120000;
-export const S_IFSOCK = 0o140000;
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
 
 /** What a new inode shall be. */
 export interface NewInode {

@@ -2,18 +2,18 @@
  * chmod, chown, utimes, chattr, extent size hints and project (kernel: notify_change, xfs_setattr_nonsize,
  * xfs_fileattr_set and the checks that they share).
  */
+
 import { FsError } from '../../../core/errors.ts';
 import type { AttrChange, FlagsChange } from '../../../core/vfs/inode.ts';
+import { S_IFMT, setIdBits } from '../../../core/vfs/mode.ts';
 import { aclForMode, keepAccessAcl } from '../attr/set-acl.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags, inodeFlags2, setFlags2, setTimes } from '../inode-core.ts';
 import { xflags as xflagsOf } from '../stat.ts';
 import { DiFlag, DiFlag2, Dinode } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
-import { S_IFMT, S_ISGID, S_ISUID, validHint } from './inode-init.ts';
+import { validHint } from './inode-init.ts';
 import { projectOf, refuseFixed } from './may.ts';
-
-const S_IXGRP = 0o010;
 
 /** Changes permission bits, owners and times. @throws FsError EPERM for immutable and append-only files */
 export function setAttributes(ip: XfsInode, change: AttrChange): void {
@@ -39,8 +39,7 @@ export function setAttributes(ip: XfsInode, change: AttrChange): void {
 
 /** A new owner takes set-user-id away, and set-group-id where the group may execute. */
 function withoutSetId(mode: number): number {
-  const kept = mode & ~S_ISUID;
-  return (mode & S_IXGRP) !== 0 ? kept & ~S_ISGID : kept;
+  return mode & ~setIdBits(mode);
 }
 
 const XFLAG = {
