@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { JsonRenderer, type Renderer, TextRenderer } from '../commands/render.ts';
 import { runLine } from '../commands/run.ts';
 import type { Session } from '../commands/session.ts';
-import { decodeName } from '../core/vfs/names.ts';
+import { decodeLines, decodeName } from '../core/vfs/names.ts';
 import { type CommandLine, helpText, parseCommandLine } from './arguments.ts';
 import { ProcessStreams } from './output.ts';
 import { newMounts, newSession, openTargets } from './setup.ts';
@@ -104,11 +104,10 @@ function* stdinLines(): Generator<string> {
     const bytes = readStdin(chunk);
     if (bytes === 0) break;
     rest = Buffer.concat([rest, chunk.subarray(0, bytes)]);
-    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      const line = rest.subarray(0, end);
-      rest = rest.subarray(end + 1);
-      yield decodeName(line);
-    }
+    const end = rest.lastIndexOf(10);
+    if (end < 0) continue;
+    yield* decodeLines(rest.subarray(0, end));
+    rest = rest.subarray(end + 1);
   }
   if (rest.length > 0) yield decodeName(rest);
 }

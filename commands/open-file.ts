@@ -97,9 +97,10 @@ export class OpenFile {
       create: flags.create && !flags.readOnly,
       truncate: flags.truncate,
       mode,
+      write: !flags.readOnly,
     };
     try {
-      const file = openFile(fs, root, path, { ...options, write: !flags.readOnly });
+      const file = openFile(fs, root, path, options);
       return new OpenFile(mount, file, name, flags);
     } catch (error) {
       if (flags.readOnly && flags.create && error instanceof FsError && error.code === 'ENOENT') {

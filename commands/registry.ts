@@ -144,6 +144,9 @@ const ALL: readonly Command[] = [
   ...refused,
 ];
 const COMMANDS = ALL.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+const BY_NAME = new Map<string, Command>();
+for (const spec of COMMANDS)
+  for (const name of [spec.name, spec.alias]) if (name !== undefined && !BY_NAME.has(name)) BY_NAME.set(name, spec);
 
 /** The commands that every image has, by name; xfs_io's expert ones are not among them. */
 export function generalCommands(): readonly Command[] {
@@ -158,7 +161,7 @@ export function listCommands(session: Session): readonly Command[] {
 
 /** The command with this name or short name; `operands` decide where a format has a word of the same name. */
 export function findCommand(session: Session, name: string, operands: readonly string[] = []): Command | null {
-  const named = COMMANDS.find((spec) => spec.name === name || spec.alias === name);
+  const named = BY_NAME.get(name);
   const known = named !== undefined && isKnown(session, named) ? named : null;
   if (known !== null && known.yields !== true) return known;
   const added = formatCommand(session, name, known, operands);

@@ -32,7 +32,12 @@ export class TextRenderer implements Renderer {
       drain(results);
       return;
     }
-    for (const result of each(results)) {
+    if (results === undefined) return;
+    if (!isIterable(results)) {
+      text(results, this.streams.out);
+      return;
+    }
+    for (const result of results) {
       text(result, this.streams.out);
       if (this.streams.out.closed) break;
     }
@@ -93,7 +98,7 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 }
 
 function drain(results: unknown): void {
-  for (const _ of each(results));
+  if (isIterable(results)) for (const _ of results);
 }
 
 /** One line of JSON. Numbers that JSON's readers would round are text. */

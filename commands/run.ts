@@ -111,13 +111,12 @@ function parseArguments(
   typed: string,
   words: readonly string[],
 ): Arguments<OptionSpecs> {
-  const specs = (found.options ?? {}) as OptionSpecs;
-  if (found.plain) return { options: {}, operands: words, last: () => null };
+  const specs = (found.options ?? NO_OPTIONS) as OptionSpecs;
+  if (found.plain) return { options: {}, operands: words, last: none };
+  const absent = optionsAbsent(found, specs);
+  if (!words.some(looksLikeOption)) return { options: absent, operands: words, last: none };
   const parsed = getopt(words, (letter) => (letter in specs ? specs[letter]?.value !== undefined : undefined));
-  const options: Record<string, boolean | number | string> = {};
-  for (const [letter, spec] of Object.entries(specs)) {
-    if (spec.value === undefined) options[letter] = spec.counts ? 0 : false;
-  }
+  const options: Record<string, boolean | number | string | undefined> = { ...absent };
   for (const [letter, value] of parsed.options) {
     const spec = specs[letter];
     if (spec === undefined) continue;
@@ -130,6 +129,23 @@ function parseArguments(
     operands: parsed.operands,
     last: (letters) => parsed.options.findLast(([letter]) => letters.includes(letter))?.[0] ?? null,
   };
+}
+
+const NO_OPTIONS: OptionSpecs = {};
+const none = (): null => null;
+const looksLikeOption = (word: string): boolean => word.length > 1 && word.charCodeAt(0) === 0x2d;
+
+/** The options of each command when none was given. */
+const absentOptions = new WeakMap<Command, Arguments<OptionSpecs>['options']>();
+
+function optionsAbsent(found: Command, specs: OptionSpecs): Arguments<OptionSpecs>['options'] {
+  const known = absentOptions.get(found);
+  if (known !== undefined) return known;
+  const options: Record<string, boolean | number | undefined> = {};
+  for (const [letter, spec] of Object.entries(specs))
+    options[letter] = spec.value !== undefined ? undefined : spec.counts ? 0 : false;
+  absentOptions.set(found, options as Arguments<OptionSpecs>['options']);
+  return options as Arguments<OptionSpecs>['options'];
 }
 
 function optionValue(session: Session, kind: 'size' | 'integer' | 'text', noun: string, word: string): number | string {

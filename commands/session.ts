@@ -10,7 +10,7 @@ import type { Mount, Mounts } from './mounts.ts';
 import { OpenFile, type OpenFlags, PLAIN } from './open-file.ts';
 import type { Region } from './regions.ts';
 import type { View } from './view.ts';
-import { parseSize } from './words.ts';
+import { parseSize, plainNumber } from './words.ts';
 
 /** Bytes of a buffer that a command may ask for. */
 const BUFFER_LIMIT = 2 ** 31;
@@ -317,6 +317,8 @@ export class Session {
 
   /** A number with an optional suffix, or null when the word is no number or below zero. @throws FsError EFBIG */
   sizeOrNull(word: string): number | null {
+    const plain = plainNumber(word);
+    if (plain >= 0) return plain;
     const value = parseSize(word, this.blockSize, this.sectorSize);
     if (value === null || value < 0n) return null;
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FsError('EFBIG');

@@ -1,7 +1,7 @@
 /** source: the commands of a host file, a line each. Empty lines, and those that begin with `#`, are passed over. */
 import { readFileSync } from 'node:fs';
 import { hostError } from '../core/device/host-error.ts';
-import { decodeName } from '../core/vfs/names.ts';
+import { decodeLines } from '../core/vfs/names.ts';
 import { command } from './command.ts';
 import { perror } from './failure.ts';
 
@@ -19,15 +19,7 @@ export const source = command({
   lines(_session, { operands }): readonly string[] {
     const path = operands[0] as string;
     try {
-      const bytes = readFileSync(path);
-      const lines: string[] = [];
-      for (let start = 0; start < bytes.length; ) {
-        const end = bytes.indexOf(10, start);
-        const stop = end < 0 ? bytes.length : end;
-        lines.push(decodeName(bytes.subarray(start, stop)));
-        start = stop + 1;
-      }
-      return lines;
+      return decodeLines(readFileSync(path));
     } catch (error) {
       throw perror(path, hostError(error, path));
     }

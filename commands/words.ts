@@ -9,6 +9,28 @@
  */
 export function splitLine(line: string): string[] {
   const words: string[] = [];
+  let start = -1;
+  for (let i = 0; i < line.length; i++) {
+    const code = line.charCodeAt(i);
+    // Quotes, and blanks of other kinds and languages, are for the long way.
+    if (code < BLANK || code > TILDE || code === DOUBLE_QUOTE || code === SINGLE_QUOTE) return splitQuoted(line);
+    if (code !== BLANK) start = start < 0 ? i : start;
+    else if (start >= 0) {
+      words.push(line.slice(start, i));
+      start = -1;
+    }
+  }
+  if (start >= 0) words.push(line.slice(start));
+  return words;
+}
+
+const BLANK = 0x20;
+const TILDE = 0x7e;
+const DOUBLE_QUOTE = 0x22;
+const SINGLE_QUOTE = 0x27;
+
+function splitQuoted(line: string): string[] {
+  const words: string[] = [];
   for (const match of line.matchAll(/"([^"]*)"(?=\s|$)|'([^']*)'(?=\s|$)|\S+/g))
     words.push(match[1] ?? match[2] ?? match[0]);
   return words;
@@ -46,6 +68,18 @@ export function parseSize(word: string, blockSize: number, sectorSize: number): 
   if (suffix === 's') return BigInt.asIntN(64, number.value * BigInt(sectorSize));
   const shift = SHIFT[suffix];
   return shift === undefined ? null : BigInt.asIntN(64, number.value << shift);
+}
+
+/** The number that a word of up to 15 decimal digits is, or -1 for any other word: most words need no big integer. */
+export function plainNumber(word: string): number {
+  if (word.length === 0 || word.length > 15 || (word.length > 1 && word.charCodeAt(0) === 0x30)) return -1;
+  let value = 0;
+  for (let i = 0; i < word.length; i++) {
+    const digit = word.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** The C library's strtoul(3) with base 0, cut to 32 bits; what follows the digits is ignored. Null without digits. */

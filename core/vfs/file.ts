@@ -61,13 +61,14 @@ export function openFile(fs: Filesystem, cwd: Inode, path: string, flags: OpenFl
 }
 
 function checkOpen(inode: Inode, flags: OpenFlags): void {
-  if (inode.kind === 'symlink') throw new FsError('ELOOP');
-  if (inode.kind === 'socket') throw new FsError('ENXIO');
+  const { kind } = inode;
+  if (kind === 'symlink') throw new FsError('ELOOP');
+  if (kind === 'socket') throw new FsError('ENXIO');
   if (flags.write !== true) return;
-  if (inode.kind === 'dir') throw new FsError('EISDIR');
-  if (inode.kind !== 'file') return;
+  if (kind === 'dir') throw new FsError('EISDIR');
+  if (kind !== 'file') return;
   if (inode.fs.readOnly) throw new FsError('EROFS');
-  const { xflags } = inode.stat();
+  const { xflags } = inode;
   if ((xflags & XFLAG_IMMUTABLE) !== 0) throw new FsError('EPERM', { detail: 'the file is immutable' });
   if (inode.readOnly === true) throw new FsError('EROFS');
   const appends = flags.append === true && flags.truncate !== true;
@@ -156,8 +157,8 @@ export class File {
   private check(pos: number): void {
     if (this.closed) throw new FsError('EBADF');
     if (pos < 0 || !Number.isFinite(pos)) throw new FsError('EINVAL');
-    if (this.inode.kind === 'dir') throw new FsError('EISDIR');
-    if (this.inode.kind !== 'file') throw new FsError('EINVAL');
+    const { kind } = this.inode;
+    if (kind !== 'file') throw new FsError(kind === 'dir' ? 'EISDIR' : 'EINVAL');
   }
 }
 

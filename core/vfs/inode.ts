@@ -175,6 +175,8 @@ export interface Inode extends InodeNames, InodeSpace {
   /** The cached pages of this file. */
   readonly pages: PageCache;
 
+  /** stat().xflags. */
+  readonly xflags: number;
   stat(): Stat;
   /** The target of a symbolic link. @throws FsError EINVAL on another kind */
   readlink(): string;

@@ -2,6 +2,8 @@
  * File names: bytes on disk, strings here. Bytes that are not valid UTF-8 become lone low surrogates
  * U+DC80 … U+DCFF and turn back into the same bytes, so that every name survives the round trip.
  */
+import { isAscii } from 'node:buffer';
+
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The string for a name's bytes. */
@@ -19,6 +21,19 @@ export function decodeName(name: Uint8Array): string {
   } catch {
     return decodeBroken(name);
   }
+}
+
+/** The strings for the lines of `text`, whose last one has no newline. */
+export function decodeLines(text: Uint8Array): string[] {
+  if (isAscii(text)) return Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1').split('\n');
+  const lines: string[] = [];
+  for (let start = 0; start <= text.length; ) {
+    const end = text.indexOf(10, start);
+    const stop = end < 0 ? text.length : end;
+    lines.push(decodeName(text.subarray(start, stop)));
+    start = stop + 1;
+  }
+  return lines;
 }
 
 function decodeBroken(name: Uint8Array): string {
@@ -46,8 +61,21 @@ function sequenceLength(name: Uint8Array, at: number): number {
   }
 }
 
+/** Names below this length are encoded here: asking the library costs more. */
+const SHORT = 40;
+
 /** The bytes of a name, the inverse of decodeName. */
 export function encodeName(name: string): Uint8Array {
+  if (name.length < SHORT) {
+    const bytes = new Uint8Array(name.length);
+    let at = 0;
+    for (; at < name.length; at++) {
+      const code = name.charCodeAt(at);
+      if (code >= 0x80) break;
+      bytes[at] = code;
+    }
+    if (at === name.length) return bytes;
+  }
   if (!/[\ud800-\udfff]/.test(name)) return Buffer.from(name, 'utf8');
   const parts: Uint8Array[] = [];
   for (const char of name) {

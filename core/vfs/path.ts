@@ -37,7 +37,7 @@ export function resolve(fs: Filesystem, cwd: Inode, path: string, options: Resol
 /** Like resolve(), but the last name need not exist: for creating it. @throws FsError as resolve() */
 export function resolveEnd(fs: Filesystem, cwd: Inode, path: string, options: ResolveOptions = {}): PathEnd {
   if (path === '') throw new FsError('ENOENT', { path });
-  if (encodeName(path).length >= PATH_MAX) throw new FsError('ENAMETOOLONG', { path });
+  if (path.length * 3 >= PATH_MAX && encodeName(path).length >= PATH_MAX) throw new FsError('ENAMETOOLONG', { path });
   try {
     return walk(fs, cwd, path, options.follow ?? true);
   } catch (error) {

@@ -38,7 +38,7 @@ import { setAttributes, setFileFlags } from './names/set-attr.ts';
 import { removeXattr, setXattr } from './names/set-xattr.ts';
 import { dedupeInode, reflinkInode } from './reflink.ts';
 import { fallocateInode } from './space.ts';
-import { inodeStat } from './stat.ts';
+import { inodeStat, inodeXflags } from './stat.ts';
 import { INODE_FLAG_MASK, InodeFlag, InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
 import { readSymlink } from './symlink.ts';
@@ -243,6 +243,10 @@ export class BtrfsInode implements Inode {
   /** Every change of a mapping says so: cached mappings are stale now. */
   mappingsChanged(): void {
     this.sequence++;
+  }
+
+  get xflags(): number {
+    return inodeXflags(this);
   }
 
   stat(): Stat {

@@ -81,7 +81,7 @@ export function inodeStat(ip: BtrfsInode): Stat {
     rdev: special ? deviceNumber(get.rdev(item, 0)) : null,
     // ioctl(FS_IOC_GETVERSION) has 32 bits for it.
     generation: ip.generation % 2 ** 32,
-    xflags: translate(ip.flags, XFLAGS),
+    xflags: inodeXflags(ip),
     fsflags: fsFlags(ip),
     extsize: 0,
     cowextsize: 0,
@@ -90,6 +90,11 @@ export function inodeStat(ip: BtrfsInode): Stat {
     naextents: 0,
     directUnit: mp.sectorSize,
   };
+}
+
+/** The inode's FS_XFLAG_* bits. */
+export function inodeXflags(ip: BtrfsInode): number {
+  return translate(ip.flags, XFLAGS);
 }
 
 function time({ sec, nsec }: { readonly sec: number | bigint; readonly nsec: number }): Timestamp {

@@ -42,7 +42,7 @@ import { dedupeInode, reflinkInode } from './reflink.ts';
 import { releaseInode } from './release.ts';
 import type { Reservations } from './reservations.ts';
 import { fallocateInode } from './space.ts';
-import { inodeStat, linkCount } from './stat.ts';
+import { inodeStat, inodeXflags, linkCount } from './stat.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, ForkFormat } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
 import { truncateInode } from './truncate.ts';
@@ -216,6 +216,10 @@ export class XfsInode implements Inode {
 
   growSize(size: number): void {
     if (size > this.size) this.setMemorySize(size);
+  }
+
+  get xflags(): number {
+    return inodeXflags(this);
   }
 
   stat(): Stat {

@@ -27,11 +27,11 @@ const XFLAG_COWEXTSIZE = 0x10000;
 const XFLAG_HASATTR = 0x80000000;
 
 /** The inode's FS_XFLAG_* bits. */
-export function xflags(ip: XfsInode): number {
+export function inodeXflags(ip: XfsInode): number {
   const flags = Dinode.get.flags(ip.buf.view, ip.base);
   const flags2 = dinodeFlags2(ip.buf.view, ip.base);
   let out = 0;
-  for (const [flag, xflag] of XFLAGS) if ((flags & flag) !== 0) out += xflag;
+  if (flags !== 0) for (const [flag, xflag] of XFLAGS) if ((flags & flag) !== 0) out += xflag;
   if ((flags2 & DiFlag2.DAX) !== 0) out += XFLAG_DAX;
   if ((flags2 & DiFlag2.COWEXTSIZE) !== 0) out += XFLAG_COWEXTSIZE;
   if (ip.hasAttrFork) out += XFLAG_HASATTR;
@@ -72,7 +72,7 @@ export function inodeStat(ip: XfsInode): Stat {
     btime: v3 ? readTimestamp(view, base + Dinode.at.crtime, bigtime) : null,
     rdev: special ? deviceNumber(ip) : null,
     generation: get.gen(view, base),
-    xflags: xflags(ip),
+    xflags: inodeXflags(ip),
     extsize: extentSizeHint(ip) * mp.blockSize,
     cowextsize: (flags2 & DiFlag2.COWEXTSIZE) !== 0 ? get.cowextsize(view, base) * mp.blockSize : 0,
     projid: ip.version === 1 ? 0 : get.projid_hi(view, base) * 0x10000 + get.projid_lo(view, base),

@@ -9,7 +9,7 @@ import { S_IFMT, setIdBits } from '../../../core/vfs/mode.ts';
 import { aclForMode, keepAccessAcl } from '../attr/set-acl.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags, inodeFlags2, setFlags2, setTimes } from '../inode-core.ts';
-import { xflags as xflagsOf } from '../stat.ts';
+import { inodeXflags as xflagsOf } from '../stat.ts';
 import { DiFlag, DiFlag2, Dinode } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
 import { validHint } from './inode-init.ts';
