@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly overlay?: string;
   /** Changes stay in memory: see Image.changes(). */
   readonly dryRun?: boolean;
+  /** Write although a device is missing, to the others only. */
+  readonly degraded?: boolean;
   /** Do not replay a dirty log. */
   readonly norecovery?: boolean;
   /** The subvolume that paths start in, by path or id. */

@@ -47,6 +47,7 @@ class OpenedImage implements Image {
       norecovery: options.norecovery ?? false,
       subvol: options.subvolume ?? null,
       compress: null,
+      degraded: options.degraded ?? false,
       noDataCsum: false,
       backupRoot: false,
       part: partition === undefined ? range : { partition },

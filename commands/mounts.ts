@@ -32,6 +32,8 @@ export interface MountSettings {
   readonly compress: MountOptions['compress'] | null;
   /** An older root of the file system may stand in for one that cannot be read, for reading. */
   readonly backupRoot: boolean;
+  /** Devices may be missing from what is written. */
+  readonly degraded: boolean;
   readonly noDataCsum: boolean;
   /** Which part of an image holds the file system (--partition, --offset); null: all of it. */
   readonly part: Part | null;
@@ -179,9 +181,10 @@ export class Mounts {
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
     const { readOnly, norecovery, subvol, compress, now, owner, random, tracer } = this.settings;
-    const { backupRoot, noDataCsum } = this.settings;
+    const { backupRoot, degraded, noDataCsum } = this.settings;
     const choice = {
       backupRoot,
+      degraded,
       noDataCsum,
       ...(subvol === null ? {} : { subvol }),
       ...(compress ? { compress } : {}),

@@ -4,7 +4,7 @@
  * default one, or the one asked for.
  */
 import type { Device } from '../../core/device/device.ts';
-import { corrupt } from '../../core/errors.ts';
+import { corrupt, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
@@ -105,13 +105,28 @@ function openLog(mp: BtrfsMount): void {
   else replayLog(mp);
 }
 
+/**
+ * Without its top directory an image is still worth looking at, through dump-tree or another subvolume; whoever asks
+ * for a path hears what is wrong. @throws FsError ENOENT the subvolume that was asked for is not there
+ */
+function checkTop(fs: BtrfsFilesystem): void {
+  const { mp } = fs;
+  try {
+    if (fs.root().kind === 'dir') return;
+    throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
+  } catch (error) {
+    if (!(error instanceof FsError) || (error.code !== 'EUCLEAN' && error.code !== 'EIO')) throw error;
+    mp.readOnly = true;
+    mp.notes.push(`read-only: ${error.message}`);
+  }
+}
+
 /** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, ENODEV devices missing, ENOENT no such subvolume */
 export function mountBtrfs(device: Device, options: MountOptions): BtrfsFilesystem {
   const mp = openMount(device, options);
   try {
     const fs = new BtrfsFilesystem(mp);
-    if (fs.root().kind !== 'dir')
-      throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
+    checkTop(fs);
     return fs;
   } catch (error) {
     mp.members.close();

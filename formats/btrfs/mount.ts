@@ -51,7 +51,7 @@ export interface Features {
 export class BtrfsMount {
   readonly options: MountOptions;
   /** Every change is refused with EROFS. */
-  readonly readOnly: boolean;
+  readOnly: boolean;
   /** What the user must know about what is shown: damaged copies, missing devices, unknown features. */
   readonly notes: string[] = [];
   /** The superblock as the last commit left it; the commit changes it. */
@@ -289,7 +289,7 @@ function featuresOf(sb: SuperValues): Features {
 
 /** Opens a btrfs image. @throws FsError EINVAL no btrfs or unknown features, EUCLEAN damaged, EIO devices missing */
 export function openMount(device: Device, options: MountOptions): BtrfsMount {
-  const members = new Members(device, options.devices);
+  const members = new Members(device, options.devices, options.degraded);
   try {
     return new BtrfsMount(readSuperblock(members.latest), members, options);
   } catch (error) {

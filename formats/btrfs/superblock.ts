@@ -16,6 +16,7 @@ import {
   SUPER_OFFSETS,
   SUPER_SIZE,
   SuperBlock,
+  SuperFlag,
   type SuperValues,
   SYSTEM_CHUNK_ARRAY_SIZE,
 } from './structure/superblock.ts';
@@ -95,11 +96,19 @@ export function superDamage(bytes: Uint8Array, mirror: number): Damage | null {
   }
 }
 
+/** What btrfstune was doing when it was interrupted, or null. */
+function unfinished(flags: bigint): string | null {
+  const names = Object.entries(SuperFlag).filter(([, bit]) => (flags & bit) !== 0n);
+  if (names.reduce((known, [, bit]) => known | bit, 0n) !== flags) return null;
+  return `${names.map(([name]) => name).join(', ')}: a conversion by btrfstune that has to be finished first`;
+}
+
 type Bad = (field: keyof typeof SuperBlock.at, rule: string) => Damage;
 
 function valuesDamage(sb: SuperValues, addr: number, bad: Bad): Damage | null {
   if (sb.bytenr !== addr) return bad('bytenr', `not its own address ${addr}`);
-  if ((sb.flags & ~SUPER_FLAGS_KNOWN) !== 0n) return bad('flags', 'unknown bit');
+  const strange = sb.flags & ~SUPER_FLAGS_KNOWN;
+  if (strange !== 0n) return bad('flags', unfinished(strange) ?? 'unknown bit');
   for (const field of ['root_level', 'chunk_root_level', 'log_root_level'] as const) {
     if (sb[field] >= MAX_LEVEL) return bad(field, `>= ${MAX_LEVEL}`);
   }

@@ -7,18 +7,19 @@ import { openDevice } from '../../core/device/open.ts';
 import { FsError } from '../../core/errors.ts';
 import { openFile } from '../../core/vfs/file.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
-import { DevReplaceItem } from '../../formats/btrfs/structure/chunk.ts';
+import { DevExtent, DevReplaceItem } from '../../formats/btrfs/structure/chunk.ts';
 import { ItemType, Key } from '../../formats/btrfs/structure/key.ts';
 import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
 import { assertBytes } from '../harness/assert-bytes.ts';
 import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs, withLoops } from '../harness/btrfs-judge.ts';
 import { openTrees } from '../harness/btrfs-trees.ts';
+import { fsio, missingFsio } from '../harness/fsio.ts';
 import { must, run } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 
-const test = gatedSuite('btrfs members', missingBtrfsJudges());
+const test = gatedSuite('btrfs members', missingBtrfsJudges() ?? missingFsio());
 const RAID1 = { name: 'raid1', args: ['-m', 'raid1', '-d', 'raid1'], devices: 2 };
 const OLD = Buffer.alloc(300_000, 'old ');
 const NEW = Buffer.alloc(400_000, 'newer ');
@@ -143,6 +144,39 @@ test('while a device is being replaced nothing is written', () => {
   device.close();
   const fs = open(path);
   fails('EROFS', /device 1 is being replaced/, () => write(fs, 'x', NEW));
+  fs.unmount();
+});
+
+test('a device extent of no chunk: nothing is written', () => {
+  const [path] = makeBtrfs(scratch(true), { name: 'stray', args: [] }) as [string];
+  const device = openDevice(path);
+  const { mp } = openTrees([device]);
+  mp.change('put a device extent', 1, () => {
+    const cursor = new TreeCursor(mp.devRoot);
+    cursor.insert(new Key(1, ItemType.DEV_EXTENT, 300 * 2 ** 20), DevExtent.size);
+    const values = { chunk_tree: 3, chunk_objectid: 256, chunk_offset: 2 ** 40, length: 2 ** 20 };
+    DevExtent.encode(cursor.view, cursor.at, values);
+    cursor.close();
+  });
+  mp.trans.commit();
+  device.close();
+  assert.throws(() => withBtrfs([path], () => {}), /does not mount/);
+  const fs = open(path);
+  fails('EUCLEAN', /extent of device 1 at 314572800: no stripe of a chunk/, () => write(fs, 'x', NEW));
+  fs.unmount();
+});
+
+test('without its top directory an image can be looked at', () => {
+  const [path] = makeBtrfs(scratch(true), { name: 'headless', args: [] }) as [string];
+  const device = openDevice(path);
+  device.enableWrites?.();
+  const { mp } = openTrees([device]);
+  for (const { addr } of mp.space.map(mp.root(5).bytenr, 1)) device.write(addr + 500, Buffer.alloc(100, 7));
+  device.close();
+  const fs = open(path);
+  assert.match(fs.status ?? '', /read-only: .*FS_TREE.*csum/);
+  fails('EUCLEAN', /FS_TREE/, () => read(fs, 'x'));
+  assert.ok(fsio(['-r', '-c', 'dump-tree -t root', path]).stdout.startsWith('root tree\n'));
   fs.unmount();
 });
 

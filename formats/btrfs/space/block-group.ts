@@ -19,8 +19,8 @@ export class BlockGroup {
   used: number;
   /** As its item says. */
   writtenUsed: number;
-  /** Never allocated from: a stripe lies on a seed device. */
-  readonly readOnly: boolean;
+  /** Never allocated from: a stripe lies on a seed device, or there is one copy where others have several. */
+  readOnly: boolean;
   /** Logical ranges where superblocks lie. */
   readonly supers: readonly { readonly start: number; readonly length: number }[];
   /** What may be allocated; null until it was needed. */

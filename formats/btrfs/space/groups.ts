@@ -365,17 +365,21 @@ export class BlockGroups {
 
   /** The type and profile of a new chunk: of those in use, the one with most copies that the devices allow. */
   private profileFor(kind: SpaceKind): number {
+    return kind.flags | this.profileAmong(kind.groups);
+  }
+
+  private profileAmong(groups: readonly BlockGroup[]): number {
     let inUse = 0;
-    for (const group of kind.groups) inUse |= group.flags & BLOCK_GROUP_PROFILE_MASK;
+    for (const group of groups) inUse |= group.flags & BLOCK_GROUP_PROFILE_MASK;
     const devices = this.mp.space.members.all.filter((member) => !member.seed && member.device !== null).length;
     const order = ['RAID1C4', 'RAID6', 'RAID1C3', 'RAID5', 'RAID10', 'RAID1', 'DUP', 'RAID0'];
     for (const name of order) {
       const profile = PROFILES.find((each) => each.name === name);
       if (profile !== undefined && (inUse & profile.flag) !== 0 && devices >= profile.devsMin) {
-        return kind.flags | profile.flag;
+        return profile.flag;
       }
     }
-    return kind.flags;
+    return 0;
   }
 
   /** Bytes freed in the running transaction come back by committing it, if that may be done now. */
@@ -390,10 +394,20 @@ export class BlockGroups {
     const mixed = (this.mp.sb.incompat_flags & Incompat.MIXED_GROUPS) !== 0n;
     const data = new SpaceKind(mixed ? DATA | METADATA : DATA);
     const kinds = { data, meta: mixed ? data : new SpaceKind(METADATA), system: new SpaceKind(SYSTEM) };
-    for (const chunk of this.mp.space.chunks) {
-      const group = this.readGroup(chunk);
-      if (group.isSystem) kinds.system.add(group);
-      else (group.holds(DATA) ? kinds.data : kinds.meta).add(group);
+    const kindOf = (group: BlockGroup): SpaceKind => {
+      if (group.isSystem) return kinds.system;
+      return group.holds(DATA) ? kinds.data : kinds.meta;
+    };
+    const groups = Array.from(this.mp.space.chunks, (chunk) => this.readGroup(chunk));
+    for (const kind of new Set(Object.values(kinds))) {
+      const own = groups.filter((group) => kindOf(group) === kind);
+      // Made while devices were missing: with all of them here again nothing more goes where it has no second copy.
+      const copied = (this.profileAmong(own) & ~BlockGroupFlag.RAID0) !== 0;
+      for (const group of own) {
+        const profile = group.flags & BLOCK_GROUP_PROFILE_MASK & ~BlockGroupFlag.RAID0;
+        if (copied && profile === 0) group.readOnly = true;
+        kind.add(group);
+      }
     }
     this.kinds = kinds;
     return kinds;

@@ -14,6 +14,7 @@ import { FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import type { TreeRoot } from '../tree/root.ts';
+import { checkDeviceExtents } from '../volumes/device-extents.ts';
 import { refuseWhileReplacing } from '../volumes/device-replace.ts';
 import { commitTransaction } from './commit.ts';
 import { cowBlock, dropBlock, inPlace, newBlock } from './cow.ts';
@@ -120,6 +121,7 @@ export class TransactionManager {
     if (this.mp.readOnly) throw new FsError('EROFS');
     if (!this.running) {
       refuseWhileReplacing(this.mp);
+      if (!this.written) checkDeviceExtents(this.mp);
       this.mp.space.members.enableWrites();
     }
     // May commit, to get back what was freed: only then this operation's transaction begins.

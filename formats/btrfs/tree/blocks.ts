@@ -13,6 +13,7 @@ import { HEADER_SIZE, Header, HeaderFlag, KEY_PTR_SIZE, KeyPtr, MIXED_BACKREF_RE
 import { readU64 } from '../structure/fields.ts';
 import { Key } from '../structure/key.ts';
 import { treeText } from '../structure/key-names.ts';
+import { DeviceMissing } from '../volumes/member.ts';
 import type { VerifyContext } from './item-at.ts';
 import { clearFree as clearLeaf } from './leaf.ts';
 import { clearFree as clearNode } from './node.ts';
@@ -251,13 +252,15 @@ export class TreeBlocks {
     this.reads++;
     const count = reader.mirrors(block.bytenr);
     let first: FsError | null = null;
+    let bad: FsError | null = null;
     for (let mirror = 1; mirror <= count; mirror++) {
       const failure = this.tryMirror(block, mirror, context);
       if (failure === null) {
-        if (first !== null) this.noteHealed(first, mirror);
+        if (bad !== null) this.noteHealed(bad, mirror);
         return;
       }
       first ??= failure;
+      if (!(failure instanceof DeviceMissing)) bad ??= failure;
     }
     throw first ?? corrupt({ structure: 'tree block', addr: block.bytenr, rule: 'no copy' });
   }

@@ -77,7 +77,8 @@ export class DataFace implements Device {
   }
 
   get writable(): boolean {
-    return this.space.members.all.every((member) => member.seed || member.device?.writable === true);
+    const { all, degraded } = this.space.members;
+    return all.every(({ seed, device }) => seed || (device === null ? degraded : device.writable));
   }
 
   enableWrites(): void {

@@ -109,8 +109,11 @@ export class LogicalSpace {
     this.checkMissing();
     const notes: string[] = [];
     for (const { devid, device, stale } of this.members.all) {
-      if (device === null) notes.push(`device ${devid} missing: shown from the other copies, not writable`);
-      else if (stale) notes.push(`device ${devid} (${device.name}) is older than the others`);
+      if (device === null) {
+        const writing = this.members.degraded ? 'written to the others only' : 'not writable';
+        notes.push(`device ${devid} missing: shown from the other copies, ${writing}`);
+      }
+      if (device !== null && stale) notes.push(`device ${devid} (${device.name}) is older than the others`);
     }
     return notes;
   }
@@ -205,7 +208,7 @@ export class LogicalSpace {
     throw failure ?? new FsError('EIO', { detail: `logical ${chunk.logical + offset} cannot be read` });
   }
 
-  /** Writes to every copy, and keeps parity. Not durable before flush(). @throws FsError EIO, EROFS */
+  /** Writes to every copy whose device is there, and keeps parity. Not durable before flush(). @throws FsError EIO, EROFS */
   write(bytenr: number, from: Uint8Array): void {
     this.prepareWrite();
     const first = this.inFirstChunk(bytenr, from.length);
@@ -223,6 +226,7 @@ export class LogicalSpace {
         chunk.place(offset + done, mirror, place);
         run = Math.min(place.run, from.length - done);
         const { member, addr } = chunk.stripes[place.stripe] as Chunk['stripes'][number];
+        if (member.device === null) continue;
         member.write(addr + place.offset, run === from.length ? from : from.subarray(done, done + run));
       }
       done += run;
@@ -237,7 +241,9 @@ export class LogicalSpace {
     const chunk = this.chunks.get(bytenr, 1);
     if (chunk.parity || chunk.dataStripes > 1 || bytenr + length > chunk.end)
       return this.write(bytenr, Buffer.concat(from));
-    for (const { member, addr } of chunk.stripes) member.writev(addr + bytenr - chunk.logical, from);
+    for (const { member, addr } of chunk.stripes) {
+      if (member.device !== null) member.writev(addr + bytenr - chunk.logical, from);
+    }
   }
 
   /** Data that have checksums agree with them. */

@@ -41,6 +41,13 @@ export function hex(bytes: Uint8Array, at: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + at, 16).toString('hex');
 }
 
+/** A read of a device that is not there: what opening the image has told already, and no damage to be told of. */
+export class DeviceMissing extends FsError {
+  constructor(devid: number) {
+    super('EIO', { detail: `device ${devid} is missing` });
+  }
+}
+
 /** A device that the chunk tree names. */
 export class Member {
   readonly devid: number;
@@ -68,7 +75,7 @@ export class Member {
 
   /** @throws FsError EIO if the device is missing, cannot be read, or ends before */
   read(addr: number, into: Uint8Array): void {
-    if (this.device === null) throw this.missing();
+    if (this.device === null) throw new DeviceMissing(this.devid);
     this.device.read(addr, into);
   }
 
@@ -83,12 +90,8 @@ export class Member {
   }
 
   private forWriting(): Device {
-    if (this.device === null) throw this.missing();
+    if (this.device === null) throw new DeviceMissing(this.devid);
     if (this.seed) throw new FsError('EROFS', { detail: `device ${this.devid} is a seed` });
     return this.device;
-  }
-
-  private missing(): FsError {
-    return new FsError('EIO', { detail: `device ${this.devid} is missing` });
   }
 }

@@ -25,10 +25,13 @@ export class Members {
   private readonly strangers = new Map<string, { device: Device; identity: Identity }>();
   private beside: Candidate[] | null = null;
   private readonly seeds = new Set<string>();
+  /** What is written may be absent from missing devices. */
+  readonly degraded: boolean;
 
   /** @throws FsError EINVAL when a named device is no btrfs or two claim the same id, EUCLEAN */
-  constructor(first: Device, devices: readonly Device[]) {
+  constructor(first: Device, devices: readonly Device[], degraded = false) {
     const identity = identify(first);
+    this.degraded = degraded;
     this.first = first;
     this.fsid = identity.devFsid;
     this.join(first, identity);
@@ -80,11 +83,14 @@ export class Members {
     }
   }
 
-  /** Makes all devices writable but seeds. @throws FsError EROFS when one is missing; what the device refuses */
+  /**
+   * Makes all devices writable but seeds. That enough of them are there was seen when the chunks were read.
+   * @throws FsError EROFS when one is missing and that was not allowed; what the device refuses
+   */
   enableWrites(): void {
     const missing = this.missing.map((member) => member.devid);
-    if (missing.length > 0) {
-      const detail = `device ${missing.join(', ')} missing: what is written now would be absent there`;
+    if (missing.length > 0 && !this.degraded) {
+      const detail = `device ${missing.join(', ')} missing: what is written now would be absent there (--degraded)`;
       throw new FsError('EROFS', { detail });
     }
     for (const { device, seed } of this.found) if (!seed && device?.writable === false) device.enableWrites?.();

@@ -63,9 +63,10 @@ class Row {
     }
   }
 
-  /** Writes bytes of a cell back, from `from` to `to` inside it. */
+  /** Writes bytes of a cell back, from `from` to `to` inside it; on a missing device parity alone will know them. */
   store(cell: number, from = this.start, to = this.start + this.length): void {
     const stripe = this.stripe(cell);
+    if (stripe.member.device === null) return;
     const bytes = (this.cells[cell] as Uint8Array).subarray(from - this.start, to - this.start);
     stripe.member.write(stripe.addr + this.number * STRIPE_LEN + from, bytes);
   }
@@ -165,7 +166,7 @@ function loadCell(row: Row, cell: number, sound: Soundness): void {
       if (!(error instanceof FsError) || error.code !== 'EIO') throw error;
       continue;
     }
-    if (loaded && !sound(bytenr, rebuilt)) continue;
+    if (bytenr < chunk.end && !sound(bytenr, rebuilt)) continue;
     bytes.set(rebuilt);
     return;
   }

@@ -102,7 +102,9 @@ test('a flipped bit of a leaf is healed by its copy; in both copies it is named'
   assert.is(fs.root().child('tiny')?.size, 12);
   assert.is(fs.mp.blocks.healed.length, 1);
   flipBit(device, second.addr + 2000);
-  const { code, message } = failure(() => open(device));
+  const broken = open(device);
+  assert.ok(broken.readOnly);
+  const { code, message } = failure(() => broken.root());
   assert.is(code, 'EUCLEAN');
   assert.match(message, new RegExp(`copy 1\\) at 0x${leaf.bytenr.toString(16)}.*csum`));
 });

@@ -125,7 +125,8 @@ supers('something else is no btrfs', () => {
 type Field = keyof typeof SuperBlock.at;
 const RULES: readonly (readonly [Field, unknown, RegExp])[] = [
   ['bytenr', 4096, /bytenr 4096: not its own address/],
-  ['flags', 1n << 40n, /flags .*: unknown bit/],
+  ['flags', 1n << 45n, /flags .*: unknown bit/],
+  ['flags', 1n << 38n, /flags .*: CHANGING_BG_TREE: a conversion/],
   ['csum_type', 9, /csum_type 9: unknown/],
   ['root_level', 8, /root_level 8: >= 8/],
   ['chunk_root_level', 255, /chunk_root_level/],
