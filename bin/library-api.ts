@@ -36,13 +36,16 @@ export interface Stat {
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
-  readonly size: number;
+  readonly size: Position;
   /** Bytes on disk. */
   readonly allocated: number;
   readonly atime: number;
   readonly mtime: number;
   readonly ctime: number;
 }
+
+/** A position or size in a file: a bigint where a number would round. */
+export type Position = number | bigint;
 
 export interface Entry {
   readonly name: string;
@@ -52,7 +55,7 @@ export interface Entry {
 
 /** An extent as fiemap tells it; bytes, FIEMAP_EXTENT_* flags. */
 export interface Extent {
-  readonly logical: number;
+  readonly logical: Position;
   readonly physical: number;
   readonly length: number;
   readonly flags: number;
@@ -83,16 +86,16 @@ export interface FileOptions {
 
 /** An open file. Everything is synchronous; failures are FsioError. */
 export interface ImageFile {
-  readonly size: number;
+  readonly size: Position;
   /** Up to `length` bytes from `position` on; less at the end of the file. */
-  read(position: number, length: number): Uint8Array;
+  read(position: Position, length: number): Uint8Array;
   /** Returns the bytes written. */
-  write(position: number, bytes: Uint8Array): number;
-  truncate(size: number): void;
+  write(position: Position, bytes: Uint8Array): number;
+  truncate(size: Position): void;
   extents(): Extent[];
   stat(): Stat;
   /** Shares blocks with a file of the same image (length 0: to its end). */
-  reflink(source: string, sourcePosition?: number, position?: number, length?: number): void;
+  reflink(source: string, sourcePosition?: Position, position?: Position, length?: Position): void;
   sync(): void;
   close(): void;
 }

@@ -7,6 +7,8 @@ import { runLine } from '../commands/run.ts';
 import { Session } from '../commands/session.ts';
 import { FsError } from '../core/errors.ts';
 import { fiemap } from '../core/iomap/fiemap.ts';
+import { exactPos, labelLength, labelOf } from '../core/positions.ts';
+import { MAX_POS } from '../core/units.ts';
 import { type File, openFile } from '../core/vfs/file.ts';
 import type { Inode, Timestamp } from '../core/vfs/inode.ts';
 import { resolve, resolveEnd } from '../core/vfs/path.ts';
@@ -19,6 +21,7 @@ import type {
   Image,
   ImageFile,
   OpenOptions,
+  Position,
   Result,
   Stat,
 } from './library-api.ts';
@@ -71,7 +74,7 @@ class OpenedImage implements Image {
       mayGuard: () => true,
     });
     const out = { write: (text: string) => this.lines.push(text), bytes() {}, closed: false };
-    this.renderer = new JsonRenderer({ out, error() {} });
+    this.renderer = new JsonRenderer({ out, error() {} }, 'text');
     this.session.openImage(path);
     this.format = this.session.mount().fs.type;
   }
@@ -128,7 +131,7 @@ class OpenedImage implements Image {
   readFile(path: string): Uint8Array {
     const file = this.open(path);
     try {
-      return file.read(0, file.size);
+      return file.read(0, Number(file.size));
     } finally {
       file.close();
     }
@@ -206,16 +209,17 @@ class OpenedFile implements ImageFile {
     this.file = file;
   }
 
-  get size(): number {
-    return this.file.inode.size;
+  get size(): Position {
+    return exactPos(this.file.inode.size);
   }
 
-  read(position: number, length: number): Uint8Array {
+  read(position: Position, length: number): Uint8Array {
     return translated(() => {
-      const into = new Uint8Array(Math.max(0, Math.min(length, this.size - position)));
+      const pos = labelAt(position);
+      const into = new Uint8Array(Math.max(0, Math.min(length, this.file.inode.size - pos)));
       let done = 0;
       while (done < into.length) {
-        const bytes = this.file.read(position + done, into.subarray(done));
+        const bytes = this.file.read(pos + done, into.subarray(done));
         if (bytes === 0) break;
         done += bytes;
       }
@@ -223,19 +227,19 @@ class OpenedFile implements ImageFile {
     });
   }
 
-  write(position: number, bytes: Uint8Array): number {
-    return translated(() => this.file.write(position, bytes));
+  write(position: Position, bytes: Uint8Array): number {
+    return translated(() => this.file.write(labelAt(position), bytes));
   }
 
-  truncate(size: number): void {
-    translated(() => this.file.inode.truncate(size));
+  truncate(size: Position): void {
+    translated(() => this.file.inode.truncate(labelAt(size)));
   }
 
   extents(): Extent[] {
     return translated(() => {
       const found: Extent[] = [];
-      fiemap(this.file.inode, 0, Number.MAX_SAFE_INTEGER, (logical, physical, length, bits) => {
-        found.push({ logical, physical, length, flags: bits });
+      fiemap(this.file.inode, 0, MAX_POS, (logical, physical, length, bits) => {
+        found.push({ logical: exactPos(logical), physical, length, flags: bits });
         return true;
       });
       return found;
@@ -246,8 +250,12 @@ class OpenedFile implements ImageFile {
     return translated(() => statOf(this.file.inode));
   }
 
-  reflink(source: string, sourcePosition = 0, position = 0, length = 0): void {
-    translated(() => this.file.inode.reflink(this.image.inode(source), sourcePosition, position, length));
+  reflink(source: string, sourcePosition: Position = 0, position: Position = 0, length: Position = 0): void {
+    translated(() => {
+      const [from, to] = [labelAt(sourcePosition), labelAt(position)];
+      const lengths = [from, to].map((pos) => labelLength(pos, BigInt(length)) ?? Number.POSITIVE_INFINITY);
+      this.file.inode.reflink(this.image.inode(source), from, to, Math.max(...lengths));
+    });
   }
 
   sync(): void {
@@ -257,6 +265,14 @@ class OpenedFile implements ImageFile {
   close(): void {
     translated(() => this.file.close());
   }
+}
+
+/** @throws FsError EINVAL below 0, EFBIG where no label stands for it */
+function labelAt(position: Position): number {
+  if (position < 0 || (typeof position === 'number' && !Number.isInteger(position))) throw new FsError('EINVAL');
+  const label = labelOf(BigInt(position));
+  if (label === null) throw new FsError('EFBIG');
+  return label;
 }
 
 function statOf(inode: Inode): Stat {

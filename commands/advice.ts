@@ -2,6 +2,7 @@
  * Words about memory and readahead: fadvise and madvise are checked and then heeded by nobody, mincore tells which
  * pages of the current mapping the page cache holds (xfs_io's io/fadvise.c, io/madvise.c, io/mincore.c).
  */
+import { exactPos } from '../core/positions.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import { addressOf, PAGE, rangeOf } from './mapped-range.ts';
@@ -23,7 +24,7 @@ export const fadvise = command({
     // Only what is advised about a range has one.
     const ranged = /[dnw]/.test(args.last('dnrsw') ?? '');
     if (operands.length !== (ranged ? 2 : 0)) throw usage(fadvise);
-    for (const [i, word] of operands.entries()) session.size(word, i === 0 ? 'offset argument' : 'length argument');
+    if (ranged) session.range(...(operands as [string, string]), 'loose');
   },
 });
 
@@ -55,7 +56,7 @@ export const madvise = command({
 interface Resident {
   readonly start: string;
   readonly end: string;
-  readonly offset: number;
+  readonly offset: number | bigint;
   readonly length: number;
 }
 
@@ -77,7 +78,7 @@ export const mincore = command({
       if (here && start < 0) start = pos;
       if (here || start < 0) continue;
       const [from, to] = [addressOf(session, start), addressOf(session, pos)];
-      yield { start: from, end: to, offset: start, length: pos - start };
+      yield { start: from, end: to, offset: exactPos(start), length: pos - start };
       start = -1;
     }
   },

@@ -1,5 +1,6 @@
 /** bmap: the extents of a fork as XFS_IOC_GETBMAPX reports them (xfs_io's io/bmap.c, the kernel's xfs_getbmap). */
 import { FiemapExtent, type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
+import { exactSpan, exactUnits, FAR, POS_END, slim } from '../core/positions.ts';
 import { command } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
@@ -8,10 +9,10 @@ import { left, right, type TextSink } from './text.ts';
 import { parseDecimal } from './words.ts';
 import { Xflag } from './xflags.ts';
 
-/** A record of the map, in 512-byte units. */
+/** A record of the map, in 512-byte units; a bigint where a number would round. */
 interface Row {
-  readonly offset: number;
-  readonly length: number;
+  readonly offset: number | bigint;
+  readonly length: number | bigint;
   /** Device sector, or null for a hole and 'delalloc' for space not yet chosen. */
   readonly block: number | 'delalloc' | null;
   readonly unwritten: boolean;
@@ -88,7 +89,8 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
   const { blockSize } = file.inode.fs;
   const round = (bytes: number) => Math.ceil(bytes / blockSize) * blockSize;
   const toEof = !attributes && stat.extsize === 0 && (stat.xflags & Xflag.PREALLOC) === 0;
-  const end = toEof ? round(stat.size) : Number.MAX_SAFE_INTEGER;
+  const { size } = file.inode;
+  const end = toEof ? round(size) : POS_END;
   const rows: Row[] = [];
   // A directory or link that fits into its inode has no map to walk.
   let inInode = !attributes && file.inode.kind !== 'file' && stat.nextents === 0;
@@ -116,15 +118,15 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
   };
   fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes, untraced: true });
   if (inInode) return rows;
-  if (!attributes && at < round(stat.size) && !full() && (rows.length > 0 || delalloc)) hole(round(stat.size));
+  if (!attributes && at < round(size) && !full() && (rows.length > 0 || delalloc)) hole(round(size));
   if (delalloc && rows.length === 0) rows.push(row(0, 0, null, 0));
   return rows;
 }
 
 function row(from: number, to: number, block: Row['block'], flags: number): Row {
   return {
-    offset: from / SECTOR,
-    length: (to - from) / SECTOR,
+    offset: exactUnits(from, SECTOR),
+    length: to < FAR ? (to - from) / SECTOR : slim(BigInt(exactSpan(from, to)) / BigInt(SECTOR)),
     block,
     unwritten: (flags & FiemapExtent.UNWRITTEN) !== 0,
     shared: (flags & FiemapExtent.SHARED) !== 0,
@@ -145,12 +147,20 @@ function geometryOf(session: Session, file: OpenFile): Geometry {
   };
 }
 
-const span = (from: number, length: number): string => `${from}..${from + length - 1}`;
+const span = (from: number | bigint, length: number | bigint): string =>
+  typeof from === 'number' && typeof length === 'number'
+    ? `${from}..${from + length - 1}`
+    : `${from}..${BigInt(from) + BigInt(length) - 1n}`;
 
 function plainRow(entry: Row, lengths: boolean): string {
   const where =
     entry.block === null ? 'hole' : entry.block === 'delalloc' ? 'delalloc' : span(entry.block, entry.length);
   return `[${span(entry.offset, entry.length)}]: ${where}${lengths ? ` ${entry.length} blocks` : ''}`;
+}
+
+/** The range in the file as a cell; xfs_io prints it from a buffer of 32 bytes. */
+function fileRange({ offset, length }: Row): string {
+  return `[${span(offset, length)}]:`.slice(0, 31);
 }
 
 /** The extent's place in its allocation group. */
@@ -166,7 +176,7 @@ function writeTable(map: BlockMap, out: TextSink): void {
   const w = { file: 16, block: 16, place: 16, total: 5, ag: rt ? 0 : Math.max(2, String(geometry.agCount).length) };
   let flagged = geometry.sunit !== 0 || map.unwritten;
   for (const entry of rows) {
-    w.file = Math.max(w.file, span(entry.offset, entry.length).length + 3);
+    w.file = Math.max(w.file, fileRange(entry).length);
     w.total = Math.max(w.total, String(entry.length).length);
     if (entry.unwritten) flagged = true;
     if (entry.block === null) continue;
@@ -179,8 +189,8 @@ function writeTable(map: BlockMap, out: TextSink): void {
   out.write(` EXT: ${names.join(' ')} ${place} ${right('TOTAL', w.total)}${flagged ? ' FLAGS' : ''}\n`);
   let lastFlags = 0;
   for (const [i, entry] of rows.entries()) {
-    const start = `${right(i, 4)}: ${left(`[${span(entry.offset, entry.length)}]:`, w.file)}`;
-    const total = right(entry.length, w.total);
+    const start = `${right(i, 4)}: ${left(fileRange(entry), w.file)}`;
+    const total = right(String(entry.length), w.total);
     lastFlags = flagsOf(entry, geometry);
     if (entry.block === null || entry.block === 'delalloc') {
       out.write(
@@ -203,9 +213,10 @@ function flagsOf(entry: Row, { sunit, swidth }: Geometry): number {
   // As xfs_io counts them: a hole has block -1, delayed space -2.
   const block = entry.block === null ? -1 : entry.block === 'delalloc' ? -2 : entry.block;
   if (block % sunit !== 0) flags |= Flag.bsu;
-  if ((block + entry.length) % sunit !== 0) flags |= Flag.esu;
+  const end = block + Number(entry.length);
+  if (end % sunit !== 0) flags |= Flag.esu;
   if (block % swidth !== 0) flags |= Flag.bsw;
-  if ((block + entry.length) % swidth !== 0) flags |= Flag.esw;
+  if (end % swidth !== 0) flags |= Flag.esw;
   return flags;
 }
 

@@ -1,11 +1,15 @@
 /** dedupe, copy_range, exchangerange, swapext: what two files do with each other's blocks. */
 import { FsError } from '../core/errors.ts';
+import { crossesGap, exactPos, labelLength } from '../core/positions.ts';
+import { MAX_POS } from '../core/units.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import { openInput } from './open.ts';
 import type { OpenFile } from './open-file.ts';
+import { lengthAt } from './reflink.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
+import { parseSize } from './words.ts';
 
 const CHUNK = 1 << 20;
 
@@ -27,15 +31,15 @@ export const dedupe = command({
   run(session, { options, operands }): Deduped | undefined {
     if (operands.length !== 4) throw usage(dedupe);
     const [path, ...words] = operands as [string, string, string, string];
-    const source = session.size(words[0], 'src offset argument');
-    const target = session.size(words[1], 'dest offset argument');
-    const count = session.size(words[2], 'length argument', 'non-positive');
+    const source = session.position(words[0], 'src offset argument');
+    const target = session.position(words[1], 'dest offset argument');
+    const { length: count, asked } = lengthAt(session, source, target, words[2]);
     const from = openInput(session, path);
     const elapsed = stopwatch();
     try {
       const done = dedupeAll(session.file(), from, source, target, count);
       if (done.ops === 0) return undefined;
-      const report = { verb: 'deduped', offset: target, count, ...done, seconds: elapsed() };
+      const report = { verb: 'deduped', offset: exactPos(target), count: asked, ...done, seconds: elapsed() };
       return { report, condensed: options.C, quiet: options.q };
     } finally {
       from.close();
@@ -95,13 +99,13 @@ export const copyRange = command({
   completes: 'path',
   run(session, { options, operands }): undefined {
     if (operands.length !== (options.f === undefined ? 1 : 0)) throw usage(copyRange);
-    const source = position(session, options.s, 'source offset');
-    const target = position(session, options.d, 'destination offset');
-    const length = options.l === undefined ? null : position(session, options.l, 'length');
+    const source = options.s === undefined ? 0 : session.position(options.s, 'source offset', 'invalid');
+    const target = options.d === undefined ? 0 : session.position(options.d, 'destination offset', 'invalid');
+    const length = options.l === undefined ? null : copyLength(session, options.l);
     const from =
       options.f === undefined ? openInput(session, operands[0] as string) : openFileNumber(session, options.f);
     try {
-      copyFileRange(session, from, source, session.file(), target, length ?? Math.max(0, from.inode.size - source));
+      copyFileRange(session, from, source, session.file(), target, length);
     } catch (error) {
       // xfs_io runs no further command when this one fails, and exits 0.
       session.ended = true;
@@ -112,8 +116,11 @@ export const copyRange = command({
   },
 });
 
-function position(session: Session, word: string | undefined, noun: string): number {
-  return word === undefined ? 0 : session.size(word, noun, 'invalid');
+/** copy_file_range(2) takes an unsigned length. */
+function copyLength(session: Session, word: string): bigint {
+  const value = parseSize(word, session.blockSize, session.sectorSize);
+  if (value === null || value === -1n) throw session.notNumber('length', word, 'invalid');
+  return BigInt.asUintN(64, value);
 }
 
 function openFileNumber(session: Session, index: number): OpenFile {
@@ -130,33 +137,42 @@ function copyFileRange(
   source: number,
   to: OpenFile,
   target: number,
-  length: number,
+  asked: bigint | null,
 ): void {
-  checkCopy(from, source, to, target, length);
-  const end = Math.min(source + length, from.inode.size);
+  const length = checkCopy(from, source, to, target, asked);
+  const end = source + length;
   const buffer = session.buffer(CHUNK);
   for (let at = source; at < end; ) {
     const pos = target + (at - source);
-    const shared = from.mount === to.mount ? shareSome(from, at, to, pos, end - at) : 0;
+    const shared = from.mount === to.mount ? shareSome(from, at, to, pos, Math.min(end - at, MAX_POS - pos)) : 0;
     if (shared > 0) {
       at += shared;
       continue;
     }
-    const bytes = from.read(at, buffer.subarray(0, Math.min(CHUNK, end - at)));
+    if (pos >= MAX_POS) throw new FsError('EFBIG');
+    const bytes = from.read(at, buffer.subarray(0, Math.min(CHUNK, end - at, MAX_POS - pos)));
     if (bytes === 0) return;
     at += to.write(pos, buffer.subarray(0, bytes));
   }
 }
 
-function checkCopy(from: OpenFile, source: number, to: OpenFile, target: number, length: number): void {
+/** What Linux refuses; answers how many bytes of the source there are to copy (null: all that follow). */
+function checkCopy(from: OpenFile, source: number, to: OpenFile, target: number, length: bigint | null): number {
   if (to.flags.readOnly || to.flags.append) throw new FsError('EBADF');
   for (const { inode } of [from, to]) {
     if (inode.kind === 'dir') throw new FsError('EISDIR');
     if (inode.kind !== 'file') throw new FsError('EINVAL');
   }
-  const count = Math.min(length, Math.max(0, from.inode.size - source));
+  for (const pos of [source, target])
+    if (length !== null && BigInt(exactPos(pos)) + length >= 1n << 64n) throw new FsError('EOVERFLOW');
+  const rest = Math.max(0, from.inode.size - source);
+  const wanted = length === null ? rest : (labelLength(source, length) ?? rest);
+  const count = Math.min(wanted, rest);
+  if (target >= MAX_POS) throw new FsError('EFBIG');
+  if (source !== target && (crossesGap(source, count) || crossesGap(target, count))) throw new FsError('EFBIG');
   const overlaps = target + count > source && target < source + count;
   if (from.inode === to.inode && overlaps) throw new FsError('EINVAL');
+  return count;
 }
 
 /** What could be shared; where nothing can be, copying will do. */
@@ -174,10 +190,10 @@ export const exchangeRange = command({
   operands: 'file',
   about: 'exchange a range of the open file with one of another file',
   options: {
-    d: { value: 'off', kind: 'size', noun: 'offset', about: 'where the range starts in the open file' },
-    l: { value: 'len', kind: 'size', noun: 'length', about: 'how much; by default to the ends of both files' },
+    d: { value: 'off', kind: 'text', about: 'where the range starts in the open file' },
+    l: { value: 'len', kind: 'text', about: 'how much; by default to the ends of both files' },
     n: { about: 'only check' },
-    s: { value: 'off', kind: 'size', noun: 'offset', about: 'where the range starts in the other file' },
+    s: { value: 'off', kind: 'text', about: 'where the range starts in the other file' },
     t: { about: 'print how long it took' },
     w: { about: 'only blocks that are written in the open file' },
   },
@@ -185,18 +201,21 @@ export const exchangeRange = command({
   completes: 'path',
   run(session, { options, operands }): { seconds: number; timed: boolean; length: number } {
     if (operands.length !== 1) throw usage(exchangeRange);
+    const pos = options.d === undefined ? 0 : session.position(options.d, 'offset');
+    const otherPos = options.s === undefined ? 0 : session.position(options.s, 'offset');
+    const length = options.l === undefined ? null : session.rangeAt(pos, options.l, 'loose', 'length');
     const other = openInput(session, operands[0] as string);
     const elapsed = stopwatch();
     const file = session.file();
     try {
       if (file.flags.readOnly) throw new FsError('EBADF');
       if (file.mount !== other.mount) throw new FsError('EXDEV');
-      const exchange = { toEof: options.l === undefined, fileOneWritten: options.w, dryRun: options.n };
-      file.inode.exchangeRange(options.d ?? 0, other.inode, options.s ?? 0, options.l ?? 0, exchange);
+      const exchange = { toEof: length === null, fileOneWritten: options.w, dryRun: options.n };
+      file.inode.exchangeRange(pos, other.inode, otherPos, length?.length ?? 0, exchange);
     } finally {
       other.close();
     }
-    return { seconds: elapsed(), timed: options.t, length: options.l ?? file.inode.size };
+    return { seconds: elapsed(), timed: options.t, length: Number(length?.asked ?? exactPos(file.inode.size)) };
   },
   text({ seconds, timed, length }, out) {
     if (timed) writeReport({ verb: 'exchanged', offset: 0, count: length, total: length, ops: 1, seconds }, false, out);
@@ -251,13 +270,13 @@ export const sendfile = command({
     if (path === undefined && number === undefined) throw new FsError('EBADF');
     const from = path === undefined ? openFileNumber(session, number ?? 0) : openInput(session, path);
     try {
-      const [off, len] = operands.length === 2 ? (operands as [string, string]) : ['0', String(from.inode.size)];
-      const offset = session.size(off, 'offset argument');
-      const count = session.size(len, 'length argument');
+      const [off, len] =
+        operands.length === 2 ? (operands as [string, string]) : ['0', String(exactPos(from.inode.size))];
+      const { pos: offset, length: count, asked } = session.range(off, len, 'loose');
       const elapsed = stopwatch();
       const done = sendBytes(session, from, offset, count);
       return {
-        report: { verb: 'sent', offset, count, ...done, seconds: elapsed() },
+        report: { verb: 'sent', offset: exactPos(offset), count: asked, ...done, seconds: elapsed() },
         condensed: options.C,
         quiet: options.q,
       };

@@ -1,6 +1,8 @@
 /** fiemap: a file's extents as FIEMAP reports them, holes between them filled in (xfs_io's io/fiemap.c). */
 import { FsError } from '../core/errors.ts';
 import { type FiemapVisitor, fiemap as walkExtents } from '../core/iomap/fiemap.ts';
+import { exactPos, exactUnits, FAR } from '../core/positions.ts';
+import { MAX_POS } from '../core/units.ts';
 import { command } from './command.ts';
 import { perror } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
@@ -25,6 +27,8 @@ interface Map {
 /** Extents that one call of the ioctl returns in xfs_io; the first batch decides the column widths. */
 const BATCH = 32;
 const SECTOR = 512;
+/** xfs_io measures a text in a buffer of 32 bytes. */
+const MEASURED = 31;
 /** The block of what has none. */
 const HOLE = -1;
 const TAB = 0x09;
@@ -43,10 +47,11 @@ export const fiemap = command({
   },
   run(session, args): Map {
     const { options, operands } = args;
-    const start = operands[0] === undefined ? 0 : session.size(operands[0], 'offset argument');
-    const length = operands[1] === undefined ? Number.MAX_SAFE_INTEGER : session.size(operands[1], 'len argument');
+    const start = operands[0] === undefined ? 0 : session.position(operands[0], 'offset argument');
+    const length =
+      operands[1] === undefined ? MAX_POS : session.rangeAt(start, operands[1], 'loose', 'len argument').length;
     const file = session.file();
-    const end = Math.min(Number.MAX_SAFE_INTEGER, start + length);
+    const end = Math.min(MAX_POS, start + length);
     return {
       name: file.name,
       verbose: options.v,
@@ -65,7 +70,7 @@ export const fiemap = command({
   json(map) {
     const extents: object[] = [];
     map.walk((logical, physical, length, flags) => {
-      extents.push({ logical, physical, length, flags });
+      extents.push({ logical: exactPos(logical), physical, length, flags });
       return true;
     });
     return { command: 'fiemap', file: map.name, extents };
@@ -127,7 +132,7 @@ function widen(widths: Widths, logical: number, physical: number, length: number
   const sectors = Math.floor(length / SECTOR);
   const file = Math.floor(logical / SECTOR);
   const block = Math.floor(physical / SECTOR);
-  widths.file = Math.max(widths.file, `[${file}..${file + sectors - 1}]`.length);
+  widths.file = Math.max(widths.file, Math.min(MEASURED, rangeText(file, sectors).length - 1));
   widths.block = Math.max(widths.block, `${block}..${block + sectors - 1}`.length);
   widths.total = Math.max(widths.total, String(sectors).length);
   widths.flags = Math.max(widths.flags, flags.toString(16).length);
@@ -177,7 +182,8 @@ class Lines {
   }
 
   private row(start: number, sectors: number, block: number, flags: number): void {
-    if (this.map.verbose) this.tableRow(start, sectors, block, flags);
+    if (start + sectors >= FAR / SECTOR) this.farRow(start, sectors, block, flags);
+    else if (this.map.verbose) this.tableRow(start, sectors, block, flags);
     else this.plainRow(start, sectors, block);
   }
 
@@ -192,6 +198,21 @@ class Lines {
     at = putRight(buffer, at, sectors, widths.total);
     if (block !== HOLE) at = putText(buffer, at, this.flagsText(flags));
     rows.end(at);
+  }
+
+  /** A row with numbers that are no numbers here: text by text. */
+  private farRow(start: number, sectors: number, block: number, flags: number): void {
+    const { rows, widths, map } = this;
+    const total = String(sectorsOf(start, sectors));
+    const file = rangeText(start, sectors);
+    const place = block === HOLE ? 'hole' : `${block}..${block + sectors - 1}`;
+    let text = `\t${this.count}: ${file} ${place}${map.lengths ? ` ${total} blocks` : ''}`;
+    if (map.verbose) {
+      text = `${right(String(this.count), 4)}: ${left(file, widths.file)} ${left(place, widths.block)} ${right(total, widths.total)}`;
+      if (block !== HOLE) text += this.flagsText(flags);
+    }
+    this.count++;
+    rows.end(putText(rows.buffer, rows.at, text));
   }
 
   private plainRow(start: number, sectors: number, block: number): void {
@@ -217,6 +238,17 @@ class Lines {
     this.flagsColumns.set(flags, text);
     return text;
   }
+}
+
+/** How many sectors a range really has. */
+function sectorsOf(start: number, sectors: number): bigint {
+  return BigInt(exactUnits((start + sectors) * SECTOR, SECTOR)) - BigInt(exactUnits(start * SECTOR, SECTOR));
+}
+
+/** `[FROM..TO]:` as text. */
+function rangeText(start: number, sectors: number): string {
+  const from = BigInt(exactUnits(start * SECTOR, SECTOR));
+  return `[${from}..${from + sectorsOf(start, sectors) - 1n}]:`;
 }
 
 /** `[FROM..TO]:` */

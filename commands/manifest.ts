@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto';
 import { corrupt } from '../core/errors.ts';
 import { type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
+import { exactPos } from '../core/positions.ts';
 import { advance } from '../core/steps.ts';
+import { MAX_POS } from '../core/units.ts';
 import { File } from '../core/vfs/file.ts';
 import { type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
@@ -16,7 +18,7 @@ import type { Session } from './session.ts';
 import { tidyPath } from './tidy-path.ts';
 
 /** [offset, physical, length, flags] as FIEMAP reports it, bytes. */
-type Extent = readonly [number, number, number, number];
+type Extent = readonly [number | bigint, number, number, number];
 
 interface Item {
   readonly path: string;
@@ -26,7 +28,7 @@ interface Item {
   readonly uid: number;
   readonly gid: number;
   readonly nlink: number;
-  readonly size: number;
+  readonly size: number | bigint;
   readonly mtime: string;
   readonly target?: string;
   readonly sha256?: string;
@@ -59,7 +61,8 @@ export const manifest = command({
     if (item.sha256 !== undefined) out.write(`    sha256 ${item.sha256}\n`);
     for (const [name, hash] of Object.entries(item.xattrs ?? {})) out.write(`    ${name} sha256 ${hash}\n`);
     for (const [offset, physical, length, flags] of item.extents ?? []) {
-      out.write(`    [${offset}..${offset + length - 1}] ${physical} 0x${flags.toString(16)}\n`);
+      const last = typeof offset === 'number' ? offset + length - 1 : offset + BigInt(length) - 1n;
+      out.write(`    [${offset}..${last}] ${physical} 0x${flags.toString(16)}\n`);
     }
   },
   json: (item) => item,
@@ -102,8 +105,8 @@ function userXattrs(inode: Inode): { [name: string]: string } | null {
 
 function extentsOf(inode: Inode): Extent[] {
   const extents: Extent[] = [];
-  const visit: FiemapVisitor = (...extent) => extents.push(extent) > 0;
-  fiemap(inode, 0, Number.MAX_SAFE_INTEGER, visit, { sync: true });
+  const visit: FiemapVisitor = (logical, ...rest) => extents.push([exactPos(logical), ...rest]) > 0;
+  fiemap(inode, 0, MAX_POS, visit, { sync: true });
   return extents;
 }
 

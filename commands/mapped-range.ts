@@ -1,4 +1,5 @@
 /** Ranges of the current mapping, as the mapping commands take them (xfs_io's check_mapping_range). */
+import { exactPos } from '../core/positions.ts';
 import { CommandFailure } from './failure.ts';
 import { BASE } from './regions.ts';
 import type { Session } from './session.ts';
@@ -15,14 +16,17 @@ export function rangeOf(
   const region = session.mapped();
   if (operands.length === 0) return { offset: region.offset, length: region.length };
   if (operands.length !== 2) throw misused;
-  const offset = session.size(operands[0] as string, 'offset argument');
-  const length = session.size(operands[1] as string, 'length argument');
+  const { pos: offset, length } = session.range(...(operands as [string, string]), 'loose');
   const relative = offset - region.offset;
   const complain = (text: string) => new CommandFailure(text, { stream: 'stdout' });
-  if (relative < 0) throw complain(`offset (${offset}) is before start of mapping (${region.offset})`);
-  if (relative > region.length) throw complain(`offset (${relative}) is beyond end of mapping (${region.offset})`);
+  if (relative < 0)
+    throw complain(`offset (${exactPos(offset)}) is before start of mapping (${exactPos(region.offset)})`);
+  if (relative > region.length)
+    throw complain(`offset (${relative}) is beyond end of mapping (${exactPos(region.offset)})`);
   if (relative + length > region.offset + region.length) {
-    throw complain(`range (${offset}:${relative}) is beyond mapping (${region.offset}:${region.length})`);
+    throw complain(
+      `range (${exactPos(offset)}:${relative}) is beyond mapping (${exactPos(region.offset)}:${region.length})`,
+    );
   }
   return { offset, length };
 }

@@ -7,6 +7,7 @@
 import { FsError } from '../core/errors.ts';
 import { type DaxPiece, daxFault } from '../core/iomap/dax.ts';
 import { faultPage, pageMkwrite } from '../core/iomap/write.ts';
+import { exactPos } from '../core/positions.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
@@ -42,8 +43,7 @@ export const mmap = command({
     }
     const file = session.file();
     if (operands.length !== 2) throw usage(mmap);
-    const offset = session.size(operands[0] as string, 'offset argument');
-    const length = session.size(operands[1] as string, 'length argument');
+    const { pos: offset, length } = session.range(...(operands as [string, string]), 'loose');
     const all = !options.r && !options.w && !options.x;
     const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
     checkMap(file.flags.readOnly, file.inode, offset, length, protection);
@@ -156,7 +156,11 @@ export const mread = command({
     }
   },
   text: ({ offset, data }, out) => writeDump(offset, data, out),
-  json: ({ offset, data }) => ({ command: 'mread', offset, data: Buffer.from(data).toString('base64') }),
+  json: ({ offset, data }) => ({
+    command: 'mread',
+    offset: exactPos(offset),
+    data: Buffer.from(data).toString('base64'),
+  }),
 });
 
 export const mwrite = command({

@@ -1,5 +1,6 @@
 /** pread: reads a range in blocks, forward, backward or at random places (xfs_io's io/pread.c). */
 import { FsError } from '../core/errors.ts';
+import { exactPos, labelOf, posHex } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
@@ -26,6 +27,7 @@ interface Range {
   readonly offset: number | null;
   /** Bytes; null means to the end of the file. */
   readonly count: number | null;
+  readonly asked: number | bigint;
 }
 
 interface Done {
@@ -59,8 +61,7 @@ where the range ends, and "-" means the end of the file.`,
     const { options } = args;
     if (args.operands.length !== 2) throw usage(pread);
     const direction = args.last('FBR') ?? 'F';
-    const far = beyondReach(session, args.operands[0] as string);
-    const range = parseRange(session, far === null ? (args.operands as [string, string]) : ['0', '0'], direction);
+    const range = parseRange(session, args.operands as [string, string], direction);
     const bytes = options.b ?? session.blockSize;
     const unit = bytes * vectorCount(options.V);
     const elapsed = stopwatch();
@@ -68,8 +69,10 @@ where the range ends, and "-" means the end of the file.`,
     if (direction === 'F') yield* readForward(session, range, { bytes, unit }, options.v, done);
     else if (direction === 'B') readBackward(session, range, unit, done);
     else readRandom(session, range, unit, options.Z ?? 0, done);
-    const asked = far === null ? {} : { offset: far, count: session.sizeOrNull(args.operands[1] as string) ?? 0 };
-    yield { report: { verb: 'read', ...done, ...asked, seconds: elapsed() }, condensed: options.C, quiet: options.q };
+    const count = range.count === null || direction !== 'F' ? done.count : range.asked;
+    const offset = direction === 'F' ? beyondReach(session, args.operands[0] as string, done.offset) : done.offset;
+    const report = { verb: 'read', ...done, count, offset: typeof offset === 'bigint' ? offset : exactPos(offset) };
+    yield { report: { ...report, seconds: elapsed() }, condensed: options.C, quiet: options.q };
   },
   text(result, out) {
     if ('data' in result) writeDump(result.offset, result.data, out);
@@ -77,8 +80,8 @@ where the range ends, and "-" means the end of the file.`,
   },
   json: (result) =>
     'data' in result
-      ? { command: 'pread', offset: result.offset, data: Buffer.from(result.data).toString('base64') }
-      : { command: 'pread', ...result.report, offset: Number(result.report.offset) },
+      ? { command: 'pread', offset: exactPos(result.offset), data: Buffer.from(result.data).toString('base64') }
+      : { command: 'pread', ...result.report },
 });
 
 /** How many blocks one read takes. @throws CommandFailure in xfs_io's words */
@@ -88,20 +91,29 @@ export function vectorCount(word: string | undefined): number {
   return Math.max(1, count | 0);
 }
 
-/** An offset that no file here reaches: the end of the file for whoever reads there. Null for any other word. */
-function beyondReach(session: Session, word: string): bigint | null {
+/** Where a read began: as it was given, where that has no label, else `label`. */
+function beyondReach(session: Session, word: string, label: number): number | bigint {
   const value = parseSize(word, session.blockSize, session.sectorSize);
-  return value !== null && value > BigInt(Number.MAX_SAFE_INTEGER) ? value : null;
+  return value !== null && value >= 0n && labelOf(value) === null ? value : label;
 }
 
 function parseRange(session: Session, [off, len]: [string, string], direction: string): Range {
-  const offset = session.sizeOrNull(off);
-  const count = session.sizeOrNull(len);
+  const offset = session.lookupOrNull(off, session.file().inode.size);
+  const range =
+    offset === null || direction !== 'F' || parseLength(session, len) === null
+      ? null
+      : session.rangeAt(offset, len, 'loose');
+  const count = range === null ? session.sizeOrNull(len) : range.length;
   // A word that is no number means -1 to xfs_io: as an offset of a forward read the kernel refuses it.
   if (offset === null && direction === 'F') throw perror('pread', new FsError('EINVAL'));
   if (offset === null && direction === 'R') throw session.notNumber('length argument', off);
   if (count === null && direction === 'R') throw session.notNumber('length argument', len);
-  return { offset, count };
+  return { offset, count, asked: range?.asked ?? count ?? 0 };
+}
+
+function parseLength(session: Session, word: string): bigint | null {
+  const value = parseSize(word, session.blockSize, session.sectorSize);
+  return value === null || value < 0n ? null : value;
 }
 
 /** Bytes of a block, and of all that one read takes. */
@@ -200,7 +212,7 @@ const SHOWN = Array.from({ length: 256 }, (_, i) =>
 export function writeDump(offset: number, data: Uint8Array, out: TextSink): void {
   for (let i = 0; i < data.length; i += 16) {
     const end = Math.min(i + 16, data.length);
-    let line = `${(offset + i).toString(16).padStart(8, '0')}:  `;
+    let line = `${posHex(offset + i).padStart(8, '0')}:  `;
     for (let j = i; j < end; j++) line += HEX[data[j] as number];
     line += ' ';
     for (let j = i; j < end; j++) line += SHOWN[data[j] as number];

@@ -14,8 +14,8 @@ function allocate(
   keepSize: boolean,
   onlyFiles = false,
 ): void {
-  const pos = session.size(off, 'offset argument');
-  const length = session.size(len, 'length argument');
+  // Where a file may end with the range, that must be a position as well.
+  const { pos, length } = session.range(off, len, mode === 'punch' || keepSize ? 'loose' : 'exact');
   const file = session.file();
   // The older calls are ioctls, which only regular files know.
   if (onlyFiles && file.inode.kind !== 'file') throw new FsError('ENOTTY');

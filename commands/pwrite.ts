@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { hostError } from '../core/device/host-error.ts';
 import { FsError } from '../core/errors.ts';
+import { exactPos } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
@@ -64,8 +65,7 @@ the host (-i). With -B, off is where the range ends.`,
     const misused = ((options.s ?? 0) > 0 || options.d) && input === undefined;
     if (misused || args.operands.length !== 2 || (input !== undefined && direction !== 'F')) throw usage(pwrite);
     const [off, len] = args.operands as [string, string];
-    const offset = session.size(off, 'offset argument');
-    const length = session.size(len, 'length argument');
+    const { pos: offset, length, asked } = session.range(off, len, 'loose');
     const block = options.b ?? session.blockSize;
     const unit = block * vectorCount(options.V);
     const buffer = session.buffer(unit > block ? unit : bufferSize(direction, length, unit));
@@ -86,7 +86,8 @@ the host (-i). With -B, off is where the range ends.`,
     else writeForward(write, offset, () => buffer, done, unit > block ? block : 0);
     if (options.W) sync(file, 'fsync');
     if (options.w) sync(file, 'fdatasync');
-    const report = { verb: 'wrote', offset, ...done, seconds: elapsed() };
+    const count = done.count === length ? asked : done.count;
+    const report = { verb: 'wrote', offset: exactPos(offset), ...done, count, seconds: elapsed() };
     return { report, condensed: options.C, quiet: options.q };
   },
   text({ report, condensed, quiet }, out) {

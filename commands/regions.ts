@@ -1,4 +1,5 @@
 /** The table of mapped regions, as xfs_io keeps and prints it. */
+import { exactPos } from '../core/positions.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Session } from './session.ts';
 import { right, type TextSink } from './text.ts';
@@ -51,6 +52,6 @@ export function writeRegions({ regions, names, current }: RegionTable, out: Text
     const range = `0x${start.toString(16)} - 0x${(start + length).toString(16)}`;
     const mode = synchronous ? `${bits} S` : bits;
     out.write(`${before}${String(i).padStart(3, '0')}${after} ${range} ${mode}  `);
-    out.write(`${right(names[i] as string, 14)} (${offset} : ${length})\n`);
+    out.write(`${right(names[i] as string, 14)} (${exactPos(offset)} : ${length})\n`);
   }
 }

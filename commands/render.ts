@@ -56,9 +56,12 @@ export class TextRenderer implements Renderer {
 /** One JSON object for every result and every failure. */
 export class JsonRenderer implements Renderer {
   private readonly out: TextSink;
+  private readonly large: 'digits' | 'text';
 
-  constructor(streams: Streams) {
+  /** `large`: how numbers are written that JavaScript's own reader of JSON would round. */
+  constructor(streams: Streams, large: 'digits' | 'text' = 'digits') {
     this.out = streams.out;
+    this.large = large;
   }
 
   results(session: Session, command: Command, results: unknown): void {
@@ -67,7 +70,7 @@ export class JsonRenderer implements Renderer {
       any = true;
       const object =
         command.json === undefined ? { ...header(session, command), ...(result as object) } : command.json(result);
-      this.out.write(`${jsonText(object)}\n`);
+      this.out.write(`${jsonText(object, this.large)}\n`);
     }
     if (!any && command.json === undefined) this.out.write(`${JSON.stringify(header(session, command))}\n`);
   }
@@ -101,12 +104,18 @@ function drain(results: unknown): void {
   if (isIterable(results)) for (const _ of results);
 }
 
-/** One line of JSON. Numbers that JSON's readers would round are text. */
-function jsonText(object: object): string {
+/** Marks a number in text; no name has it by chance. */
+const MARK = `\u{F0000}${process.pid}:`;
+const MARKED = new RegExp(`"${MARK}(-?[0-9]+)"`, 'gu');
+
+/** One line of JSON. Of numbers beyond 2^53 every digit is written. */
+function jsonText(object: object, large: 'digits' | 'text'): string {
   try {
     return JSON.stringify(object);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return JSON.stringify(object, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    const mark = large === 'digits' ? MARK : '';
+    const text = JSON.stringify(object, (_, value) => (typeof value === 'bigint' ? `${mark}${value}` : value));
+    return large === 'digits' ? text.replace(MARKED, '$1') : text;
   }
 }

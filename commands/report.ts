@@ -4,10 +4,10 @@ import type { TextSink } from './text.ts';
 /** What an I/O command did. Bytes; seconds. */
 export interface IoReport {
   readonly verb: string;
-  /** Beyond 2^53, where nothing can be read, as a bigint. */
+  /** A real position; as all here a bigint where a number would round. */
   readonly offset: number | bigint;
   /** Bytes asked for. */
-  readonly count: number;
+  readonly count: number | bigint;
   /** Bytes done. */
   readonly total: number;
   readonly ops: number;

@@ -1,4 +1,5 @@
 /** seek: where data and holes begin, by SEEK_DATA and SEEK_HOLE (xfs_io's io/seek.c). */
+import { exactPos } from '../core/positions.ts';
 import { command, usage } from './command.ts';
 import type { OpenFile } from './open-file.ts';
 
@@ -30,9 +31,10 @@ export const seek = command({
     const wanted = new Set<Whence>();
     if (options.a || options.d) wanted.add('DATA');
     if (options.a || options.h) wanted.add('HOLE');
-    const from = args.operands.length === 1 ? session.sizeOrNull(args.operands[0] as string) : null;
-    if (wanted.size === 0 || from === null) throw usage(seek);
     const file = session.file();
+    const { size } = file.inode;
+    const from = args.operands.length === 1 ? session.lookupOrNull(args.operands[0] as string, size) : null;
+    if (wanted.size === 0 || from === null) throw usage(seek);
     let start = from;
     let whence: Whence = 'DATA';
     let result: number | null = null;
@@ -56,9 +58,15 @@ export const seek = command({
   text({ whence, start, result, showStart, first }, out) {
     if (first) out.write(showStart ? 'Whence\tStart\tResult\n' : 'Whence\tResult\n');
     if (Number.isNaN(result)) return;
-    out.write(`${whence}\t${showStart ? `${start}\t` : ''}${result ?? 'EOF'}\n`);
+    const found = result === null ? 'EOF' : exactPos(result);
+    out.write(`${whence}\t${showStart ? `${exactPos(start)}\t` : ''}${found}\n`);
   },
-  json: ({ whence, start, result }) => ({ command: 'seek', whence, start, result }),
+  json: ({ whence, start, result }) => ({
+    command: 'seek',
+    whence,
+    start: exactPos(start),
+    result: result === null || Number.isNaN(result) ? result : exactPos(result),
+  }),
 });
 
 /** Where the next data or hole begins; null when there is none before the end of the file. */

@@ -3,6 +3,7 @@
  * Commands see files through it; it knows paths and open flags, not formats.
  */
 import { FsError } from '../core/errors.ts';
+import { exactPos, labelFrom, labelLength, labelOf, slim } from '../core/positions.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { type PathEnd, resolve, resolveEnd } from '../core/vfs/path.ts';
 import { CommandFailure, perror } from './failure.ts';
@@ -19,6 +20,15 @@ const BUFFER_LIMIT = 2 ** 31;
 export interface Place {
   readonly mount: Mount;
   readonly path: string;
+}
+
+/** A range of a file, by labels (core/positions.ts). */
+export interface Range {
+  readonly pos: number;
+  /** Infinity where it ends behind every file. */
+  readonly length: number;
+  /** The length as it was given. */
+  readonly asked: number | bigint;
 }
 
 export interface SessionSettings {
@@ -323,6 +333,51 @@ export class Session {
     if (value === null || value < 0n) return null;
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FsError('EFBIG');
     return Number(value);
+  }
+
+  /**
+   * A position in a file, as a label (core/positions.ts); null when the word is no number or below zero.
+   * @throws FsError EFBIG where no label stands for it
+   */
+  positionOrNull(word: string): number | null {
+    const value = parseSize(word, this.blockSize, this.sectorSize);
+    if (value === null || value < 0n) return null;
+    const label = labelOf(value);
+    if (label === null) throw new FsError('EFBIG', { detail: `position ${value} has no name here` });
+    return label;
+  }
+
+  /** As positionOrNull(); where nothing of a file of `size` bytes lies, the label behind the gap will do. */
+  lookupOrNull(word: string, size: number): number | null {
+    const value = parseSize(word, this.blockSize, this.sectorSize);
+    if (value !== null && value >= 0n && labelFrom(value) >= size) return labelFrom(value);
+    return this.positionOrNull(word);
+  }
+
+  /** A position in a file. @throws CommandFailure `non-numeric NOUN -- WORD`, FsError EFBIG */
+  position(word: string, noun: string, kind = 'non-numeric'): number {
+    const label = this.positionOrNull(word);
+    if (label === null) throw this.notNumber(noun, word, kind);
+    return label;
+  }
+
+  /**
+   * A range of a file from two words, `pos` and its end as labels. `ends` exact: the end is a position too, as that of
+   * a file is; loose: all that follows is meant when it is none. @throws as position()
+   */
+  range(off: string, len: string, ends: 'exact' | 'loose'): Range {
+    const pos = this.position(off, 'offset argument');
+    return this.rangeAt(pos, len, ends);
+  }
+
+  /** As range(), from a position on; `noun` of the length. */
+  rangeAt(pos: number, len: string, ends: 'exact' | 'loose', noun = 'length argument', kind = 'non-numeric'): Range {
+    const asked = parseSize(len, this.blockSize, this.sectorSize);
+    if (asked === null || asked < 0n) throw this.notNumber(noun, len, kind);
+    const length = labelLength(pos, asked);
+    if (length === null && ends === 'exact')
+      throw new FsError('EFBIG', { detail: `position ${BigInt(exactPos(pos)) + asked} has no name here` });
+    return { pos, length: length ?? labelFrom(BigInt(exactPos(pos)) + asked) - pos, asked: slim(asked) };
   }
 
   /** A number with an optional suffix. @throws CommandFailure `non-numeric NOUN -- WORD` */

@@ -55,8 +55,7 @@ export const syncRange = command({
   call: 'sync_file_range',
   run(session, args): undefined {
     if (args.operands.length !== 2) throw usage(syncRange);
-    const offset = session.size(args.operands[0] as string, 'offset argument');
-    const length = session.size(args.operands[1] as string, 'length argument');
+    const { pos: offset, length } = session.range(...(args.operands as [string, string]), 'loose');
     const { inode } = session.file();
     const writes = (args.last('abw') ?? 'w') === 'w';
     if (writes && inode.kind === 'file') writeback(inode, offset, length === 0 ? inode.size : offset + length);

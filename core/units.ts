@@ -16,7 +16,7 @@ export type Daddr = Unit<'daddr'>;
 /** A block offset inside a file. */
 export type FileBlock = Unit<'fileoff'>;
 
-/** The largest byte position a file can have here; Linux's MAX_LFS_FILESIZE is 2^63 - 1, ours 2^53 - 1. */
+/** The size of the largest file, Linux's MAX_LFS_FILESIZE (2^63 - 1), as a label (positions.ts). */
 export const MAX_POS: number = Number.MAX_SAFE_INTEGER;
 
 /** `value` rounded down to a multiple of `unit`; safe above 2^32. */

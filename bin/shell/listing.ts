@@ -3,6 +3,7 @@ import { fullMode } from '../../commands/mode.ts';
 import type { Session } from '../../commands/session.ts';
 import { FsError } from '../../core/errors.ts';
 import { FiemapExtent, fiemap } from '../../core/iomap/fiemap.ts';
+import { MAX_POS } from '../../core/units.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import type { ListedEntry, Listing } from './protocol.ts';
 
@@ -37,7 +38,7 @@ function entryOf(inode: Inode, name: string): ListedEntry {
   ];
   if (inode.kind === 'symlink') facts.push(`-> ${inode.readlink()}`);
   if (inode.kind === 'file') facts.push(extentsOf(inode));
-  return { name, type: inode.kind, size: stat.size, facts };
+  return { name, type: inode.kind, size: inode.size, facts };
 }
 
 /** How many extents there are, of the first thousand; more are only said to be more. */
@@ -48,7 +49,7 @@ function extentsOf(inode: Inode): string {
     fiemap(
       inode,
       0,
-      Number.MAX_SAFE_INTEGER,
+      MAX_POS,
       (_logical, _physical, _length, flags) => {
         if ((flags & FiemapExtent.SHARED) !== 0) shared++;
         return ++count < 1000;

@@ -2,6 +2,7 @@
 import { sizeText } from '../../core/device/part.ts';
 import { FsError } from '../../core/errors.ts';
 import { FiemapExtent, fiemap } from '../../core/iomap/fiemap.ts';
+import { MAX_POS } from '../../core/units.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
@@ -20,7 +21,7 @@ export function fileMap(fs: Filesystem, inode: Inode, name: string): MapModel {
   fiemap(
     inode,
     0,
-    Number.MAX_SAFE_INTEGER,
+    MAX_POS,
     (logical, physical, length, flags) => {
       if (logical > end) file.push({ start: end, length: logical - end, kind: 'hole', note: '' });
       const kind = kindOf(flags);

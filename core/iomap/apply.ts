@@ -124,8 +124,7 @@ function clip(pos: number, length: number, iomap: Mapping, srcmap: Mapping): num
   if (iomap.type === IomapType.UNSET || iomap.offset > pos || end <= pos || srcmap.offset > pos) {
     throw new FsError('EIO', { detail: `mapping ${iomap.offset}+${iomap.length} does not cover ${pos}` });
   }
-  // Where positions exceed 2^53 (fiemap to the end of all files) pos + length may round; length itself does not.
-  return end >= pos + length ? length : end - pos;
+  return end - pos;
 }
 
 function trace(inode: Inode, iomap: Mapping, srcmap: Mapping): void {

@@ -35,9 +35,6 @@ export interface FiemapOptions {
   readonly untraced?: boolean;
 }
 
-/** The end of the largest file on Linux, 2^63 - 1, as near as a number comes. */
-const MAX_FILE = 2 ** 63;
-
 /**
  * Visits the extents that touch [start, start + length), in order; an extent is told whole where the file system
  * tells it whole. @throws FsError EFBIG, EINVAL, EBADR
@@ -49,17 +46,17 @@ export function fiemap(
   visit: FiemapVisitor,
   options: FiemapOptions = {},
 ): void {
-  if (start >= MAX_FILE) throw new FsError('EFBIG');
+  if (start >= MAX_POS) throw new FsError('EFBIG');
   if (length === 0) throw new FsError('EINVAL');
   if (options.sync === true) writeback(inode);
   const ops = options.xattr === true ? inode.iomap.xattr : inode.iomap.read;
   if (ops === undefined) throw new FsError('EBADR');
   // "To the end" in whatever way the caller can say it is to the end of the largest file.
-  const rest = MAX_FILE - start;
+  const rest = MAX_POS - start;
   const { tracer } = inode.fs;
   if (options.untraced === true) inode.fs.tracer = null;
   try {
-    walk(inode, start, length >= MAX_POS - start ? rest : length, ops, visit);
+    walk(inode, start, Math.min(length, rest), ops, visit);
   } finally {
     inode.fs.tracer = tracer;
   }

@@ -5,7 +5,7 @@
  * Engine steps call a Tracer only when `inode.fs.tracer` is set; nothing is formatted otherwise.
  */
 import type { Device } from '../device/device.ts';
-import { MAX_POS } from '../units.ts';
+import { exactSpan, posHex } from '../positions.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { IomapType, type Mapping, NULL_ADDR } from './iomap.ts';
 
@@ -76,7 +76,7 @@ export class LineTracer implements Tracer {
     this.line(
       'iomap_iter',
       inode,
-      `pos ${hex(pos)} length ${hex(length)} status ${status} flags ${flagsText(flags, OP_FLAG_NAMES)} ` +
+      `pos ${posText(pos)} length ${spanHex(pos, length)} status ${status} flags ${flagsText(flags, OP_FLAG_NAMES)} ` +
         `ops ${inode.fs.type}_${ops}_iomap_ops caller ${caller}`,
     );
   }
@@ -90,7 +90,7 @@ export class LineTracer implements Tracer {
   }
 
   range(event: RangeEvent, inode: Inode, offset: number, length: number): void {
-    this.line(event, inode, `size ${hex(inode.size)} offset ${hex(offset)} length ${hex(length)}`);
+    this.line(event, inode, `size ${posText(inode.size)} offset ${posText(offset)} length ${spanHex(offset, length)}`);
   }
 
   readahead(inode: Inode, pages: number): void {
@@ -98,7 +98,7 @@ export class LineTracer implements Tracer {
   }
 
   addToIoend(inode: Inode, pos: number, dirtyLength: number, mapping: Mapping): void {
-    const where = `bdev ${this.bdev(mapping.device)} pos ${hex(pos)} dirty len ${hex(dirtyLength)}`;
+    const where = `bdev ${this.bdev(mapping.device)} pos ${posText(pos)} dirty len ${hex(dirtyLength)}`;
     this.line('iomap_add_to_ioend', inode, `${where} ${mappingText(mapping)}`);
   }
 
@@ -106,7 +106,7 @@ export class LineTracer implements Tracer {
     this.line(
       'iomap_dio_rw_begin',
       inode,
-      `size ${hex(inode.size)} offset ${hex(pos)} length ${hex(length)} done_before 0x0 ` +
+      `size ${posText(inode.size)} offset ${posText(pos)} length ${hex(length)} done_before 0x0 ` +
         `flags ${dioFlags(write)} dio_flags  aio 0`,
     );
   }
@@ -115,7 +115,7 @@ export class LineTracer implements Tracer {
     this.line(
       'iomap_dio_complete',
       inode,
-      `size ${hex(inode.size)} offset ${hex(pos)} flags ${dioFlags(write)} aio 0 error ${error} ret ${result}`,
+      `size ${posText(inode.size)} offset ${posText(pos)} flags ${dioFlags(write)} aio 0 error ${error} ret ${result}`,
     );
   }
 
@@ -137,15 +137,14 @@ export class LineTracer implements Tracer {
 
 function mappingText(mapping: Mapping): string {
   const addr = mapping.addr === NULL_ADDR ? '0xffffffffffffffff' : hex(mapping.addr);
-  const place = `addr ${addr} offset ${hex(mapping.offset)} length ${lengthText(mapping)}`;
+  const place = `addr ${addr} offset ${posText(mapping.offset)} length ${spanHex(mapping.offset, mapping.length)}`;
   const type = `${TYPE_NAMES[mapping.type]} (${hex(kernelType(mapping.type))})`;
   return `${place} type ${type} flags ${flagsText(mapping.flags, MAP_FLAG_NAMES)}`;
 }
 
-/** A hole that goes on to the last byte a file can have ends at 2^53 here and at 2^63 in Linux: print Linux's. */
-function lengthText({ offset, length }: Mapping): string {
-  if (offset + length < MAX_POS) return hex(length);
-  return `0x${((1n << 63n) - BigInt(offset)).toString(16)}`;
+/** A length as Linux has it: holes may reach across what is left out here (core/positions.ts). */
+function spanHex(start: number, length: number): string {
+  return `0x${exactSpan(start, start + length).toString(16)}`;
 }
 
 /** The kernel counts types from HOLE = 0; here 0 says that the mapping is not set. */
@@ -163,6 +162,10 @@ function flagsText(flags: number, names: readonly (readonly [number, string])[])
 
 function dioFlags(write: boolean): string {
   return write ? 'DIRECT|WRITE' : 'DIRECT';
+}
+
+function posText(pos: number): string {
+  return `0x${posHex(pos)}`;
 }
 
 function hex(value: number): string {

@@ -10,7 +10,7 @@
  */
 import type { Device } from '../device/device.ts';
 import { FsError } from '../errors.ts';
-import { MAX_POS } from '../units.ts';
+import { POS_END } from '../positions.ts';
 import { DIRTY, type Folio } from '../vfs/folio.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
@@ -24,7 +24,7 @@ const WRITE_VECTORS = 1024;
 const IOEND_BATCH = 4096;
 
 /** Writes the dirty pages of [start, end) of a file. @throws FsError, also of an earlier write-back nobody was told of */
-export function writeback(inode: Inode, start = 0, end: number = MAX_POS): void {
+export function writeback(inode: Inode, start = 0, end: number = POS_END): void {
   const pages = inode.pages;
   if (pages.dirtyBlocks > 0) {
     const pass = new Pass(inode, end);
@@ -53,7 +53,7 @@ export function relievePressure(inode: Inode): void {
 }
 
 /** Writes dirty pages of [start, end); an error waits for the next fsync. */
-export function quietWriteback(inode: Inode, start = 0, end: number = MAX_POS): void {
+export function quietWriteback(inode: Inode, start = 0, end: number = POS_END): void {
   try {
     writeback(inode, start, end);
   } catch (error) {
@@ -86,10 +86,7 @@ class Pass {
     const { inode } = this;
     const blockSize = inode.pages.blockSize;
     const eof = Math.ceil(inode.size / blockSize) * blockSize;
-    const stop = Math.min(
-      FOLIO_SIZE,
-      Math.ceil(Math.min(end, MAX_POS - blockSize) / blockSize) * blockSize - folio.start,
-    );
+    const stop = Math.min(FOLIO_SIZE, Math.ceil(end / blockSize) * blockSize - folio.start);
     inode.fs.tracer?.range('iomap_writeback_folio', inode, folio.start, FOLIO_SIZE);
     let at = Math.max(0, Math.floor(start / blockSize) * blockSize - folio.start);
     while (at < stop && folio.dirtyBlocks > 0) {

@@ -5,6 +5,7 @@ import { directRead, directWrite } from '../iomap/direct.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { Readahead } from '../iomap/readahead.ts';
 import { bufferedWrite, zeroGap } from '../iomap/write.ts';
+import { crossesGap, FAR } from '../positions.ts';
 import { MAX_POS } from '../units.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -92,8 +93,9 @@ export class File {
 
   /** Fills `into` from `pos` on; returns how many bytes, 0 at EOF. @throws FsError EINVAL, EISDIR, EIO, … */
   read(pos: number, into: Uint8Array): number {
-    this.check(pos);
+    this.check(pos, into.length);
     const { inode } = this;
+    if (pos + into.length > FAR) checkGap(pos, Math.min(into.length, inode.size - pos));
     if (this.flags.dax === true) return daxRead(inode, pos, into);
     if (this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, into.length, false) !== true) {
       return directRead(inode, pos, into);
@@ -107,12 +109,13 @@ export class File {
    */
   write(pos: number, from: Uint8Array): number {
     if (this.flags.write !== true) throw new FsError('EBADF');
-    this.check(pos);
+    this.check(pos, from.length);
     const { inode } = this;
     if (from.length === 0) return 0;
     if (this.flags.append === true) pos = inode.size;
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
+    checkGap(pos, from.length);
     if (this.flags.dax === true) return this.writeDax(pos, from);
     if (this.flags.direct === true) checkAlignment(inode, pos, from.length);
     const direct = this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, from.length, true) !== true;
@@ -154,12 +157,18 @@ export class File {
     this.inode.release();
   }
 
-  private check(pos: number): void {
+  private check(pos: number, length: number): void {
     if (this.closed) throw new FsError('EBADF');
-    if (pos < 0 || !Number.isFinite(pos)) throw new FsError('EINVAL');
+    // Linux refuses what would end behind 2^63 - 1, wherever the file ends.
+    if (pos < 0 || !(pos + length <= MAX_POS)) throw new FsError('EINVAL');
     const { kind } = this.inode;
     if (kind !== 'file') throw new FsError(kind === 'dir' ? 'EISDIR' : 'EINVAL');
   }
+}
+
+/** Bytes on both sides of a gap between positions are no neighbours. @throws FsError EFBIG */
+function checkGap(pos: number, length: number): void {
+  if (crossesGap(pos, length)) throw new FsError('EFBIG');
 }
 
 function checkAlignment(inode: Inode, pos: number, length: number): void {

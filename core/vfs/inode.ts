@@ -17,7 +17,7 @@ export interface Timestamp {
   readonly nanoseconds: number;
 }
 
-/** What stat(2) and statx(2) say. Sizes in bytes, blocks in 512-byte units. */
+/** What stat(2) and statx(2) say. Sizes in bytes (the file's a bigint where a number would round), blocks in 512-byte units. */
 export interface Stat {
   readonly ino: number;
   readonly kind: FileKind;
@@ -26,7 +26,7 @@ export interface Stat {
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
-  readonly size: number;
+  readonly size: number | bigint;
   /** 512-byte units, delayed reservations included, as Linux counts them. */
   readonly blocks: number;
   readonly blockSize: number;
@@ -169,7 +169,7 @@ export interface Inode extends InodeNames, InodeSpace {
   readonly kind: FileKind;
   /** True if it lies in a part of the image that is read-only by itself (btrfs: a read-only subvolume). */
   readonly readOnly?: boolean;
-  /** In-memory file size in bytes (what reads see; the on-disk size may lag until writeback). */
+  /** In-memory file size as a label (core/positions.ts; what reads see; the on-disk size may lag until writeback). */
   readonly size: number;
   readonly iomap: InodeIomapOps;
   /** The cached pages of this file. */

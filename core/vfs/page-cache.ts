@@ -6,6 +6,7 @@
  * Invariants: a dirty block is up to date; `dirtyBlocks` counts them all; a folio with dirty blocks is queued and is
  * never reclaimed; bytes of the last block beyond the end of the file are zeros or never shown.
  */
+import { POS_END } from '../positions.ts';
 import { DIRTY, Folio, UPTODATE } from './folio.ts';
 import type { Inode } from './inode.ts';
 import { FOLIO_SIZE, type PagePool, poolFor } from './page-pool.ts';
@@ -227,7 +228,7 @@ export class PageCache {
 
   /** The file now ends at `size`: forgets what lies beyond, zeroes the rest of a cached last block. */
   truncate(size: number): void {
-    this.invalidate(size, Number.MAX_SAFE_INTEGER);
+    this.invalidate(size, POS_END);
     const tail = size % this.blockSize;
     if (tail === 0 || !this.isUptodate(size)) return;
     const folio = this.find(size) as Folio;

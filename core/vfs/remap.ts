@@ -1,6 +1,8 @@
 /** Which part of a file may be shared with which part of another, whatever the format (kernel: fs/remap_range.c). */
 import { FsError } from '../errors.ts';
 import { bufferedRead } from '../iomap/read.ts';
+import { crossesGap } from '../positions.ts';
+import { MAX_POS } from '../units.ts';
 import { type Inode, sameInode } from './inode.ts';
 
 /** `clone`: all or nothing; `shorten`: as much as whole blocks allow; `dedupe`: likewise, and inside both files. */
@@ -17,18 +19,11 @@ export interface RemapRequest {
   readonly kind: RemapKind;
 }
 
-/** What a format allows. */
-export interface RemapLimits {
-  readonly blockSize: number;
-  /** Bytes of the largest file. */
-  readonly maxBytes: number;
-}
-
 /**
  * The bytes to share: the length asked for, rounded down to whole blocks where the kind allows and the end of the file
  * does not. @throws FsError EINVAL, EFBIG
  */
-export function checkRemapRange(request: RemapRequest, { blockSize, maxBytes }: RemapLimits): number {
+export function checkRemapRange(request: RemapRequest, blockSize: number): number {
   const { target, source, sourcePos, pos, length, kind } = request;
   if (!(sourcePos >= 0 && pos >= 0 && length >= 0)) throw invalid('negative position or length');
   let count = length;
@@ -38,10 +33,12 @@ export function checkRemapRange(request: RemapRequest, { blockSize, maxBytes }: 
     count = source.size - sourcePos;
     if (count === 0) return 0;
   }
+  if (sourcePos + count > MAX_POS || pos + count > MAX_POS) throw invalid('the range ends beyond every file');
   if (sourcePos % blockSize !== 0 || pos % blockSize !== 0) throw invalid(`not a multiple of ${blockSize} bytes`);
   checkInside(request, count);
   count = Math.min(count, source.size - sourcePos);
-  if (pos + count > maxBytes || pos + count > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  // Across a gap between positions both ranges would have to lie alike.
+  if (sourcePos !== pos && (crossesGap(sourcePos, count) || crossesGap(pos, count))) throw new FsError('EFBIG');
   const toEof = sourcePos + count === source.size && (kind !== 'dedupe' || pos + count === target.size);
   if (!toEof) count = wholeBlocks(count, blockSize, kind);
   const covered = Math.ceil(count / blockSize) * blockSize;

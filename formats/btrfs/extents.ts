@@ -69,7 +69,7 @@ export class ExtentReader {
   private search(ip: BtrfsInode, pos: number): boolean {
     const { found } = this;
     const cursor = this.at(ip);
-    key.set(ip.ino, ItemType.EXTENT_DATA, pos);
+    key.setPos(ip.ino, ItemType.EXTENT_DATA, pos);
     cursor.searchBack(key);
     this.from = pos;
     if (this.readAt(ip, cursor) && endOf(found, ip.mp.sectorSize) > pos) {
@@ -106,7 +106,7 @@ export class ExtentReader {
   private readAt(ip: BtrfsInode, cursor: TreeCursor): boolean {
     if (!cursor.valid || cursor.key.type !== ItemType.EXTENT_DATA || cursor.key.objectid !== ip.ino) return false;
     const { found } = this;
-    found.read(cursor.key.offset, cursor.view, cursor.at);
+    found.read(cursor.key.pos, cursor.view, cursor.at);
     if (found.encoded) throw new FsError('EOPNOTSUPP', { detail: `${describe(ip, found)} is encrypted` });
     return true;
   }

@@ -1,6 +1,7 @@
 /** The data device as one file sees it: what cannot be read is told with the file and the position in it. */
 import type { Device } from '../../core/device/device.ts';
 import { FsError } from '../../core/errors.ts';
+import { exactPos } from '../../core/positions.ts';
 import { FileExtent } from './file-extent.ts';
 import type { BtrfsInode } from './inode.ts';
 import { ItemType, Key } from './structure/key.ts';
@@ -65,7 +66,7 @@ export class FileData implements Device {
   private located(error: FsError, addr: number): FsError {
     const { ip } = this;
     const pos = positionOf(ip, error.damage?.addr ?? addr);
-    const where = `inode ${ip.ino} of tree ${ip.root.id}${pos < 0 ? '' : `, file offset ${pos}`}`;
+    const where = `inode ${ip.ino} of tree ${ip.root.id}${pos < 0 ? '' : `, file offset ${exactPos(pos)}`}`;
     const detail = error.detail === undefined ? where : `${where}: ${error.detail}`;
     return new FsError(error.code, {
       detail,
@@ -83,7 +84,7 @@ function positionOf(ip: BtrfsInode, addr: number): number {
     cursor.search(new Key(ip.ino, ItemType.EXTENT_DATA, 0));
     for (; cursor.valid; cursor.next()) {
       if (cursor.key.type !== ItemType.EXTENT_DATA || cursor.key.objectid !== ip.ino) break;
-      extent.read(cursor.key.offset, cursor.view, cursor.at);
+      extent.read(cursor.key.pos, cursor.view, cursor.at);
       const into = addr - extent.bytenr;
       if (extent.inline || extent.bytenr === 0 || into < 0 || into >= extent.diskLength) continue;
       if (extent.compression !== 0) return extent.pos;

@@ -4,6 +4,8 @@
  *     disk extent   bytenr |.......offset.......|=====length=====|.....|   diskLength, ramBytes when unpacked
  *     file                                pos   |=====length=====|
  */
+import { coarseLabel, coarseReal, FAR } from '../../core/positions.ts';
+import { readCoarse, readLength } from './structure/fields.ts';
 import { FILE_EXTENT_INLINE_START, FileExtentItem, FileExtentType } from './structure/file-extent.ts';
 
 const { get, set } = FileExtentItem;
@@ -23,6 +25,7 @@ export class FileExtent {
   offset = 0;
   /** Bytes of the file: whole sectors, except inline. */
   length = 0;
+  /** As the item says it, of a hole too: there it is no difference of labels. */
   ramBytes = 0;
 
   /** Takes the item of `size` bytes at `at`, whose key has the offset `pos`. */
@@ -32,18 +35,20 @@ export class FileExtent {
     this.compression = get.compression(view, at);
     this.encoded = get.encryption(view, at) !== 0 || get.other_encoding(view, at) !== 0;
     this.generation = get.generation(view, at);
-    this.ramBytes = get.ram_bytes(view, at);
     if (this.type === FileExtentType.INLINE) {
       this.bytenr = 0;
       this.diskLength = 0;
       this.offset = 0;
+      this.ramBytes = get.ram_bytes(view, at);
       this.length = this.ramBytes;
       return this;
     }
     this.bytenr = get.disk_bytenr(view, at);
     this.diskLength = get.disk_num_bytes(view, at);
-    this.offset = get.offset(view, at);
-    this.length = get.num_bytes(view, at);
+    this.offset = readCoarse(view, at + FileExtentItem.at.offset);
+    this.length = readLength(view, at + FileExtentItem.at.num_bytes);
+    this.ramBytes = readLength(view, at + FileExtentItem.at.ram_bytes);
+    if (pos + this.length > FAR) this.length = farLength(pos, this.length);
     return this;
   }
 
@@ -58,7 +63,7 @@ export class FileExtent {
     set.disk_bytenr(view, at, this.bytenr);
     set.disk_num_bytes(view, at, this.diskLength);
     set.offset(view, at, this.offset);
-    set.num_bytes(view, at, this.length);
+    set.num_bytes(view, at, realLength(this.pos, this.length));
   }
 
   copyFrom(other: FileExtent): this {
@@ -92,10 +97,23 @@ export class FileExtent {
     return this.type === FileExtentType.REG && this.bytenr === 0;
   }
 
-  /** Whose reference to the disk extent this is, beside tree and inode: the file offset of the extent's start. */
+  /**
+   * Whose reference to the disk extent this is, beside tree and inode: the file offset of the extent's start, not as a
+   * label but as it is.
+   */
   get refOffset(): number {
-    return this.pos - this.offset;
+    return coarseReal(this.pos) - this.offset;
   }
+}
+
+/** A length from `pos` on in labels: a hole may reach across what has no label. @throws FsError EFBIG */
+function farLength(pos: number, length: number): number {
+  return coarseLabel(coarseReal(pos) + length) - pos;
+}
+
+/** The inverse of farLength(): the bytes that an item says. */
+export function realLength(pos: number, length: number): number {
+  return pos + length <= FAR ? length : coarseReal(pos + length) - coarseReal(pos);
 }
 
 /** Bytes of an item with `length` inline bytes. */

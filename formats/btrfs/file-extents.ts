@@ -10,7 +10,7 @@
  * Mirrors: fs/btrfs/file.c (btrfs_drop_extents, btrfs_mark_extent_written, fill_holes).
  */
 import { corrupt, FsError } from '../../core/errors.ts';
-import { FileExtent } from './file-extent.ts';
+import { FileExtent, realLength } from './file-extent.ts';
 import type { BtrfsMount } from './mount.ts';
 import { FileExtentItem, FileExtentType } from './structure/file-extent.ts';
 import { ItemType, Key } from './structure/key.ts';
@@ -33,7 +33,7 @@ const other = new FileExtent();
 
 /** Moves to the item that holds `pos`, or else to the first behind it; false if the file has none from there on. */
 export function seekExtent(cursor: TreeCursor, ino: number, pos: number, out: FileExtent): boolean {
-  key.set(ino, ItemType.EXTENT_DATA, pos);
+  key.setPos(ino, ItemType.EXTENT_DATA, pos);
   if (cursor.searchBack(key)) return readAt(cursor, ino, out);
   if (readAt(cursor, ino, out)) {
     // Inline data take their whole sector.
@@ -47,7 +47,7 @@ export function seekExtent(cursor: TreeCursor, ino: number, pos: number, out: Fi
 /** Reads the current item; false if it is no extent of this file. */
 export function readAt(cursor: TreeCursor, ino: number, out: FileExtent): boolean {
   if (!cursor.valid || cursor.key.type !== ItemType.EXTENT_DATA || cursor.key.objectid !== ino) return false;
-  out.read(cursor.key.offset, cursor.view, cursor.at);
+  out.read(cursor.key.pos, cursor.view, cursor.at);
   return true;
 }
 
@@ -108,7 +108,7 @@ function dropOne(ip: ExtentOwner, cursor: TreeCursor, start: number, end: number
   if (found.inline) throw new FsError('EOPNOTSUPP', { detail: `a part of inline data at ${pos}` });
   cursor.edit();
   if (pos < start) {
-    set.num_bytes(cursor.view, cursor.at, start - pos);
+    set.num_bytes(cursor.view, cursor.at, realLength(pos, start - pos));
     if (counts) dropped.bytes += Math.min(extentEnd, end) - start;
     if (extentEnd <= end) return cursor.next();
     // The range lies inside: what is behind it becomes an item of its own, with a reference of its own.
@@ -121,21 +121,21 @@ function dropOne(ip: ExtentOwner, cursor: TreeCursor, start: number, end: number
   if (counts) dropped.bytes += end - pos;
   other.copyFrom(found);
   moveStart(other, end);
-  cursor.setKey(key.set(ip.ino, ItemType.EXTENT_DATA, end));
+  cursor.setKey(key.setPos(ip.ino, ItemType.EXTENT_DATA, end));
   other.write(cursor.view, cursor.at);
   return false;
 }
 
 /** Cuts `extent` at its front. */
 function moveStart(extent: FileExtent, pos: number): void {
-  extent.offset += pos - extent.pos;
+  extent.offset += realLength(extent.pos, pos - extent.pos);
   extent.length -= pos - extent.pos;
   extent.pos = pos;
 }
 
 /** Inserts an item of its own for `extent`, where nothing is. */
 function insertItem(ip: ExtentOwner, cursor: TreeCursor, extent: FileExtent): void {
-  cursor.insert(key.set(ip.ino, ItemType.EXTENT_DATA, extent.pos), FileExtentItem.size);
+  cursor.insert(key.setPos(ip.ino, ItemType.EXTENT_DATA, extent.pos), FileExtentItem.size);
   extent.write(cursor.view, cursor.at);
 }
 
@@ -155,7 +155,7 @@ export function insertInline(ip: ExtentOwner, data: Uint8Array, ramBytes: number
   const cursor = new TreeCursor(ip.root);
   const start = FileExtentItem.at.disk_bytenr;
   try {
-    cursor.insert(key.set(ip.ino, ItemType.EXTENT_DATA, 0), start + data.length);
+    cursor.insert(key.setPos(ip.ino, ItemType.EXTENT_DATA, 0), start + data.length);
     const { view, at } = cursor;
     set.generation(view, at, ip.mp.trans.id);
     set.ram_bytes(view, at, ramBytes);
@@ -177,11 +177,11 @@ export function insertHole(ip: ExtentOwner, start: number, end: number): void {
   try {
     let from = start;
     let to = end;
-    if (cursor.search(key.set(ip.ino, ItemType.EXTENT_DATA, end)) && readAt(cursor, ip.ino, found) && found.hole) {
+    if (cursor.search(key.setPos(ip.ino, ItemType.EXTENT_DATA, end)) && readAt(cursor, ip.ino, found) && found.hole) {
       to = found.end;
       cursor.delete();
     }
-    cursor.searchBack(key.set(ip.ino, ItemType.EXTENT_DATA, start));
+    cursor.searchBack(key.setPos(ip.ino, ItemType.EXTENT_DATA, start));
     if (readAt(cursor, ip.ino, found) && found.hole && found.end === start) {
       from = found.pos;
       cursor.delete();
@@ -193,7 +193,7 @@ export function insertHole(ip: ExtentOwner, start: number, end: number): void {
     other.diskLength = 0;
     other.offset = 0;
     other.length = to - from;
-    other.ramBytes = to - from;
+    other.ramBytes = realLength(from, to - from);
     other.generation = ip.mp.trans.id;
     insertItem(ip, cursor, other);
   } finally {
@@ -238,7 +238,7 @@ function convertPart(ip: ExtentOwner, cursor: TreeCursor, start: number, end: nu
     if (pos >= stop) return;
     other.copyFrom(whole);
     other.pos = pos;
-    other.offset = pos - whole.refOffset;
+    other.offset = whole.offset + (pos - whole.pos);
     other.length = stop - pos;
     other.type = type;
     other.generation = generation;
@@ -253,14 +253,14 @@ function convertPart(ip: ExtentOwner, cursor: TreeCursor, start: number, end: nu
 }
 
 function removeItem(ip: ExtentOwner, cursor: TreeCursor, pos: number): void {
-  if (cursor.search(key.set(ip.ino, ItemType.EXTENT_DATA, pos))) cursor.delete();
+  if (cursor.search(key.setPos(ip.ino, ItemType.EXTENT_DATA, pos))) cursor.delete();
 }
 
 /** True if the regular item that ends (`before`) or begins at `pos` continues `whole`'s extent; leaves it in `other`. */
 function joinable(ip: ExtentOwner, whole: FileExtent, pos: number, before: boolean): boolean {
   const cursor = new TreeCursor(ip.root);
   try {
-    key.set(ip.ino, ItemType.EXTENT_DATA, before ? pos - 1 : pos);
+    key.setPos(ip.ino, ItemType.EXTENT_DATA, before ? pos - 1 : pos);
     if (before) cursor.searchBack(key);
     else if (!cursor.search(key)) return false;
     if (!readAt(cursor, ip.ino, other) || (before && other.end !== pos)) return false;

@@ -92,7 +92,7 @@ function putPrealloc(
       fresh.length = length;
       fresh.ramBytes = length;
       insertExtent(ip, fresh);
-      mp.refs.addData(bytenr, length, { root: ip.root.id, ino: ip.ino, offset: pos }, true);
+      mp.refs.addData(bytenr, length, { root: ip.root.id, ino: ip.ino, offset: fresh.refOffset }, true);
       if (grown > before) ip.setMemorySize(grown);
       recordData(ip, length - bytes, (view) => {
         set.flags(view, 0, (get.flags(view, 0) | InodeFlag.PREALLOC) >>> 0);

@@ -148,7 +148,8 @@ export class BtrfsInode implements Inode {
     const unknown = this.flags & ~INODE_FLAG_MASK;
     if (unknown !== 0) throw this.bad('flags', `0x${(this.flags >>> 0).toString(16)}`, 'unknown flags');
     if (this.kind === 'dir' && this.nlink > 1) throw this.bad('nlink', String(this.nlink), 'a directory has one');
-    if (this.diskSize < 0) throw this.bad('size', String(this.diskSize), 'beyond the largest file');
+    const raw = this.item.getBigInt64(InodeItem.at.size, true);
+    if (raw < 0n) throw this.bad('size', String(raw), 'beyond the largest file');
     if (this.nbytes < 0) throw this.bad('nbytes', String(this.nbytes), 'beyond the largest file');
   }
 

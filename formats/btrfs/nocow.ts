@@ -22,7 +22,7 @@ export function canWriteInPlace(ip: BtrfsInode, extent: FileExtent, start: numbe
   if (extent.type === FileExtentType.REG && (ip.flags & InodeFlag.NODATACOW) === 0) return false;
   if (extent.compression !== 0 || extent.encoded) return false;
   if (extent.generation <= ip.root.lastSnapshot) return false;
-  const origin = extent.pos - extent.offset;
+  const origin = extent.refOffset;
   if (ip.mp.refs.crossReferenced(ip.root, ip.ino, origin, extent.bytenr)) return false;
   return !hasCsums(ip.mp, extent.bytenr + extent.offset + (start - extent.pos), end - start);
 }

@@ -5,6 +5,7 @@
  *
  * Mirrors: fs/btrfs/inode.c (btrfs_finish_one_ordered, insert_ordered_extent_file_extent, __cow_file_range_inline).
  */
+import { coarseReal } from '../../core/positions.ts';
 import { insertCsums } from './csum-items.ts';
 import { FileExtent, FileExtentType } from './file-extent.ts';
 import { dropExtents, insertExtent, insertInline, markWritten } from './file-extents.ts';
@@ -133,7 +134,7 @@ function takeCsums(ip: BtrfsInode, ordered: Ordered, parts: readonly [number, nu
 
 /** The new extent takes the place of what was there; returns by how much nbytes grows. */
 function putNew(ip: BtrfsInode, ordered: Ordered, parts: readonly [number, number][]): number {
-  const owner = { root: ip.root.id, ino: ip.ino, offset: ordered.pos };
+  const owner = { root: ip.root.id, ino: ip.ino, offset: coarseReal(ordered.pos) };
   let added = 0;
   for (const [i, [start, end]] of parts.entries()) {
     added += end - start - dropExtents(ip, start, end).bytes;

@@ -102,7 +102,7 @@ function prepare(
   // Where the source ends before the range, Linux flushes all that follows before it refuses.
   flushRange(target, pos, all < 0 ? MAX_POS : pos + all);
   const request = { target, source, sourcePos, pos, length, kind };
-  return checkRemapRange(request, { blockSize: sectorSize, maxBytes: MAX_POS });
+  return checkRemapRange(request, sectorSize);
 }
 
 function forgetPages(target: BtrfsInode, pos: number, count: number): void {

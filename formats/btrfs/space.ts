@@ -6,6 +6,7 @@
  */
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { crossesGap } from '../../core/positions.ts';
 import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import type { FallocMode } from '../../core/vfs/inode.ts';
 import { growTo, type Prealloc, preallocate, rangeAt, replaceByHole } from './holes.ts';
@@ -23,6 +24,8 @@ export function fallocateInode(ip: BtrfsInode, mode: FallocMode, pos: number, le
   if (pos + length > MAX_POS) throw new FsError('EFBIG');
   if (mode === 'collapse' || mode === 'insert' || mode === 'unshare') throw new FsError('EOPNOTSUPP');
   if (mode === 'punch') return punch(ip, pos, length);
+  // No device has the space that a gap between positions would take.
+  if (crossesGap(pos, length)) throw new FsError('ENOSPC');
   touchInode(ip);
   prepareEnd(ip, pos, length);
   flushRange(ip, pos, pos + length);

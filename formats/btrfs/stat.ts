@@ -2,6 +2,7 @@
  * What stat(2), statx(2), FS_IOC_FSGETXATTR and FS_IOC_GETFLAGS say of an inode (kernel: btrfs_getattr,
  * btrfs_inode_flags_to_fsflags, fileattr_fill_flags).
  */
+import { exactPos } from '../../core/positions.ts';
 import { roundUp } from '../../core/units.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Stat, Timestamp } from '../../core/vfs/inode.ts';
@@ -71,7 +72,7 @@ export function inodeStat(ip: BtrfsInode): Stat {
     nlink: get.nlink(item, 0),
     uid: get.uid(item, 0),
     gid: get.gid(item, 0),
-    size: ip.size,
+    size: exactPos(ip.size),
     blocks: (roundUp(ip.nbytes, mp.sectorSize) + delayedBytes(ip)) / 512,
     blockSize: mp.sectorSize,
     atime: time(get.atime(item, 0)),

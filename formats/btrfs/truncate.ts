@@ -9,7 +9,8 @@
 import { FsError } from '../../core/errors.ts';
 import { readPage } from '../../core/iomap/read.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
-import { roundDown, roundUp } from '../../core/units.ts';
+import { POS_END } from '../../core/positions.ts';
+import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import { FileExtent } from './file-extent.ts';
 import { dropExtents, insertHole, readAt, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
@@ -31,7 +32,7 @@ const key = new Key();
 export function truncateInode(ip: BtrfsInode, size: number): void {
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
-  if (size > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (size > MAX_POS) throw new FsError('EFBIG');
   checkWritable(ip);
   setSize(ip, size);
 }
@@ -48,7 +49,7 @@ export function setSize(ip: BtrfsInode, size: number): void {
   ip.setMemorySize(size);
   ip.pages.truncate(size);
   settle(ip);
-  if (size !== old) writeback(ip, roundDown(size, ip.mp.sectorSize), Number.MAX_SAFE_INTEGER);
+  if (size !== old) writeback(ip, roundDown(size, ip.mp.sectorSize), POS_END);
   dropFrom(ip, size);
 }
 

@@ -21,7 +21,7 @@ import { ExtentRun } from './extent-run.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { bmbtBlockcount, bmbtStartoff } from './structure/bmbt-record.ts';
+import { bmbtBlockcount, bmbtStartoff, copyBmbtKey } from './structure/bmbt-record.ts';
 import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 import type { Trans } from './trans.ts';
 
@@ -44,9 +44,10 @@ export function forkLookup(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
   const info = forkOf(ip, fork);
   if (info.format === 'extents') {
     const { view } = ip.buf;
-    const index = inlineIndex(view, info.start, info.nextents, off);
+    const { blockLog } = ip.mp;
+    const index = inlineIndex(view, info.start, info.nextents, off, blockLog);
     if (index >= info.nextents) return false;
-    readExtent(view, info.start + index * RECORD_SIZE, out);
+    readExtent(view, info.start + index * RECORD_SIZE, blockLog, out);
     return true;
   }
   if (fork === 'data' && run.lookup(ip, off, out)) return true;
@@ -70,10 +71,11 @@ export function forkBefore(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
   const info = forkOf(ip, fork);
   if (info.format === 'extents') {
     const { view } = ip.buf;
-    let index = inlineIndex(view, info.start, info.nextents, off);
-    if (index < info.nextents && bmbtStartoff(view, info.start + index * RECORD_SIZE) < off) index++;
+    const { blockLog } = ip.mp;
+    let index = inlineIndex(view, info.start, info.nextents, off, blockLog);
+    if (index < info.nextents && bmbtStartoff(view, info.start + index * RECORD_SIZE, blockLog) < off) index++;
     if (index === 0) return false;
-    readExtent(view, info.start + (index - 1) * RECORD_SIZE, out);
+    readExtent(view, info.start + (index - 1) * RECORD_SIZE, blockLog, out);
     return true;
   }
   const cursor = btreeReader(ip, fork);
@@ -85,13 +87,13 @@ export function forkBefore(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
 }
 
 /** Index of the first inline record that ends after `off`. */
-function inlineIndex(view: DataView, start: number, count: number, off: number): number {
+function inlineIndex(view: DataView, start: number, count: number, off: number, blockLog: number): number {
   let low = 0;
   let high = count;
   while (low < high) {
     const mid = (low + high) >> 1;
     const at = start + mid * RECORD_SIZE;
-    if (bmbtStartoff(view, at) + bmbtBlockcount(view, at) <= off) low = mid + 1;
+    if (bmbtStartoff(view, at, blockLog) + bmbtBlockcount(view, at) <= off) low = mid + 1;
     else high = mid;
   }
   return low;
@@ -213,15 +215,16 @@ function spliceInline(
 ): void {
   const info = forkOf(ip, fork);
   const { view, bytes } = ip.buf;
+  const { blockLog } = ip.mp;
   const key = (oldCount > 0 ? old[0] : fresh[0]) as Extent;
-  const index = inlineIndex(view, info.start, info.nextents, key.off);
+  const index = inlineIndex(view, info.start, info.nextents, key.off, blockLog);
   const at = info.start + index * RECORD_SIZE;
   const end = info.start + info.nextents * RECORD_SIZE;
   const from = at + oldCount * RECORD_SIZE;
   const to = at + freshCount * RECORD_SIZE;
   bytes.copyWithin(to, from, end);
   if (to < from) bytes.fill(0, end - (from - to), end);
-  for (let i = 0; i < freshCount; i++) writeExtent(view, at + i * RECORD_SIZE, fresh[i] as Extent);
+  for (let i = 0; i < freshCount; i++) writeExtent(view, at + i * RECORD_SIZE, blockLog, fresh[i] as Extent);
 }
 
 function spliceBtree(
@@ -284,12 +287,11 @@ export function extentsToBtree(tp: Trans, ip: XfsInode, fork: BtreeFork): void {
   const start = mp.features.v5 ? LONG_V5_SIZE : LONG_V4_SIZE;
   const end = info.start + info.nextents * RECORD_SIZE;
   leaf.bytes.set(buf.bytes.subarray(info.start, end), start);
-  const first = bmbtStartoff(buf.view, info.start);
   const room = Math.floor((info.size - BMDR_SIZE) / 16);
   buf.bytes.fill(0, info.start, info.start + info.size);
   buf.view.setUint16(info.start, 1);
   buf.view.setUint16(info.start + 2, 1);
-  writeBe64(buf.view, info.start + BMDR_SIZE, first);
+  copyBmbtKey(leaf.view, start, buf.view, info.start + BMDR_SIZE);
   writeBe64(buf.view, info.start + BMDR_SIZE + room * 8, fsb);
   setForkFormat(ip, fork, 'btree');
 }

@@ -5,6 +5,7 @@
  */
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { crossesGap, POS_END } from '../../core/positions.ts';
 import type { ExchangeOptions } from '../../core/vfs/inode.ts';
 import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
@@ -85,6 +86,7 @@ function checkRanges(
   if (!options.toEof && beyond) throw invalid('a range ends beyond the end of its file');
   const whole = (value: number): boolean => value % blockSize === 0;
   if (!whole(posOne) || !whole(posTwo)) throw invalid(`not a multiple of ${blockSize} bytes`);
+  if (posOne !== posTwo && (crossesGap(posOne, count) || crossesGap(posTwo, count))) throw new FsError('EFBIG');
   const toEnd = posOne + count === one.size || posTwo + count === two.size;
   if (!toEnd && !whole(count)) throw invalid(`not a multiple of ${blockSize} bytes`);
   const rounded = Math.ceil(count / blockSize) * blockSize;
@@ -194,7 +196,7 @@ export function swapExtents(target: XfsInode, donor: XfsInode): void {
   const { mp } = target;
   for (const ip of [target, donor]) {
     writeback(ip);
-    ip.pages.invalidate(0, Number.MAX_SAFE_INTEGER);
+    ip.pages.invalidate(0, POS_END);
     cancelCow(ip, 0, NULL_OFFSET);
     punchDelalloc(ip, 'data', Math.ceil(ip.size / mp.blockSize), NULL_OFFSET);
   }

@@ -27,8 +27,9 @@ export class ExtentRun {
   load(ip: XfsInode, view: DataView, start: number, count: number): void {
     if (count > this.off.length) this.grow(Math.min(MOST, count * 2));
     const { off, block, length, unwritten } = this;
+    const { blockLog } = ip.mp;
     for (let i = 0, at = start; i < count; i++, at += RECORD_SIZE) {
-      off[i] = bmbtStartoff(view, at);
+      off[i] = bmbtStartoff(view, at, blockLog);
       block[i] = bmbtStartblock(view, at);
       length[i] = bmbtBlockcount(view, at);
       unwritten[i] = view.getUint8(at) >> 7;

@@ -11,10 +11,8 @@ export const HOLE = -1;
 export const DELAY = -2;
 /** Longest extent that a record holds: 21 bits. */
 export const MAX_EXTENT_LENGTH = 0x1fffff;
-/** Linux's s_maxbytes + 1: file positions end here. */
-export const MAX_FILE_BYTES = 2 ** 63;
-/** File block beyond every real one, exact in a number: the end of "to the last block". */
-export const NULL_OFFSET = 2 ** 53 - 1;
+/** File block beyond every one that a record can name: the end of "to the last block". */
+export const NULL_OFFSET = 2 ** 54;
 /** Bytes of one record in an extent list or bmap btree leaf. */
 export const RECORD_SIZE = 16;
 
@@ -83,15 +81,15 @@ export class Extent {
   }
 }
 
-/** Decodes the packed record at `at`. */
-export function readExtent(view: DataView, at: number, out: Extent): void {
-  out.off = bmbtStartoff(view, at);
+/** Decodes the packed record at `at`; `blockLog`: log2 of the block size. @throws FsError EFBIG */
+export function readExtent(view: DataView, at: number, blockLog: number, out: Extent): void {
+  out.off = bmbtStartoff(view, at, blockLog);
   out.block = bmbtStartblock(view, at);
   out.count = bmbtBlockcount(view, at);
   out.unwritten = bmbtUnwritten(view, at);
 }
 
 /** Encodes a real extent at `at`. */
-export function writeExtent(view: DataView, at: number, e: Extent): void {
-  writeBmbt(view, at, e.off, e.block, e.count, e.unwritten);
+export function writeExtent(view: DataView, at: number, blockLog: number, e: Extent): void {
+  writeBmbt(view, at, e.off, e.block, e.count, e.unwritten, blockLog);
 }

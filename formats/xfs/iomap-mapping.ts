@@ -1,7 +1,8 @@
 /** From XFS extents to the engine's mappings: types, device addresses, the DIRTY flag, the end of a file. */
 import { corrupt } from '../../core/errors.ts';
 import { IomapFlag, IomapType, type Mapping, NULL_ADDR } from '../../core/iomap/iomap.ts';
-import { DELAY, type Extent, HOLE, MAX_FILE_BYTES } from './extent.ts';
+import { POS_END } from '../../core/positions.ts';
+import { DELAY, type Extent, HOLE } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { isPinnedDirty } from './inode-pin.ts';
 
@@ -59,5 +60,5 @@ export function holeToIomap(ip: XfsInode, iomap: Mapping, off: number, end: numb
 /** The file block after the last of [pos, pos + length), no further than files go. */
 export function endBlock(ip: XfsInode, pos: number, length: number): number {
   const { blockSize } = ip.mp;
-  return Math.min(Math.ceil((pos + length) / blockSize), Math.ceil(MAX_FILE_BYTES / blockSize));
+  return Math.min(Math.ceil((pos + length) / blockSize), POS_END / blockSize);
 }

@@ -10,9 +10,10 @@
  */
 import { FsError } from '../../core/errors.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../../core/iomap/iomap.ts';
+import { POS_END } from '../../core/positions.ts';
 import { convertDelalloc } from './bmap-alloc.ts';
 import { punchDelalloc, reserveDelalloc } from './delalloc.ts';
-import { DELAY, Extent, MAX_FILE_BYTES } from './extent.ts';
+import { DELAY, Extent } from './extent.ts';
 import { type MemoryFork, viewLookup } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { isReflinked } from './inode-core.ts';
@@ -90,14 +91,14 @@ function eofPrealloc(ip: XfsInode, fork: MemoryFork, pos: number, count: number,
   let last = (Math.floor((pos + count - 1) / unit) * unit) / mp.blockSize + blocks;
   const stripe = eofAlignment(ip);
   if (stripe > 0) last = Math.ceil(last / stripe) * stripe;
-  return Math.min(last, Math.ceil(MAX_FILE_BYTES / mp.blockSize)) - end;
+  return Math.min(last, POS_END / mp.blockSize) - end;
 }
 
 /** Zeroing of preallocation beyond EOF makes it real: unwritten blocks read as zeros. */
 function convertBeyondEof(ip: XfsInode, pos: number, off: number, iomap: Mapping): void {
   // What the cache knows of the rest of a page that begins before, which is zeros, Linux keeps (truncate_pagecache).
   const { pageSize } = ip.pages;
-  ip.pages.invalidate(Math.ceil(pos / pageSize) * pageSize, Number.MAX_SAFE_INTEGER);
+  ip.pages.invalidate(Math.ceil(pos / pageSize) * pageSize, POS_END);
   const dirty = isPinnedDirty(ip);
   if (!convertDelalloc(ip, 'data', off, data)) throw new FsError('EAGAIN');
   toIomap(ip, iomap, data, 0);

@@ -10,14 +10,14 @@ import { corrupt, FsError } from '../../core/errors.ts';
 import { zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { step } from '../../core/steps.ts';
-import { checkRemapRange, type RemapKind, type RemapLimits, sameBytes } from '../../core/vfs/remap.ts';
+import { checkRemapRange, type RemapKind, sameBytes } from '../../core/vfs/remap.ts';
 import { refcountDecrease, refcountIncrease } from './alloc/refcount.ts';
 import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
 import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { DELAY, Extent, HOLE, MAX_FILE_BYTES } from './extent.ts';
+import { DELAY, Extent, HOLE } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
@@ -45,7 +45,7 @@ export function reflinkInode(
   kind: RemapKind = 'clone',
 ): number {
   checkRemapFiles(target, source);
-  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind }, limits(target));
+  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind }, target.mp.blockSize);
   if (count === 0) return 0;
   prepare(target, source, sourcePos, pos, count, kind !== 'dedupe');
   const { blockSize } = target.mp;
@@ -55,10 +55,6 @@ export function reflinkInode(
     finish(target, source, sourcePos, pos, count);
   });
   return count;
-}
-
-function limits({ mp }: XfsInode): RemapLimits {
-  return { blockSize: mp.blockSize, maxBytes: MAX_FILE_BYTES };
 }
 
 /**
@@ -73,7 +69,7 @@ export function dedupeInode(
   length: number,
 ): number | null {
   checkRemapFiles(target, source);
-  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind: 'dedupe' }, limits(target));
+  const count = checkRemapRange({ target, source, sourcePos, pos, length, kind: 'dedupe' }, target.mp.blockSize);
   if (!sameBytes(source, sourcePos, target, pos, count)) return null;
   return count === 0 ? 0 : reflinkInode(target, source, sourcePos, pos, count, 'dedupe');
 }

@@ -5,6 +5,7 @@
  * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_collapse_extents, xfs_bmap_insert_extents, xfs_bmap_split_extent).
  */
 import { FsError } from '../../core/errors.ts';
+import { crossesGap, FAR, POS_END } from '../../core/positions.ts';
 import { rmapMap, rmapUnmap } from './alloc/rmap.ts';
 import { forkBefore, forkLookup, spliceRecords } from './bmap-fork.ts';
 import { Extent, MAX_EXTENT_LENGTH, NULL_OFFSET } from './extent.ts';
@@ -19,6 +20,22 @@ const moving = new Extent();
 const neighbour = new Extent();
 const old: Extent[] = [new Extent(), new Extent()];
 const fresh: Extent[] = [new Extent(), new Extent()];
+
+/**
+ * Far extents move by labels (core/positions.ts), which is their real distance only inside an island: none of those at
+ * or behind `off` may leave its own when it moves by `distance` blocks. @throws FsError EFBIG, EINVAL behind the last one
+ */
+export function checkShift(ip: XfsInode, off: number, distance: number): void {
+  const { blockSize } = ip.mp;
+  // Linux moves what is kept beyond the end of a file behind the largest position; xfs_repair then calls it damage.
+  const beyond = POS_END / blockSize - distance;
+  if (distance > 0 && forkBefore(ip, 'data', NULL_OFFSET, moving) && moving.off >= beyond) throw new FsError('EINVAL');
+  let at = Math.max(off, FAR / blockSize - Math.abs(distance));
+  for (; forkLookup(ip, 'data', at, moving); at = moving.end) {
+    const from = Math.min(moving.off, moving.off + distance) * blockSize;
+    if (crossesGap(from, (moving.count + Math.abs(distance)) * blockSize)) throw new FsError('EFBIG');
+  }
+}
 
 /** Moves everything from file block off + count on to the left by `count`; that range is a hole. */
 export function collapseRange(ip: XfsInode, off: number, count: number, rest: () => void): void {
@@ -59,7 +76,6 @@ function shiftLeft(tp: Trans, ip: XfsInode, count: number): void {
 
 /** Moves everything from file block `off` on to the right by `count`; an extent across `off` is split first. */
 export function insertRange(ip: XfsInode, off: number, count: number, rest: () => void): void {
-  if (forkBefore(ip, 'data', NULL_OFFSET, moving) && moving.end + count > 2 ** 53) throw new FsError('EINVAL');
   ip.mp.transact('split', (tp) => splitAt(tp, ip, off));
   rest();
   let end = NULL_OFFSET;

@@ -8,13 +8,15 @@
 import { FsError } from '../../core/errors.ts';
 import { unshareRange, zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { crossesGap, islandEnd, POS_END } from '../../core/positions.ts';
+import { MAX_POS } from '../../core/units.ts';
 import type { FallocMode } from '../../core/vfs/inode.ts';
 import { atomically } from './atomic-work.ts';
 import { allocateHole, convertDelalloc } from './bmap-alloc.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { cancelCow } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { DELAY, Extent, HOLE, MAX_EXTENT_LENGTH, MAX_FILE_BYTES, NULL_OFFSET } from './extent.ts';
+import { DELAY, Extent, HOLE, MAX_EXTENT_LENGTH, NULL_OFFSET } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags, inodeFlags2, isReflinked, setFlags2 } from './inode-core.ts';
@@ -24,7 +26,7 @@ import { checkWritable, touchInode } from './inode-write.ts';
 import { needRoom } from './make-room.ts';
 import { freeEofBlocks } from './release.ts';
 import { hasSharedExtents } from './shared.ts';
-import { collapseRange, insertRange } from './shift.ts';
+import { checkShift, collapseRange, insertRange } from './shift.ts';
 import { DiFlag, DiFlag2, Dinode } from './structure/dinode.ts';
 import { setSize, unmapRange } from './truncate.ts';
 
@@ -36,8 +38,10 @@ export function fallocateInode(ip: XfsInode, mode: FallocMode, pos: number, leng
   checkWritable(ip, mode === 'allocate');
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file') throw new FsError('ENODEV');
-  if (pos + length > MAX_FILE_BYTES || pos + length > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (pos + length > MAX_POS) throw new FsError('EFBIG');
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'space of a file on the realtime device' });
+  const crossing = crossesGap(pos, length);
+  if (crossing && (mode === 'collapse' || mode === 'insert')) throw new FsError('EFBIG');
   touchInode(ip);
   const grown = !keepSize && pos + length > ip.size ? pos + length : 0;
   switch (mode) {
@@ -72,8 +76,15 @@ export function flushRange(ip: XfsInode, pos: number, length: number): void {
 
 const found = new Extent();
 
-/** Unwritten blocks for every hole of the range; what is there stays. */
+/** Unwritten blocks for every hole of the range; what is there stays. @throws FsError ENOSPC */
 export function allocateSpace(ip: XfsInode, pos: number, length: number): void {
+  // No device has the blocks that a gap between positions would take.
+  const crossing = crossesGap(pos, length);
+  allocateRange(ip, pos, crossing ? islandEnd(pos) - pos : length);
+  if (crossing) throw new FsError('ENOSPC');
+}
+
+function allocateRange(ip: XfsInode, pos: number, length: number): void {
   const { mp } = ip;
   let off = Math.floor(pos / mp.blockSize);
   const end = Math.ceil((pos + length) / mp.blockSize);
@@ -118,7 +129,7 @@ export function freeSpace(ip: XfsInode, pos: number, length: number): void {
   const rest = Math.min(length, ip.size - pos);
   zeroRange(ip, pos, rest);
   if (pos + rest >= ip.size && (pos + rest) % PAGE !== 0) {
-    writeback(ip, Math.floor((pos + rest) / PAGE) * PAGE, Number.MAX_SAFE_INTEGER);
+    writeback(ip, Math.floor((pos + rest) / PAGE) * PAGE, POS_END);
   }
 }
 
@@ -154,6 +165,8 @@ function collapse(ip: XfsInode, pos: number, length: number): void {
   const size = ip.size - length;
   checkAligned(ip, pos, length);
   if (pos + length >= ip.size) throw new FsError('EINVAL', { detail: 'the range reaches the end of the file' });
+  if (crossesGap(size, length)) throw new FsError('EFBIG');
+  checkShift(ip, (pos + length) / ip.mp.blockSize, -length / ip.mp.blockSize);
   freeSpace(ip, pos, length);
   prepareShift(ip, pos);
   atomically(ip.mp, (rest) => {
@@ -165,8 +178,10 @@ function collapse(ip: XfsInode, pos: number, length: number): void {
 function insert(ip: XfsInode, pos: number, length: number): void {
   const { size } = ip;
   checkAligned(ip, pos, length);
-  if (size + length >= MAX_FILE_BYTES || size + length > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (size + length > MAX_POS) throw new FsError('EFBIG');
   if (pos >= size) throw new FsError('EINVAL', { detail: 'the range starts beyond the end of the file' });
+  if (crossesGap(size, length)) throw new FsError('EFBIG');
+  checkShift(ip, pos / ip.mp.blockSize, length / ip.mp.blockSize);
   setSize(ip, size + length);
   prepareShift(ip, pos);
   atomically(ip.mp, (rest) => {

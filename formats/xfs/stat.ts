@@ -1,4 +1,5 @@
 /** What stat(2), statx(2) and FS_IOC_FSGETXATTR say of an inode (kernel: xfs_vn_getattr, xfs_fill_fsxattr). */
+import { exactPos } from '../../core/positions.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Stat } from '../../core/vfs/inode.ts';
 import type { ForkWindow, XfsInode } from './inode.ts';
@@ -63,7 +64,7 @@ export function inodeStat(ip: XfsInode): Stat {
     nlink: linkCount(ip),
     uid: get.uid(view, base),
     gid: get.gid(view, base),
-    size: ip.size,
+    size: exactPos(ip.size),
     blocks: (get.nblocks(view, base) + delayed) * (mp.blockSize / 512),
     blockSize: special ? 2048 : preferredSize(ip),
     atime: readTimestamp(view, base + Dinode.at.atime, bigtime),

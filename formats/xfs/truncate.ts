@@ -9,6 +9,7 @@
 import { FsError } from '../../core/errors.ts';
 import { truncatePage, zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
+import { MAX_POS } from '../../core/units.ts';
 import { freeExtent } from './alloc/free.ts';
 import { refcountDecrease } from './alloc/refcount.ts';
 import { refcountReach } from './alloc/refcount-reach.ts';
@@ -16,7 +17,7 @@ import { unmapExtent } from './bmap-edit.ts';
 import { forkBefore } from './bmap-fork.ts';
 import { cancelCow } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { Extent, MAX_FILE_BYTES, NULL_OFFSET } from './extent.ts';
+import { Extent, NULL_OFFSET } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2, setTimes } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
@@ -31,7 +32,7 @@ const BATCH = 64;
 export function truncateInode(ip: XfsInode, size: number): void {
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
-  if (size >= MAX_FILE_BYTES || size > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  if (size > MAX_POS) throw new FsError('EFBIG');
   checkWritable(ip);
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'resizing a file on the realtime device' });
   setSize(ip, size);

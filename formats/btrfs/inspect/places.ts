@@ -1,5 +1,7 @@
 /** Which extents lie in a range of logical addresses, and which files use them. */
+
 import { FsError } from '../../../core/errors.ts';
+import { FAR, slim } from '../../../core/positions.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { ExtentFlag, ExtentItem } from '../structure/extent.ts';
 import { ItemType, Key } from '../structure/key.ts';
@@ -48,7 +50,7 @@ export interface Use {
   readonly root: number;
   readonly ino: number;
   /** File position of the address; of the use's start with `anywhere`. */
-  readonly offset: number;
+  readonly offset: number | bigint;
 }
 
 /**
@@ -66,7 +68,12 @@ export function uses(mp: BtrfsMount, logical: number, anywhere: boolean): Use[] 
     .map(({ root, ino, offset, extentOffset }) => ({
       root,
       ino,
-      offset: anywhere ? offset : offset + within - extentOffset,
+      offset: sum(offset, anywhere ? 0 : within - extentOffset),
     }))
-    .sort((a, b) => b.root - a.root || b.ino - a.ino || b.offset - a.offset);
+    .sort((a, b) => b.root - a.root || b.ino - a.ino || Number(b.offset) - Number(a.offset));
+}
+
+/** A position and what it is beyond a multiple of 4096. */
+function sum(offset: number, rest: number): number | bigint {
+  return offset + rest < FAR ? offset + rest : slim(BigInt(offset) + BigInt(rest));
 }

@@ -5,6 +5,7 @@
  * Mirrors: fs/btrfs/tree-log.c (replay_one_extent).
  */
 import { corrupt } from '../../../core/errors.ts';
+import { POS_END } from '../../../core/positions.ts';
 import { roundUp } from '../../../core/units.ts';
 import { deleteCsums, insertCsums } from '../csum-items.ts';
 import { bytesAt } from '../dir-items.ts';
@@ -23,7 +24,7 @@ import type { Replay } from './state.ts';
 /** What lies beyond the end of a logged file goes before its extents come: those beyond it are in the log again. */
 export function dropBeyondEnd(replay: Replay, ino: number): void {
   const ip = replay.inode(ino);
-  const { bytes } = dropExtents(ip, roundUp(ip.diskSize, replay.mp.sectorSize), Number.MAX_SAFE_INTEGER);
+  const { bytes } = dropExtents(ip, roundUp(ip.diskSize, replay.mp.sectorSize), POS_END);
   addBytes(ip, -bytes);
 }
 
@@ -62,7 +63,7 @@ function readExtent(item: LogItem): FileExtent {
   const size = item.bytes.length;
   const extent = new FileExtent();
   const least = FileExtentItem.at.disk_bytenr;
-  if (size >= least) extent.read(item.key.offset, item.view, 0);
+  if (size >= least) extent.read(item.key.pos, item.view, 0);
   if (size < (extent.inline ? least : FileExtentItem.size))
     throw corrupt({ structure: `log item ${item.key}`, field: 'size', value: String(size), rule: 'too small' });
   return extent;

@@ -39,7 +39,7 @@ export function claimExtents(mp: BtrfsMount, tree: TreeRoot, fresh: Set<number>)
       if (key.type === ItemType.INODE_ITEM) linked = InodeItem.get.nlink(view, at) > 0;
       if (key.type !== ItemType.EXTENT_DATA || !linked || size < FileExtentItem.size) continue;
       if (FileExtentItem.get.type(view, at) === FileExtentType.INLINE) continue;
-      extent.read(key.offset, view, at);
+      extent.read(key.pos, view, at);
       if (extent.bytenr === 0 || fresh.has(extent.bytenr) || isAllocated(mp, extent)) continue;
       mp.groups.claim(extent.bytenr, extent.diskLength);
       fresh.add(extent.bytenr);

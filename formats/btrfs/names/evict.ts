@@ -3,7 +3,9 @@
  * btrfs_evict_inode). A file with many extents goes in a chain of transactions and is an orphan meanwhile, so that
  * after a crash Linux goes on with it; others go in the transaction that takes their last name.
  */
+
 import { FsError } from '../../../core/errors.ts';
+import { POS_END } from '../../../core/positions.ts';
 import { FileExtent } from '../file-extent.ts';
 import { dropExtents, readAt } from '../file-extents.ts';
 import type { BtrfsInode } from '../inode.ts';
@@ -20,7 +22,7 @@ import { addOrphan, deleteOrphanItem, dropOrphan, isOrphan, orphanNumbers, orpha
 const FEW = 2;
 /** Extents, or other items, dropped in one transaction. */
 const BATCH = 32;
-const END = Number.MAX_SAFE_INTEGER;
+const END = POS_END;
 
 const extent = new FileExtent();
 

@@ -6,7 +6,7 @@
  *     inline reference:                type u8, then an offset (root or parent), an ExtentDataRef, or parent + count
  */
 import { le32, struct, u8 } from '../../../core/struct.ts';
-import { diskKey, u64 } from './fields.ts';
+import { coarse, diskKey, u64 } from './fields.ts';
 
 /** EXTENT_ITEM and METADATA_ITEM (kernel: struct btrfs_extent_item). */
 export const ExtentItem = struct('btrfs_extent_item', 24, {
@@ -27,7 +27,7 @@ export const TreeBlockInfo = struct('btrfs_tree_block_info', 18, {
 export const ExtentDataRef = struct('btrfs_extent_data_ref', 28, {
   root: u64,
   objectid: u64,
-  offset: u64,
+  offset: coarse,
   count: le32,
 });
 

@@ -1,4 +1,5 @@
 /** Field types of btrfs structures beside core's. */
+import { exactPos, labelHigh, realHigh } from '../../../core/positions.ts';
 import { type FieldType, le32, struct } from '../../../core/struct.ts';
 import { highHalf, joinHalves, KEY_SIZE, Key, lowHalf, unsignedText } from './key.ts';
 
@@ -20,6 +21,39 @@ export const u64: FieldType<number> = {
   setter: (offset) => (view, base, value) => writeU64(view, base + offset, value),
   format: (value) => unsignedText(highHalf(value), lowHalf(value)),
 };
+
+/** A position or size in a file, by its label (core/positions.ts). @throws FsError EFBIG where it has none */
+export const position: FieldType<number> = {
+  size: 8,
+  getter: (offset) => (view, base) => {
+    const low = view.getUint32(base + offset, true);
+    return labelHigh(view.getUint32(base + offset + 4, true), low) * 0x1_0000_0000 + low;
+  },
+  setter: (offset) => (view, base, value) => {
+    view.setUint32(base + offset, lowHalf(value), true);
+    view.setUint32(base + offset + 4, realHigh(value), true);
+  },
+  format: (value) => String(exactPos(value)),
+};
+
+/**
+ * A multiple of 4096, which is exact as a number however large it is; the upper half of the range is negative, as the
+ * difference of a file's offset and an extent's may be.
+ */
+export const coarse: FieldType<number> = {
+  ...u64,
+  getter: (offset) => (view, base) => readCoarse(view, base + offset),
+};
+
+/** As the field type `coarse`. */
+export function readCoarse(view: DataView, at: number): number {
+  return view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+}
+
+/** A multiple of 4096 that is not below 0: exact up to 2^63 and beyond. */
+export function readLength(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+}
 
 /** A signed 64-bit number, as seconds are; a bigint where a number would round. */
 export const s64: FieldType<number | bigint> = {

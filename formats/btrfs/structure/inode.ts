@@ -1,12 +1,12 @@
 /** Items of an inode in a file tree: the inode itself, its names backwards, orphans, log marks, verity. */
 import { bytes, le16, le32, le32x, struct, u8 } from '../../../core/struct.ts';
-import { timespec, u64 } from './fields.ts';
+import { position, timespec, u64 } from './fields.ts';
 
 /** INODE_ITEM (kernel: struct btrfs_inode_item). `flags` is the low half of the kernel's u64, `ro_flags` the high. */
 export const InodeItem = struct('btrfs_inode_item', 160, {
   generation: u64,
   transid: u64,
-  size: u64,
+  size: position,
   nbytes: u64,
   block_group: u64,
   nlink: le32,

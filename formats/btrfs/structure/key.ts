@@ -6,6 +6,7 @@
  * On disk: objectid le64, type u8, offset le64 = 17 bytes.
  */
 import { corrupt } from '../../../core/errors.ts';
+import { labelHigh, realHigh } from '../../../core/positions.ts';
 import { itemTypeName, objectidName } from './key-names.ts';
 
 export { ItemType, Objectid } from './key-names.ts';
@@ -85,6 +86,23 @@ export class Key {
     const q = Math.floor(value / TWO32);
     this.fh = q >>> 0;
     this.fl = value - q * TWO32;
+  }
+
+  /** The offset as a position in a file, by its label (core/positions.ts). @throws FsError EFBIG where it has none */
+  get pos(): number {
+    return labelHigh(this.fh, this.fl) * TWO32 + this.fl;
+  }
+
+  /** The offset as it is, if it is a multiple of 4096: exact because of that, and not below 0. */
+  get coarse(): number {
+    return this.fh * TWO32 + this.fl;
+  }
+
+  /** Takes the key of what a file has at a position, given by its label. */
+  setPos(ino: number, type: number, pos: number): this {
+    this.set(ino, type, pos);
+    this.fh = realHigh(pos);
+    return this;
   }
 
   copyFrom(key: Key): this {

@@ -19,7 +19,7 @@ import type { RefNode } from './delayed-refs.ts';
 export interface FileRef {
   readonly root: number;
   readonly ino: number;
-  /** File position of the use, bytes. */
+  /** File position of the use, bytes: not as a label but as it is, exact because it is a multiple of 4096. */
   readonly offset: number;
   /** Where in the (uncompressed) extent it begins, bytes. */
   readonly extentOffset: number;
@@ -128,7 +128,7 @@ function searchFile(root: TreeRoot, bytenr: number, ref: RefNode, leaves: Set<nu
     if (key.type !== ItemType.EXTENT_DATA || key.objectid !== ref.owner) break;
     if (FileExtentItem.get.type(view, at) === FileExtentType.INLINE) continue;
     if (FileExtentItem.get.disk_bytenr(view, at) !== bytenr) continue;
-    if (key.offset - FileExtentItem.get.offset(view, at) !== ref.offset) continue;
+    if (key.coarse - FileExtentItem.get.offset(view, at) !== ref.offset) continue;
     leaves.add(cursor.leaf.bytenr);
     left--;
   }
@@ -149,6 +149,6 @@ function visitUses(
     if (FileExtentItem.get.type(view, at) === FileExtentType.INLINE) continue;
     if (FileExtentItem.get.disk_bytenr(view, at) !== bytenr) continue;
     key.read(view, item);
-    visit(key.objectid, key.offset, FileExtentItem.get.offset(view, at), FileExtentItem.get.num_bytes(view, at));
+    visit(key.objectid, key.coarse, FileExtentItem.get.offset(view, at), FileExtentItem.get.num_bytes(view, at));
   }
 }

@@ -132,7 +132,7 @@ export function modifyPointers(
     if (bytenr === 0) continue;
     key.read(view, item);
     const length = FileExtentItem.get.disk_num_bytes(view, at);
-    const offset = key.offset - FileExtentItem.get.offset(view, at);
+    const offset = key.coarse - FileExtentItem.get.offset(view, at);
     trans.refs.modifyData(bytenr, length, owner, key.objectid, offset, parent, owner, mod, undo);
   }
 }

@@ -21,7 +21,7 @@ export interface RefNode {
   readonly root: number;
   /** Data: inode number. Tree block: its level. */
   readonly owner: number;
-  /** Data: file offset minus offset in the extent; may be negative. */
+  /** Data: file offset, as it is and not as a label, minus offset in the extent; may be negative. */
   readonly offset: number;
   /** References to add (> 0) or to drop (< 0). */
   mod: number;

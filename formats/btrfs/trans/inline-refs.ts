@@ -14,7 +14,7 @@
 import { corrupt } from '../../../core/errors.ts';
 import { hashDataRef, type RefHash } from '../data-ref-hash.ts';
 import { ExtentFlag, ExtentItem, TreeBlockInfo } from '../structure/extent.ts';
-import { readU64, writeU64 } from '../structure/fields.ts';
+import { readCoarse, readU64, writeU64 } from '../structure/fields.ts';
 import { ItemType, type Key } from '../structure/key.ts';
 import type { RefNode } from './delayed-refs.ts';
 
@@ -114,7 +114,7 @@ function compareRef(view: DataView, at: number, type: number, node: RefNode): nu
   }
   const root = readU64(view, at + 1);
   const owner = readU64(view, at + 9);
-  const offset = readU64(view, at + 17);
+  const offset = readCoarse(view, at + 17);
   if (root === node.root && owner === node.owner && offset === node.offset) return 0;
   hashDataRef(root, owner, offset, other);
   const below = other.high < wanted.high || (other.high === wanted.high && other.low < wanted.low);

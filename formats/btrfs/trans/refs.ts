@@ -10,7 +10,7 @@ export interface DataOwner {
   /** Id of the tree. */
   readonly root: number;
   readonly ino: number;
-  /** File offset minus offset in the extent, bytes; below 0 after cloning the middle of an extent to a file's start. */
+  /** File offset (as it is, not as a label) minus offset in the extent, bytes; below 0 after cloning the middle of an extent to a file's start. */
   readonly offset: number;
   /** The leaf that refers, where the tree itself does not (relocation). */
   readonly parent?: number;

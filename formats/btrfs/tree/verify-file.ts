@@ -5,12 +5,12 @@ import { S_IFDIR, S_IFMT } from '../../../core/vfs/mode.ts';
 import { nameHash } from '../name-hash.ts';
 import { HEADER_SIZE, ITEM_SIZE, Item, maxItemSize } from '../structure/block.ts';
 import { DirItem, FileType } from '../structure/dir.ts';
-import { readU64 } from '../structure/fields.ts';
+import { readLength } from '../structure/fields.ts';
 import { Compression, FILE_EXTENT_INLINE_START, FileExtentItem, FileExtentType } from '../structure/file-extent.ts';
 import { INODE_FLAG_MASK, INODE_RO_FLAG_MASK, InodeExtref, InodeItem, InodeRef, NAME_MAX } from '../structure/inode.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
 import { isFsTree } from '../structure/key-names.ts';
-import { aligned, type Fault, fieldFault, leastFault, sizeFault } from './fault.ts';
+import { type Fault, fieldFault, leastFault, sizeFault } from './fault.ts';
 import type { ItemAt } from './item-at.ts';
 
 const MODE_MASK = 0o177777;
@@ -157,8 +157,9 @@ function locationFault(item: ItemAt, at: number): Fault | null {
 
 export function fileExtentFault(item: ItemAt): Fault | null {
   const { context, view, key, at, size } = item;
-  const pos = key.offset;
-  if (!aligned(pos, context.sectorSize) || pos < 0)
+  // Multiples of a sector are exact, whatever their size.
+  const pos = key.coarse;
+  if (key.fl % context.sectorSize !== 0 || pos >= 2 ** 63)
     return { rule: `key offset is not aligned to ${context.sectorSize}` };
   const stray = strayFault(item);
   if (stray !== null) return stray;
@@ -170,8 +171,8 @@ export function fileExtentFault(item: ItemAt): Fault | null {
     return fieldFault('compression', FileExtentItem.at.compression, compression, 'unknown');
   const encryption = FileExtentItem.get.encryption(view, at);
   if (encryption !== 0) return fieldFault('encryption', FileExtentItem.at.encryption, encryption, 'unknown');
-  const ramBytes = FileExtentItem.get.ram_bytes(view, at);
   if (type === FileExtentType.INLINE) {
+    const ramBytes = FileExtentItem.get.ram_bytes(view, at);
     if (pos !== 0) return { rule: 'an inline extent is only at 0' };
     if (compression !== Compression.NONE || size === FILE_EXTENT_INLINE_START + ramBytes) return null;
     return fieldFault(
@@ -183,14 +184,13 @@ export function fileExtentFault(item: ItemAt): Fault | null {
   }
   if (size !== FileExtentItem.size) return sizeFault(size, FileExtentItem.size);
   for (const field of ['ram_bytes', 'disk_bytenr', 'disk_num_bytes', 'offset', 'num_bytes'] as const) {
-    const value = FileExtentItem.get[field](view, at);
-    if (value < 0 || !aligned(value, context.sectorSize)) {
+    const value = readLength(view, at + FileExtentItem.at[field]);
+    if (value > 2 ** 63 || view.getUint32(at + FileExtentItem.at[field], true) % context.sectorSize !== 0) {
       return fieldFault(field, FileExtentItem.at[field], value, `not aligned to ${context.sectorSize}`);
     }
   }
-  const length = FileExtentItem.get.num_bytes(view, at);
-  if (!Number.isSafeInteger(pos + length))
-    return fieldFault('num_bytes', FileExtentItem.at.num_bytes, length, 'ends beyond 2^53 - 1');
+  const length = readLength(view, at + FileExtentItem.at.num_bytes);
+  if (pos + length > 2 ** 63) return fieldFault('num_bytes', FileExtentItem.at.num_bytes, length, 'ends beyond 2^63');
   return extentOverlapFault(item);
 }
 
@@ -203,9 +203,9 @@ function extentOverlapFault(item: ItemAt): Fault | null {
   const inline = FileExtentItem.get.type(view, before) === FileExtentType.INLINE;
   const length = inline
     ? Math.ceil(FileExtentItem.get.ram_bytes(view, before) / context.sectorSize) * context.sectorSize
-    : readU64(view, before + FileExtentItem.at.num_bytes);
-  const end = previous.offset + length;
-  return end > key.offset ? { rule: `the extent before reaches to ${end}` } : null;
+    : readLength(view, before + FileExtentItem.at.num_bytes);
+  const end = previous.coarse + length;
+  return end > key.coarse ? { rule: `the extent before reaches to ${end}` } : null;
 }
 
 /** Size of the item before, of the same leaf. */

@@ -28,7 +28,7 @@ export function rmapInsert(
   length: number,
   owner: Exclude<Owner, 'skip'>,
 ): void {
-  enter(tp, agno, agbno, length, ownerFields(owner));
+  enter(tp, agno, agbno, length, ownerFields(owner, tp.mp.blockLog));
 }
 
 /** Records that it has them no longer. @throws FsError EUCLEAN if it had not all of them */
@@ -39,7 +39,7 @@ export function rmapRemove(
   length: number,
   owner: Exclude<Owner, 'skip'>,
 ): void {
-  remove(tp, agno, agbno, length, ownerFields(owner));
+  remove(tp, agno, agbno, length, ownerFields(owner, tp.mp.blockLog));
 }
 
 /** Changes the owner's blocks to the state that `owner.unwritten` says. @throws FsError EUCLEAN if they were not in the other */
@@ -50,7 +50,7 @@ export function rmapChangeState(
   length: number,
   owner: Exclude<Owner, 'skip'>,
 ): void {
-  const fields = ownerFields(owner);
+  const fields = ownerFields(owner, tp.mp.blockLog);
   remove(tp, agno, agbno, length, { ...fields, unwritten: !fields.unwritten });
   enter(tp, agno, agbno, length, fields);
 }

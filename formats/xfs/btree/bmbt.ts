@@ -1,14 +1,22 @@
 /** The extent btree of a file fork: long pointers, root in the inode; blocks come from the allocator. */
-import { readBe64, writeBe64 } from '../../../core/struct.ts';
+import { POS_END } from '../../../core/positions.ts';
 import { allocForkBlock, freeForkBlock } from '../alloc/btree-blocks.ts';
 import type { XfsInode } from '../inode.ts';
-import { bmbtBlockcount, bmbtStartblock, bmbtStartoff, bmbtUnwritten, writeBmbt } from '../structure/bmbt-record.ts';
+import {
+  bmbtBlockcount,
+  bmbtKey,
+  bmbtStartblock,
+  bmbtStartoff,
+  bmbtUnwritten,
+  copyBmbtKey,
+  writeBmbt,
+} from '../structure/bmbt-record.ts';
 import { BMBT_RECORD_SIZE, BmbtKey, BtreeMagic } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
 import { BtreeCursor, type BtreeFork } from './cursor.ts';
 import type { BtreeKind } from './kind.ts';
 
-/** One extent of a fork: file blocks, and the device (or realtime) blocks behind them. */
+/** One extent of a fork: file blocks (a label, core/positions.ts), and the device (or realtime) blocks behind them. */
 export interface BmbtExtent {
   startoff: number;
   startblock: number;
@@ -16,10 +24,12 @@ export interface BmbtExtent {
   unwritten: boolean;
 }
 
-/** Linux stops at 2^63 bytes: no smaller block than 512 exists, so no file block is beyond this. */
+/** What a record can name; space may be kept beyond the 2^63 bytes that a file can have. */
 const MAX_FILE_BLOCKS = 2 ** 54;
 
-function kind(realtime: boolean): BtreeKind<BmbtExtent, number> {
+function kind(realtime: boolean, blockLog: number): BtreeKind<BmbtExtent, number> {
+  // As a label.
+  const end = MAX_FILE_BLOCKS - (2 ** 63 - POS_END) / 2 ** blockLog;
   return {
     name: 'bmbt',
     magicV4: BtreeMagic.bmbt[0],
@@ -37,26 +47,27 @@ function kind(realtime: boolean): BtreeKind<BmbtExtent, number> {
     setKeyOfRecord(search, record) {
       search.k0 = record.startoff;
     },
-    compareRecord: (view, at, search) => bmbtStartoff(view, at) - search.k0,
-    compareKey: (view, at, search) => readBe64(view, at) - search.k0,
-    compareKeys: (a, aAt, b, bAt) => readBe64(a, aAt) - readBe64(b, bAt),
+    compareRecord: (view, at, search) => bmbtStartoff(view, at, blockLog) - search.k0,
+    compareKey: (view, at, search) => bmbtKey(view, at, blockLog) - search.k0,
+    compareKeys: (a, aAt, b, bAt) => a.getUint32(aAt) - b.getUint32(bAt) || a.getUint32(aAt + 4) - b.getUint32(bAt + 4),
     decode(view, at, record) {
-      record.startoff = bmbtStartoff(view, at);
+      record.startoff = bmbtStartoff(view, at, blockLog);
       record.startblock = bmbtStartblock(view, at);
       record.blockcount = bmbtBlockcount(view, at);
       record.unwritten = bmbtUnwritten(view, at);
     },
     encode(view, at, record) {
-      writeBmbt(view, at, record.startoff, record.startblock, record.blockcount, record.unwritten);
+      const { startoff, startblock, blockcount, unwritten } = record;
+      writeBmbt(view, at, startoff, startblock, blockcount, unwritten, blockLog);
     },
     check({ startoff, startblock, blockcount }, mp) {
       if (blockcount < 1) return 'extent of 0 blocks';
-      if (startoff + blockcount > MAX_FILE_BLOCKS) return `extent at file block ${startoff} is beyond any file`;
+      if (startoff + blockcount > end) return `extent at file block ${startoff} is beyond any file`;
       const inside = realtime ? mp.validRtb(startblock, blockcount) : mp.validFsb(startblock, blockcount);
       return inside ? null : `extent of block ${startblock} length ${blockcount} is outside`;
     },
     keyOfRecord(view, at, into, keyAt) {
-      writeBe64(into, keyAt, bmbtStartoff(view, at));
+      copyBmbtKey(view, at, into, keyAt);
     },
     compareEnds: () => 0,
     highKeyOfRecord() {},
@@ -65,11 +76,18 @@ function kind(realtime: boolean): BtreeKind<BmbtExtent, number> {
   };
 }
 
-const onData = kind(false);
-const onRealtime = kind(true);
+/** By the block size's logarithm. */
+const onData: BtreeKind<BmbtExtent, number>[] = [];
+const onRealtime: BtreeKind<BmbtExtent, number>[] = [];
+
+function kindOf(realtime: boolean, blockLog: number): BtreeKind<BmbtExtent, number> {
+  const kinds = realtime ? onRealtime : onData;
+  kinds[blockLog] ??= kind(realtime, blockLog);
+  return kinds[blockLog] as BtreeKind<BmbtExtent, number>;
+}
 
 /** Extents of a fork in btree format. The key is a file block. */
 export function bmbtCursor(inode: XfsInode, fork: BtreeFork, tp: Trans | null = null) {
   const realtime = fork === 'data' && inode.realtime;
-  return new BtreeCursor<BmbtExtent>(realtime ? onRealtime : onData, inode.mp, tp, { inode, fork });
+  return new BtreeCursor<BmbtExtent>(kindOf(realtime, inode.mp.blockLog), inode.mp, tp, { inode, fork });
 }

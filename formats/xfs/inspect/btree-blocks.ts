@@ -1,6 +1,6 @@
 /** Btree blocks and the btree root in an inode, as xfs_db shows them. Records, keys and pointers count from 1. */
 import type { XfsMount } from '../mount.ts';
-import { bmbtBlockcount, bmbtStartblock, bmbtStartoff } from '../structure/bmbt-record.ts';
+import { bmbtBlockcount, bmbtRealStartoff, bmbtStartblock } from '../structure/bmbt-record.ts';
 import {
   BMBT_RECORD_SIZE,
   BtreeLongHeader,
@@ -39,7 +39,7 @@ const packed = (show: (view: DataView, at: number) => string): Leaf => ({
 /** Extent records of forks and bmbt leaves. */
 export const extentRecord: Table = table(
   BMBT_RECORD_SIZE,
-  ['startoff', 0, packed((v, a) => String(bmbtStartoff(v, a)))],
+  ['startoff', 0, packed((v, a) => String(bmbtRealStartoff(v, a)))],
   ['startblock', 0, packed((v, a) => String(bmbtStartblock(v, a)))],
   ['blockcount', 0, packed((v, a) => String(bmbtBlockcount(v, a)))],
   ['extentflag', 0, packed((v, a) => String(v.getUint8(a) >> 7))],

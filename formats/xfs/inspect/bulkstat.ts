@@ -3,7 +3,9 @@
  * xfs_itable.c). Inodes of the file system's own (quota, realtime maps, the metadata directory) are passed over, as
  * Linux does; health is what an unmounted image has: nothing was checked yet.
  */
+
 import { FsError } from '../../../core/errors.ts';
+import { exactPos } from '../../../core/positions.ts';
 import type { XfsMount } from '../mount.ts';
 import { inodeStat } from '../stat.ts';
 import { DiFlag2, Dinode, dinodeFlags2, ForkFormat } from '../structure/dinode.ts';
@@ -18,7 +20,7 @@ export interface InodeRange {
 /** One inode; the names are those of struct xfs_bulkstat. Sizes in bytes, blocks in blocks of the file system. */
 export interface Bulkstat {
   readonly ino: number;
-  readonly size: number;
+  readonly size: number | bigint;
   readonly blocks: number;
   readonly xflags: number;
   readonly atime: string;
@@ -107,7 +109,7 @@ function statOf(mp: XfsMount, ino: number): Bulkstat | null {
   const hasCowHint = (dinodeFlags2(view, ip.base) & DiFlag2.COWEXTSIZE) !== 0;
   return {
     ino,
-    size: ip.size,
+    size: exactPos(ip.size),
     blocks: hasBlocks ? stat.blocks / (mp.blockSize / 512) : 0,
     xflags: stat.xflags,
     atime: time(stat.atime),

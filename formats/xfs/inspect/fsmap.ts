@@ -37,7 +37,7 @@ export interface FsmapEntry {
   length: number;
   /** An inode number, or a special owner. */
   owner: number | FsmapSpecial;
-  /** File offset; 0 for special owners and extent maps. */
+  /** File offset, not as a label but as it is: a multiple of the block size, exact. 0 for special owners and extent maps. */
   offset: number;
   attrFork: boolean;
   /** A block of the file's extent btree. */

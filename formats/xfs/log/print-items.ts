@@ -3,6 +3,7 @@
  * as data. Where xfs_logprint prints a number that it misreads (counters of the superblock, times with BIGTIME), the
  * right one stands here.
  */
+import { slim } from '../../../core/positions.ts';
 import { Agf, Agi } from '../structure/ag.ts';
 import { DiFlag2, Dinode, DinodeLarge, dinodeFlags2, readTimestamp } from '../structure/dinode.ts';
 import { Superblock } from '../structure/sb.ts';
@@ -196,7 +197,7 @@ function inodeCore(region: Uint8Array, fields: number): Described {
     atime: time(Dinode.at.atime),
     mtime: time(Dinode.at.mtime),
     ctime: time(Dinode.at.ctime),
-    size: get.size(view, 0),
+    size: slim(view.getBigUint64(Dinode.at.size)),
     nblocks: get.nblocks(view, 0),
     extsize: get.extsize(view, 0),
     nextents: large ? DinodeLarge.get.big_nextents(view, 0) : get.nextents(view, 0),

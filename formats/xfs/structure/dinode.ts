@@ -3,6 +3,8 @@
  * unions depend on `flags2`: with NREXT64 the extent counters are 64 and 32 bits wide and lie elsewhere
  * (DinodeLarge); with BIGTIME the four timestamps are nanoseconds since the smallest 32-bit time.
  */
+
+import { exactPos, labelHigh, realHigh } from '../../../core/positions.ts';
 import {
   be16,
   be16x,
@@ -12,6 +14,7 @@ import {
   be64,
   be64big,
   bytes,
+  type FieldType,
   i8,
   le32x,
   struct,
@@ -27,6 +30,19 @@ export const DINODE_V3_SIZE = 176;
 export const MAXLINK = 0x7fffffff;
 /** Largest symlink target in bytes. */
 export const SYMLINK_MAXLEN = 1024;
+
+/** A position or size in a file, as a label (core/positions.ts). @throws FsError EFBIG where it has none */
+const position: FieldType<number> = {
+  size: 8,
+  getter: (offset) => (view, base) =>
+    labelHigh(view.getUint32(base + offset), view.getUint32(base + offset + 4)) * 0x1_0000_0000 +
+    view.getUint32(base + offset + 4),
+  setter: (offset) => (view, base, value) => {
+    view.setUint32(base + offset, realHigh(value));
+    view.setUint32(base + offset + 4, value % 0x1_0000_0000);
+  },
+  format: (value) => String(exactPos(value)),
+};
 
 /** Values of `format` and `aformat`. */
 export const ForkFormat = { DEV: 0, LOCAL: 1, EXTENTS: 2, BTREE: 3, UUID: 4, META_BTREE: 5 } as const;
@@ -48,7 +64,7 @@ export const Dinode = struct('xfs_dinode', DINODE_V3_SIZE, {
   atime: be64big,
   mtime: be64big,
   ctime: be64big,
-  size: be64,
+  size: position,
   nblocks: be64,
   extsize: be32,
   nextents: be32,

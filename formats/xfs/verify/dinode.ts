@@ -6,7 +6,7 @@
 import { corrupt } from '../../../core/errors.ts';
 import { isKnownMode } from '../../../core/vfs/file-kind.ts';
 import type { ForkWindow, XfsInode } from '../inode.ts';
-import { bmbtBlockcount, bmbtStartblock, bmbtStartoff, bmbtUnwritten } from '../structure/bmbt-record.ts';
+import { bmbtBlockcount, bmbtRealStartoff, bmbtStartblock, bmbtUnwritten } from '../structure/bmbt-record.ts';
 import { DiFlag, DiFlag2, Dinode, DinodeLarge, dinodeFlags2, MAXLINK } from '../structure/dinode.ts';
 import { hadBadChecksum } from './inode.ts';
 
@@ -42,6 +42,8 @@ function checkCore(ip: XfsInode): void {
   }
   const mode = ip.mode;
   if (!isKnownMode(mode)) bad(ip, 'mode', `0${mode.toString(8)}`, 'no kind of file');
+  if (view.getUint8(base + Dinode.at.size) >= 0x80)
+    bad(ip, 'size', String(view.getBigInt64(base + Dinode.at.size)), 'below 0');
   const size = get.size(view, base);
   const special = ip.kind === 'symlink' || ip.kind === 'dir';
   if (special && size === 0 && linksOf(ip) > 0) bad(ip, 'size', 0, `empty ${ip.kind}`);
@@ -153,14 +155,15 @@ function checkExtentFork(ip: XfsInode, fork: ForkWindow, field: 'nextents' | 'an
   if (fork.nextents > room) bad(ip, field, fork.nextents, `> ${room}, what the inode holds`);
   const attr = field === 'anextents';
   const realtime = !attr && ip.realtime;
-  let end = 0;
+  let end: number | bigint = 0;
   for (let i = 0; i < fork.nextents; i++) {
     const at = fork.start + i * 16;
     const { view } = ip.buf;
-    const off = bmbtStartoff(view, at);
+    const off = bmbtRealStartoff(view, at);
     const block = bmbtStartblock(view, at);
     const count = bmbtBlockcount(view, at);
-    const rule = extentFault(ip, off, block, count, realtime) ?? (off < end ? 'overlaps the one before' : null);
+    const stop = typeof off === 'bigint' ? off + BigInt(count) : off + count;
+    const rule = extentFault(ip, stop, block, count, realtime) ?? (off < end ? 'overlaps the one before' : null);
     if (rule !== null || (attr && bmbtUnwritten(view, at))) {
       throw corrupt({
         structure: `inode ${ip.ino}, ${attr ? 'attribute' : 'data'} fork`,
@@ -171,16 +174,22 @@ function checkExtentFork(ip: XfsInode, fork: ForkWindow, field: 'nextents' | 'an
         rule: rule ?? 'unwritten attribute block',
       });
     }
-    end = off + count;
+    end = stop;
   }
 }
 
-/** What is wrong with an extent, or null. */
-export function extentFault(ip: XfsInode, off: number, block: number, count: number, realtime: boolean): string | null {
+/** What is wrong with an extent that ends before file block `end`, or null. */
+function extentFault(
+  ip: XfsInode,
+  end: number | bigint,
+  block: number,
+  count: number,
+  realtime: boolean,
+): string | null {
   const { mp } = ip;
   if (count === 0) return 'has no blocks';
   // Blocks, not bytes: space may be kept beyond the largest size.
-  if (off + count > 2 ** 53) return 'is beyond any file';
+  if (end > 2 ** 54) return 'is beyond any file';
   const valid = realtime ? mp.validRtb(block, count) : mp.validFsb(block, count);
   return valid ? null : 'is outside the device';
 }

@@ -222,7 +222,7 @@ function inodeRow(row: Bulkstat, version: 1 | 5): WordResult {
   const hex = (value: number) => `0x${value.toString(16)}`;
   return says({ ...row, version }, [
     `bs_ino = ${row.ino}`,
-    field('size', row.size),
+    field('size', String(row.size)),
     field('blocks', row.blocks),
     field('xflags', hex(row.xflags)),
     field('atime', row.atime),

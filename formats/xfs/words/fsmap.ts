@@ -1,5 +1,6 @@
 /** fsmap: who owns which blocks of the device, in xfs_io's words (io/fsmap.c). */
 import { FsError } from '../../../core/errors.ts';
+import { FAR } from '../../../core/positions.ts';
 import { word } from '../../../core/vfs/word.ts';
 import { FSMAP_CODES, type FsmapDevice, type FsmapEntry, type FsmapSpecial, fsmap as walk } from '../inspect/fsmap.ts';
 import type { XfsMount } from '../mount.ts';
@@ -58,7 +59,7 @@ export const fsmap = word({
       walk(mp, device, range, (entry) => rows.push({ ...entry }) > 0);
     }
     return {
-      data: { extents: rows },
+      data: { extents: rows.map((row) => (row.offset < FAR ? row : { ...row, offset: BigInt(row.offset) })) },
       text(out) {
         if (options.v > 0) writeTable(mp, rows, out);
         else if (options.m) writeForPrograms(rows, out);
@@ -68,8 +69,11 @@ export const fsmap = word({
   },
 });
 
-const span = (start: number, length: number): string =>
-  `${Math.floor(start / SECTOR)}..${Math.floor((start + length - 1) / SECTOR)}`;
+function span(start: number, length: number): string {
+  if (start < FAR) return `${Math.floor(start / SECTOR)}..${Math.floor((start + length - 1) / SECTOR)}`;
+  const first = BigInt(start) / BigInt(SECTOR);
+  return `${first}..${first + BigInt(length / SECTOR) - 1n}`;
+}
 const sectors = (row: Row): number => Math.floor(row.length / SECTOR);
 const fork = (row: Row): string => (row.attrFork ? 'attr' : 'data');
 

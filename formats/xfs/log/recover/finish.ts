@@ -4,6 +4,7 @@
  * freeing after the last reference) is done in the same transaction here. Mirrors the *_recover_work functions.
  */
 import { corrupt, FsError } from '../../../../core/errors.ts';
+import { CHUNK_LOG, labelUnits } from '../../../../core/positions.ts';
 import { freeExtent } from '../../alloc/free.ts';
 import { fixFreelist } from '../../alloc/freelist.ts';
 import type { Owner, SpecialOwner } from '../../alloc/owner.ts';
@@ -113,7 +114,7 @@ function disown(tp: Trans, fsb: number, length: number): void {
   fixFreelist(tp, agno);
   const cursor = rmapbtCursor(mp, agno, tp);
   // The key of the last record that can start at or before the block.
-  const key = { startblock: agbno, owner: RmapOwner.NULL, offset: 2 ** 53, attrFork: true, bmbtBlock: true };
+  const key = { startblock: agbno, owner: RmapOwner.NULL, offset: 2 ** 54, attrFork: true, bmbtBlock: true };
   const found = cursor.lookup(key, 'le') ? { ...cursor.get() } : null;
   cursor.close();
   if (found === null || found.startblock + found.blockcount <= agbno) return;
@@ -127,6 +128,7 @@ function ownerOfRecord(record: Rmap, agbno: number): Exclude<Owner, 'skip'> {
     offset: record.bmbtBlock ? 0 : record.offset + (agbno - record.startblock),
     fork: record.attrFork ? 'attr' : 'data',
     bmbt: record.bmbtBlock,
+    real: true,
     unwritten: record.unwritten,
   };
 }
@@ -142,6 +144,7 @@ function finishRmap(tp: Trans, intent: RmapIntent): void {
             offset,
             fork: (flags & RMAP_ATTR_FORK) !== 0 ? 'attr' : 'data',
             bmbt: (flags & RMAP_BMBT_BLOCK) !== 0,
+            real: true,
             unwritten: (flags & RMAP_UNWRITTEN) !== 0,
           };
     switch (flags & 0xff) {
@@ -206,8 +209,10 @@ function finishRefcount(tp: Trans, intent: RefcountIntent): void {
 const extent = new Extent();
 
 function finishBmap(tp: Trans, intent: BmapIntent): void {
-  for (const { owner, fsb, offset, length, flags } of intent.extents) {
+  for (const { owner, fsb, offset: real, length, flags } of intent.extents) {
     if ((flags & BMAP_REALTIME) !== 0) refuseRealtime(true);
+    const offset = labelUnits(real, CHUNK_LOG - tp.mp.blockLog);
+    if (offset < 0) throw new FsError('EFBIG', { detail: `the log maps file block ${real} of inode ${owner}` });
     checkBlocks(tp.mp, fsb, length);
     const ip = tp.mp.inodes.get(owner);
     const fork = (flags & BMAP_ATTR_FORK) !== 0 ? 'attr' : 'data';
