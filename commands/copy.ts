@@ -195,7 +195,7 @@ export const exchangeRange = command({
     n: { about: 'only check' },
     s: { value: 'off', kind: 'text', about: 'where the range starts in the other file' },
     t: { about: 'print how long it took' },
-    w: { about: 'only blocks that are written in the open file' },
+    w: { about: 'only blocks that are written in the other file' },
   },
   once: true,
   completes: 'path',
@@ -211,7 +211,8 @@ export const exchangeRange = command({
       if (file.flags.readOnly) throw new FsError('EBADF');
       if (file.mount !== other.mount) throw new FsError('EXDEV');
       const exchange = { toEof: length === null, fileOneWritten: options.w, dryRun: options.n };
-      file.inode.exchangeRange(pos, other.inode, otherPos, length?.length ?? 0, exchange);
+      // xfs_io names the donor as file 1, whose written blocks -w means.
+      other.inode.exchangeRange(otherPos, file.inode, pos, length?.length ?? 0, exchange);
     } finally {
       other.close();
     }

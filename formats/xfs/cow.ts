@@ -126,7 +126,8 @@ export function cancelCow(ip: XfsInode, startFsb: number, endFsb: number, delaye
   for (let off = startFsb; off < endFsb; ) {
     let count = 0;
     ip.mp.transact('cancel cow', (tp) => {
-      while (count < BATCH) {
+      // The fork changes after the transaction only: past the end, a search would find the cut extent again.
+      while (count < BATCH && off < endFsb) {
         const piece = moved[count] as Extent;
         if (!nextStaged(ip, off, endFsb, piece)) {
           off = endFsb;

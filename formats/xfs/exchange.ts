@@ -64,7 +64,7 @@ export function exchangeRange(
   atomically(mp, (rest) => {
     begin(one, two);
     swapMappings(one, posOne / mp.blockSize, two, posTwo / mp.blockSize, blocks, options.fileOneWritten, rest);
-    if (options.toEof) swapSizes(one, posOne, two, posTwo);
+    if (options.toEof) swapSizes(one, two);
   });
 }
 
@@ -170,9 +170,9 @@ function swapOne(
   return n;
 }
 
-function swapSizes(one: XfsInode, posOne: number, two: XfsInode, posTwo: number): void {
-  const sizeOne = posOne + (two.size - posTwo);
-  const sizeTwo = posTwo + (one.size - posOne);
+/** Linux gives each file the other's size, also where the ranges begin at different places. */
+function swapSizes(one: XfsInode, two: XfsInode): void {
+  const [sizeOne, sizeTwo] = [two.size, one.size];
   one.mp.transact('exchange sizes', (tp) => {
     logInode(tp, one);
     logInode(tp, two);
