@@ -21,8 +21,9 @@ export function crc32(data: Uint8Array): number {
 export function crc32c(data: Uint8Array, seed = 0): number {
   if (native !== null) return native(data, seed) >>> 0;
   checksummed += data.length;
-  if (checksummed > WORTH_LOADING) native = library().crc32c;
-  return crc32cOfFew(data, seed);
+  if (checksummed <= WORTH_LOADING) return crc32cOfFew(data, seed);
+  native = library().crc32c;
+  return native(data, seed) >>> 0;
 }
 
 const POLYNOMIAL = 0x82f63b78;

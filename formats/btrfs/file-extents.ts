@@ -141,13 +141,18 @@ function insertItem(ip: ExtentOwner, cursor: TreeCursor, extent: FileExtent): vo
 
 /** Inserts `extent` where nothing is, with this transaction's generation unless it keeps its own. No reference is added. */
 export function insertExtent(ip: ExtentOwner, extent: FileExtent, keepGeneration = false): void {
-  if (!keepGeneration) extent.generation = ip.mp.trans.id;
   const cursor = new TreeCursor(ip.root);
   try {
-    insertItem(ip, cursor, extent);
+    insertExtentAt(ip, cursor, extent, keepGeneration);
   } finally {
     cursor.close();
   }
+}
+
+/** As insertExtent(), through a cursor that is kept for the next one: neighbours go into the same leaf. */
+export function insertExtentAt(ip: ExtentOwner, cursor: TreeCursor, extent: FileExtent, keepGeneration: boolean): void {
+  if (!keepGeneration) extent.generation = ip.mp.trans.id;
+  insertItem(ip, cursor, extent);
 }
 
 /** Inserts inline data, `ramBytes` long when unpacked, at the start of a file that has no items. */

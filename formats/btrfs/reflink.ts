@@ -1,6 +1,6 @@
 /**
- * Sharing extents between files: the target's range is dropped and gets items for the same extents on disk, one item a
- * step, each with its reference in one transaction. Inline data are copied, into the target's leaf where all of the
+ * Sharing extents between files: the target's range is dropped and gets items for the same extents on disk, many in one
+ * transaction with their references. Inline data are copied, into the target's leaf where all of the
  * target is inline too, else into its pages.
  *
  * Both files are clean on the device first; what may be shared with what is in core/vfs/remap.ts.
@@ -14,7 +14,7 @@ import { step } from '../../core/steps.ts';
 import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import { checkRemapRange, type RemapKind, sameBytes } from '../../core/vfs/remap.ts';
 import { FileExtent } from './file-extent.ts';
-import { dropExtents, insertExtent, insertHole, seekExtent } from './file-extents.ts';
+import { dropExtents, insertExtentAt, insertHole, readAt, seekExtent } from './file-extents.ts';
 import { holeOnce } from './holes.ts';
 import { copyInline } from './inline-copy.ts';
 import type { BtrfsInode } from './inode.ts';
@@ -28,7 +28,9 @@ import { type Steps, settle, stepwise } from './write-state.ts';
 /** Linux dedupes pieces of this size: extents are cut there. */
 const DEDUPE_PIECE = 16 * 1024 * 1024;
 /** Extents shared in one transaction, each with cuts at its edges in the target; and items of the target dropped. */
-const SHARE: Steps = { name: 'reflink', most: 32, itemsEach: 4, itemsMore: 4 };
+const SHARE: Steps = { name: 'reflink', most: 128, itemsEach: 4, itemsMore: 4 };
+/** Where space is short, fewer are tried at once; never fewer than this, but for one alone. */
+const LEAST_SHARED = 8;
 const DROP: Steps = { name: 'reflink', most: 64, itemsEach: 1, itemsMore: 4 };
 
 const { get, set } = InodeItem;
@@ -111,8 +113,10 @@ function forgetPages(target: BtrfsInode, pos: number, count: number): void {
   settle(target);
 }
 
-const sourceExtent = new FileExtent();
-const shared = new FileExtent();
+/** Extents of the source that one transaction shares, read before the target changes. */
+const sources: FileExtent[] = [];
+/** The inline one that comes next. */
+let sourceExtent = new FileExtent();
 
 /** One call of Linux's btrfs_clone(). */
 interface Clone {
@@ -128,6 +132,8 @@ interface Clone {
   reached: number;
   /** Position in the source of the next extent to look at. */
   next: number;
+  /** Extents tried in one transaction. */
+  most: number;
 }
 
 function cloneRange(
@@ -140,7 +146,7 @@ function cloneRange(
 ): void {
   const { sectorSize } = target.mp;
   const length = from + count === source.size || count % sectorSize !== 0 ? roundUp(count, sectorSize) : count;
-  const clone: Clone = { target, source, from, to, count, length, stamp, reached: to, next: from };
+  const clone: Clone = { target, source, from, to, count, length, stamp, reached: to, next: from, most: SHARE.most };
   while (cloneSome(clone)) {
     // Extent after extent: between two, the file is what it is.
     step(clone.next - from, length);
@@ -176,7 +182,8 @@ function cloneSome(clone: Clone): boolean {
   const { reached, next } = clone;
   let inline = false;
   const more = keepingSize(target, () =>
-    stepwise(target.mp, SHARE, (extents) => {
+    stepwise(target.mp, { ...SHARE, most: clone.most }, (extents) => {
+      if (extents < clone.most) clone.most = Math.max(LEAST_SHARED, clone.most / 4);
       clone.reached = reached;
       clone.next = next;
       inline = false;
@@ -190,56 +197,82 @@ function cloneSome(clone: Clone): boolean {
 }
 
 /** The transaction of cloneSome(); `atInline` is called where inline data come next. */
-function shareSome(clone: Clone, extents: number, atInline: () => void): boolean {
-  let added = 0;
-  let more = true;
-  for (let i = 0; i < extents && more; i++) {
-    more = findSource(clone);
-    if (!more) break;
-    if (sourceExtent.inline) {
-      atInline();
-      break;
-    }
-    added += cloneOne(clone);
+function shareSome(clone: Clone, most: number, atInline: () => void): boolean {
+  const count = readSources(clone, most);
+  const regular = count > 0 && (sources[count - 1] as FileExtent).inline ? count - 1 : count;
+  const added = regular > 0 ? cloneMany(clone, regular) : 0;
+  if (regular < count) {
+    sourceExtent = sources[regular] as FileExtent;
+    atInline();
   }
   finish(clone, clone.reached, added);
-  return more;
+  return count > 0;
 }
 
-/** Finds the next extent of the source in the range. */
-function findSource({ source, from, length, next }: Clone): boolean {
-  if (next >= from + length) return false;
+/** Reads the next extents of the source in the range, at most `most`, the last may be inline; returns how many. */
+function readSources({ source, from, length, next }: Clone, most: number): number {
+  if (next >= from + length) return 0;
   const cursor = new TreeCursor(source.root);
   try {
-    return seekExtent(cursor, source.ino, next, sourceExtent) && sourceExtent.pos < from + length;
+    let count = 0;
+    let more = seekExtent(cursor, source.ino, next, sourceAt(0));
+    while (more && sourceAt(count).pos < from + length) {
+      const { inline, end } = sourceAt(count);
+      count++;
+      if (inline || count === most) break;
+      // What begins before the last one ended is looked for again, as if alone.
+      more = cursor.next() && readAt(cursor, source.ino, sourceAt(count)) && sourceAt(count).pos >= end;
+    }
+    return count;
   } finally {
     cursor.close();
   }
 }
 
-/** Gives the target the part of `sourceExtent` that lies in the range; returns by how much its nbytes grows. */
-function cloneOne(clone: Clone): number {
+function sourceAt(index: number): FileExtent {
+  let extent = sources[index];
+  if (extent === undefined) {
+    extent = new FileExtent();
+    sources[index] = extent;
+  }
+  return extent;
+}
+
+/** Gives the target what the first of `sources` have of the range; returns by how much its nbytes grows. */
+function cloneMany(clone: Clone, count: number): number {
   const { target, from, to, length } = clone;
-  const start = Math.max(sourceExtent.pos, from);
-  const end = Math.min(sourceExtent.end, from + length);
+  const last = sources[count - 1] as FileExtent;
+  let added = -dropExtents(target, clone.reached, Math.min(last.end, from + length) - from + to).bytes;
+  const cursor = new TreeCursor(target.root);
+  try {
+    for (let i = 0; i < count; i++) added += cloneOne(clone, sources[i] as FileExtent, cursor);
+  } finally {
+    cursor.close();
+  }
+  return added;
+}
+
+/** Gives the target the part of `extent` that lies in the range, where nothing is; returns by how much its nbytes grows. */
+function cloneOne(clone: Clone, extent: FileExtent, cursor: TreeCursor): number {
+  const { target, from, to, length } = clone;
+  const start = Math.max(extent.pos, from);
+  const end = Math.min(extent.end, from + length);
   const pos = start - from + to;
   const stop = end - from + to;
-  const { bytes } = dropExtents(target, clone.reached, stop);
   insertHole(target, clone.reached, pos);
   clone.reached = stop;
-  clone.next = sourceExtent.end;
-  if (sourceExtent.hole) {
+  clone.next = extent.end;
+  if (extent.hole) {
     insertHole(target, pos, stop);
-    return -bytes;
+    return 0;
   }
-  shared.copyFrom(sourceExtent);
-  shared.offset += start - sourceExtent.pos;
-  shared.pos = pos;
-  shared.length = end - start;
-  insertExtent(target, shared, true);
-  const owner = { root: target.root.id, ino: target.ino, offset: shared.refOffset };
-  target.mp.refs.addData(shared.bytenr, shared.diskLength, owner, false);
-  return end - start - bytes;
+  extent.offset += start - extent.pos;
+  extent.pos = pos;
+  extent.length = end - start;
+  insertExtentAt(target, cursor, extent, true);
+  const owner = { root: target.root.id, ino: target.ino, offset: extent.refOffset };
+  target.mp.refs.addData(extent.bytenr, extent.diskLength, owner, false);
+  return end - start;
 }
 
 /** Records how far the target got. */

@@ -183,15 +183,24 @@ export function fileExtentFault(item: ItemAt): Fault | null {
     );
   }
   if (size !== FileExtentItem.size) return sizeFault(size, FileExtentItem.size);
-  for (const field of ['ram_bytes', 'disk_bytenr', 'disk_num_bytes', 'offset', 'num_bytes'] as const) {
-    const value = readLength(view, at + FileExtentItem.at[field]);
-    if (value > 2 ** 63 || view.getUint32(at + FileExtentItem.at[field], true) % context.sectorSize !== 0) {
-      return fieldFault(field, FileExtentItem.at[field], value, `not aligned to ${context.sectorSize}`);
-    }
-  }
+  const { sectorSize } = context;
+  const wrong =
+    lengthFault('ram_bytes', view, at, sectorSize) ??
+    lengthFault('disk_bytenr', view, at, sectorSize) ??
+    lengthFault('disk_num_bytes', view, at, sectorSize) ??
+    lengthFault('offset', view, at, sectorSize) ??
+    lengthFault('num_bytes', view, at, sectorSize);
+  if (wrong !== null) return wrong;
   const length = readLength(view, at + FileExtentItem.at.num_bytes);
   if (pos + length > 2 ** 63) return fieldFault('num_bytes', FileExtentItem.at.num_bytes, length, 'ends beyond 2^63');
   return extentOverlapFault(item);
+}
+
+function lengthFault(field: keyof typeof FileExtentItem.at, view: DataView, at: number, step: number): Fault | null {
+  const offset = FileExtentItem.at[field];
+  const value = readLength(view, at + offset);
+  if (value <= 2 ** 63 && view.getUint32(at + offset, true) % step === 0) return null;
+  return fieldFault(field, offset, value, `not aligned to ${step}`);
 }
 
 /** Extents of a file in one leaf follow one another. */

@@ -211,12 +211,15 @@ export class DataFace implements Device {
   }
 
   private sums(parts: readonly Uint8Array[], length: number): Uint8Array {
-    const { size } = this.checksum;
-    const sums = new Uint8Array((length / this.sectorSize) * size);
+    const { sectorSize, checksum } = this;
+    const { size } = checksum;
+    const sums = new Uint8Array((length / sectorSize) * size);
     let at = 0;
-    for (const part of parts) {
-      for (let i = 0; i < part.length; i += this.sectorSize, at += size) {
-        this.checksum.sum(part.subarray(i, i + this.sectorSize), sums, at);
+    for (const { buffer, byteOffset, length: bytes } of parts) {
+      const end = byteOffset + bytes;
+      // Not subarray(): that of a Buffer costs a third of the checksum.
+      for (let i = byteOffset; i < end; i += sectorSize, at += size) {
+        checksum.sum(new Uint8Array(buffer, i, sectorSize), sums, at);
       }
     }
     return sums;
