@@ -27,18 +27,28 @@ const IOEND_BATCH = 4096;
 export function writeback(inode: Inode, start = 0, end: number = POS_END): void {
   const pages = inode.pages;
   if (pages.dirtyBlocks > 0) {
-    const pass = new Pass(inode, end);
-    for (const folio of pages.takeDirty(start, end)) {
-      pass.folio(folio, start, end);
-      pages.requeue(folio);
-    }
+    const pass = new Pass(inode);
+    pass.file(inode, start, end);
     pass.finish();
-    pages.writeError ??= pass.error;
   }
   if (pages.writeError === null) return;
   const error = pages.writeError;
   pages.writeError = null;
   throw error;
+}
+
+/**
+ * Writes all dirty pages of several files of one image, in their order: what lies side by side on the device goes
+ * there in one write. An error waits for the next fsync or writeback() of its file.
+ */
+export function writebackFiles(inodes: readonly Inode[]): void {
+  let pass: Pass | null = null;
+  for (const inode of inodes) {
+    if (inode.pages.dirtyBlocks === 0) continue;
+    pass ??= new Pass(inode);
+    pass.file(inode, 0, MAX_POS);
+  }
+  pass?.finish();
 }
 
 /** Writes back files, `inode` last, until dirty pages fit in memory again; an error waits for that file's fsync. */
@@ -61,12 +71,11 @@ export function quietWriteback(inode: Inode, start = 0, end: number = POS_END): 
   }
 }
 
-/** One pass over a file's dirty pages. */
+/** One pass over the dirty pages of a file, or of several one after the other. */
 class Pass {
-  error: unknown = null;
-  private readonly inode: Inode;
+  private inode: Inode;
   /** Dirty bytes from here on stay. */
-  private readonly end: number;
+  private end = 0;
   private readonly map = new Mapping();
   private readonly buffers: Uint8Array[] = [];
   private device: Device | null = null;
@@ -77,12 +86,26 @@ class Pass {
   private pending = 0;
   private pendingFrom = 0;
 
-  constructor(inode: Inode, end: number) {
+  constructor(inode: Inode) {
     this.inode = inode;
-    this.end = end;
   }
 
-  folio(folio: Folio, start: number, end: number): void {
+  /** Writes the dirty pages of [start, end), the last of them perhaps only with finish(). */
+  file(inode: Inode, start: number, end: number): void {
+    if (inode !== this.inode) {
+      // A format that records many ioends together takes those of one file.
+      if (this.inode.iomap.writeback.endIos !== undefined) this.finish();
+      this.inode = inode;
+      this.map.reset();
+    }
+    this.end = end;
+    for (const folio of inode.pages.takeDirty(start, end)) {
+      this.folio(folio, start, end);
+      inode.pages.requeue(folio);
+    }
+  }
+
+  private folio(folio: Folio, start: number, end: number): void {
     const { inode } = this;
     const blockSize = inode.pages.blockSize;
     const eof = Math.ceil(inode.size / blockSize) * blockSize;
@@ -113,7 +136,7 @@ class Pass {
       try {
         n = this.mapAt(folio.start + at, n);
       } catch (error) {
-        this.discard(folio.start + at, n, error);
+        this.discard(this.inode, folio.start + at, n, error);
         return;
       }
       if (this.map.type !== IomapType.HOLE) this.add(folio, at, n);
@@ -180,6 +203,7 @@ class Pass {
     const last = ioends[ioends.length - 1];
     if (
       last !== undefined &&
+      last.inode === this.inode &&
       last.offset + last.length === pos &&
       last.addr + last.length === addr &&
       last.type === map.type &&
@@ -219,7 +243,7 @@ class Pass {
     if (written > 0) this.ioends.push({ ...first, length: written });
     for (const ioend of lost) {
       const from = Math.max(ioend.offset, ioend === first ? this.pendingFrom : 0);
-      this.discard(from, ioend.offset + ioend.length - from, error);
+      this.discard(ioend.inode, from, ioend.offset + ioend.length - from, error);
     }
   }
 
@@ -227,28 +251,29 @@ class Pass {
     const done = this.ioends;
     this.ioends = [];
     this.pending = 0;
-    const ops = this.inode.iomap.writeback;
+    const { inode } = this;
+    const ops = inode.iomap.writeback;
     if (ops.endIos !== undefined) {
-      if (done.length > 0) ops.endIos(done, (pos, length, error) => this.discard(pos, length, error));
+      if (done.length > 0) ops.endIos(done, (pos, length, error) => this.discard(inode, pos, length, error));
       return;
     }
     for (const ioend of done) {
       try {
         ops.endIo(ioend);
       } catch (error) {
-        this.discard(ioend.offset, ioend.length, error);
+        this.discard(ioend.inode, ioend.offset, ioend.length, error);
       }
     }
   }
 
   /** Gives back what is reserved for bytes that cannot be written, and forgets them: reads see the device again. */
-  private discard(pos: number, length: number, error: unknown): void {
-    this.error ??= error;
+  private discard(inode: Inode, pos: number, length: number, error: unknown): void {
+    inode.pages.writeError ??= error;
     try {
-      this.inode.iomap.writeback.discard?.(this.inode, pos, length);
-    } catch (second) {
-      this.error ??= second;
+      inode.iomap.writeback.discard?.(inode, pos, length);
+    } catch {
+      // The first error is the one that is told.
     }
-    this.inode.pages.invalidate(pos, pos + length);
+    inode.pages.invalidate(pos, pos + length);
   }
 }

@@ -29,6 +29,7 @@ export class Folio {
   newer: Folio | null = null;
   older: Folio | null = null;
   private whole: Uint8Array | null = null;
+  /** As many as the last one in use needs. */
   private pages: (Uint8Array | null)[] | null = null;
 
   constructor(cache: PageCache, index: number) {
@@ -42,7 +43,7 @@ export class Folio {
   expect(length: number, stream: boolean): void {
     if (this.whole !== null || this.pages !== null) return;
     if (length >= BULK || stream) this.whole = this.cache.pool.takeWhole();
-    else this.pages = new Array(FOLIO_SIZE / this.cache.pageSize).fill(null);
+    else this.pages = [];
   }
 
   get isWhole(): boolean {
@@ -62,6 +63,7 @@ export class Folio {
     }
     const pages = this.pages as (Uint8Array | null)[];
     const slot = at >>> cache.pageShift;
+    while (pages.length <= slot) pages.push(null);
     let page = pages[slot] as Uint8Array | null;
     if (page === null) {
       page = cache.pool.takePage();

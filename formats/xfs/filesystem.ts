@@ -8,7 +8,7 @@ import { BufferCache } from '../../core/buffer-cache.ts';
 import type { Device } from '../../core/device/device.ts';
 import { describeDamage, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
-import { writeback } from '../../core/iomap/writeback.ts';
+import { writeback, writebackFiles } from '../../core/iomap/writeback.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
@@ -82,7 +82,9 @@ export class XfsFilesystem implements Filesystem {
   }
 
   sync(): void {
-    for (const ip of this.mp.inodes.changed()) writeback(ip);
+    const files = [...this.mp.inodes.changed()];
+    writebackFiles(files);
+    for (const ip of files) writeback(ip);
     if (this.mp.log.active) this.mp.log.force();
   }
 

@@ -25,6 +25,8 @@ export class InodeState {
   timesOnly: object | null = null;
   /** The file was cut since it was last written back: closing it writes what replaces the old bytes. */
   truncated = false;
+  /** In the table's list of closed files to be written. */
+  waiting = false;
   /** True when the table forgot it: windows look for the new one. */
   dead = false;
 

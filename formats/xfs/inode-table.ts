@@ -3,7 +3,9 @@
  * the disk. iget() verifies an inode before anyone sees it (kernel: xfs_iget, xfs_inode_from_disk).
  */
 import { FsError } from '../../core/errors.ts';
+import { writebackFiles } from '../../core/iomap/writeback.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
+import type { Inode } from '../../core/vfs/inode.ts';
 import { XfsInode } from './inode.ts';
 import { inodeBuffer } from './inode-buffer.ts';
 import { InodeState } from './inode-state.ts';
@@ -13,6 +15,8 @@ import { checkInode } from './verify/dinode.ts';
 
 const MAX_WINDOWS = 8192;
 const MAX_STATES = 2048;
+/** Closed files whose data waits in memory. */
+const MAX_WAITING = 1024;
 
 export class InodeTable {
   private readonly mp: XfsMount;
@@ -22,6 +26,7 @@ export class InodeTable {
   // When most of a table must stay, the next look for what may go waits until it has doubled.
   private windowLimit = MAX_WINDOWS;
   private stateLimit = MAX_STATES;
+  private waiting: InodeState[] = [];
 
   constructor(mp: XfsMount, fs: Filesystem) {
     this.mp = mp;
@@ -73,6 +78,24 @@ export class InodeTable {
     return this.states.get(ino) ?? null;
   }
 
+  /**
+   * The last user of a file with dirty pages closed it. They wait for more, as Linux lets them wait; when many files do,
+   * all of them are written, so that memory holds few of the files that a long script makes.
+   */
+  closedDirty(state: InodeState): void {
+    if (state.waiting) return;
+    state.waiting = true;
+    this.waiting.push(state);
+    if (this.waiting.length < MAX_WAITING) return;
+    const files: Inode[] = [];
+    for (const waiting of this.waiting) {
+      waiting.waiting = false;
+      if (waiting.users === 0 && !waiting.dead) files.push(waiting.pages.inode);
+    }
+    this.waiting = [];
+    writebackFiles(files);
+  }
+
   /** Inodes whose pages, reservations or size are not all on disk. */
   *changed(): IterableIterator<XfsInode> {
     for (const [ino, state] of [...this.states]) if (state.changed && !state.dead) yield this.get(ino);
@@ -100,6 +123,7 @@ export class InodeTable {
     for (const [ino, state] of this.states) {
       if (state.needed) continue;
       state.dead = true;
+      state.pages.invalidate(0, Number.MAX_SAFE_INTEGER);
       this.states.delete(ino);
       if (--drop <= 0) break;
     }

@@ -311,6 +311,7 @@ export class XfsInode implements Inode {
     if (state.users > 0 || this.mp.log.stopped) return;
     releaseInode(this);
     if (linkCount(this) === 0) freeIfOrphan(this);
+    else if (!state.dead && state.pages.dirtyBlocks > 0) this.mp.inodes.closedDirty(state);
   }
 
   /** True while an open file uses it. */

@@ -7,7 +7,7 @@
  * fs/xfs/xfs_icache.c (xfs_blockgc_free_space).
  */
 import { FsError } from '../../core/errors.ts';
-import { writeback } from '../../core/iomap/writeback.ts';
+import { writeback, writebackFiles } from '../../core/iomap/writeback.ts';
 import { cancelCow } from './cow.ts';
 import { NULL_OFFSET } from './extent.ts';
 import type { XfsMount } from './mount.ts';
@@ -34,8 +34,14 @@ export function reserveRoom(mp: XfsMount, blocks: number): void {
 /** A step of a write failed: where space ended, all files are written back, so that it may be tried again. @throws `error` otherwise */
 export function giveRoom(mp: XfsMount, error: unknown): void {
   if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
-  for (const ip of mp.inodes.changed()) if (ip.pages.dirtyBlocks > 0) writeback(ip);
+  writeAll(mp);
   freeIdleBlocks(mp);
+}
+
+function writeAll(mp: XfsMount): void {
+  const files = [...mp.inodes.changed()];
+  writebackFiles(files);
+  for (const ip of files) writeback(ip);
 }
 
 /** Blocks behind the end of files, and CoW staging, of all files with nothing unwritten. */

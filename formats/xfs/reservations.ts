@@ -46,6 +46,10 @@ function grown(from: Chunk): Chunk {
   return chunk;
 }
 
+/** First chunks that are not in use: small files come and go by the thousand. */
+const spare: Chunk[] = [];
+const MAX_SPARE = 1024;
+
 export class Reservations {
   /** Number of extents. */
   size = 0;
@@ -82,7 +86,7 @@ export class Reservations {
 
   /** Adds an extent that overlaps no other. */
   insert(e: Extent, indlen: number): void {
-    if (this.chunks.length === 0) this.chunks.push(newChunk(FIRST_CAPACITY));
+    if (this.chunks.length === 0) this.chunks.push(spare.pop() ?? newChunk(FIRST_CAPACITY));
     this.seekBefore(e.off);
     let c = this.chunks[this.chunk] as Chunk;
     if (c.length === c.off.length && c.length < CAPACITY) {
@@ -128,6 +132,8 @@ export class Reservations {
     this.size--;
     if (c.length === 1) {
       this.chunks.splice(this.chunk, 1);
+      c.length = 0;
+      if (c.off.length === FIRST_CAPACITY && spare.length < MAX_SPARE) spare.push(c);
       return;
     }
     c.off.copyWithin(at, at + 1, c.length);
