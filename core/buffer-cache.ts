@@ -16,8 +16,11 @@ export interface BufOps {
   readonly name: string;
   /** The format's type number of this structure in its log (XFS_BLFT_*). */
   readonly logType: number;
-  /** Judges the block after a read: checksum, magic, own address, owner, bounds. Null if it is good. */
-  verify(buf: Buf): Damage | null;
+  /**
+   * Judges the block after a read: checksum, magic, own address, owner, bounds. Null if it is good. `sealed`: seal() has
+   * just been called, the checksum need not be computed once more.
+   */
+  verify(buf: Buf, sealed?: boolean): Damage | null;
   /** Makes the block fit to be written in place: stamps `lsn`, computes the checksum. */
   seal?(buf: Buf, lsn: bigint): void;
 }

@@ -5,7 +5,7 @@
  *     FsBlock  = agno << agBlockLog | agbno        inode = agno << (agBlockLog + inodesPerBlockLog) | agino
  *     Groups are `agBlocks` apart on the device, so an FsBlock is not a device block when agBlocks is no power of two.
  */
-import type { Buf, BufferCache } from '../../core/buffer-cache.ts';
+import type { Buf, BufferCache, BufOps } from '../../core/buffer-cache.ts';
 import type { Device } from '../../core/device/device.ts';
 import { FsError } from '../../core/errors.ts';
 import type { MountOptions } from '../../core/vfs/filesystem.ts';
@@ -34,6 +34,8 @@ export class XfsMount {
   readonly ops: MountOps;
   /** How many blocks may still be promised. */
   readonly space: SpaceCounters;
+  /** Cursors of AG btrees that nobody uses, by kind (btree/cursor.ts). */
+  readonly idleCursors = new Map<object, object[]>();
   log!: XfsLog;
   /** The inodes in use. */
   inodes!: InodeTable;
@@ -73,6 +75,7 @@ export class XfsMount {
   readonly uuid: Uint8Array;
   readonly rootIno: number;
 
+  private readonly headers: (Buf | undefined)[] = [];
   private readonly agBlockUnit: number;
   private readonly aginoUnit: number;
 
@@ -134,7 +137,7 @@ export class XfsMount {
 
   /** The primary superblock's buffer. */
   get sbBuf(): Buf {
-    return this.cache.get(0, this.sectorSize, this.ops.sb);
+    return this.header(0, 0, this.ops.sb);
   }
 
   /** Blocks in a group: the last may be shorter. */
@@ -248,15 +251,28 @@ export class XfsMount {
 
   /** The AGF of a group, read and verified. */
   agf(agno: number): Buf {
-    return this.cache.get(this.agbToAddr(agno, 0) + this.sectorSize, this.sectorSize, this.ops.agf);
+    return this.header(agno, 1, this.ops.agf);
   }
 
   agi(agno: number): Buf {
-    return this.cache.get(this.agbToAddr(agno, 0) + 2 * this.sectorSize, this.sectorSize, this.ops.agi);
+    return this.header(agno, 2, this.ops.agi);
   }
 
   agfl(agno: number): Buf {
-    return this.cache.get(this.agbToAddr(agno, 0) + 3 * this.sectorSize, this.sectorSize, this.ops.agfl);
+    return this.header(agno, 3, this.ops.agfl);
+  }
+
+  /** The sector `index` of a group, remembered: these few are asked for many times in every change. */
+  private header(agno: number, index: number, ops: BufOps): Buf {
+    const known = this.headers[agno * 4 + index];
+    if (known !== undefined && known.cached && known.ops === ops) {
+      known.used = true;
+      return known;
+    }
+    const addr = this.agbToAddr(agno, 0) + index * this.sectorSize;
+    const buf = this.cache.get(addr, this.sectorSize, ops);
+    this.headers[agno * 4 + index] = buf;
+    return buf;
   }
 
   /** The inode with this number. @throws FsError ENOENT free, EINVAL, EUCLEAN damaged */

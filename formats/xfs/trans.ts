@@ -42,13 +42,14 @@ export class Trans {
   readonly name: string;
   private readonly id: number;
   private readonly touched: Buf[] = [];
-  private readonly inits: Buf[] = [];
-  private readonly freed: Buf[] = [];
-  private readonly inodes = new Map<number, LoggedInode>();
-  private readonly icreates: Icreate[] = [];
-  private readonly busyRanges: BusyRange[] = [];
-  private readonly aborts: (() => void)[] = [];
-  private readonly commits: (() => void)[] = [];
+  private readonly inodes: LoggedInode[] = [];
+  // Made when first needed: most transactions need none of them, and there are thousands.
+  private inits: Buf[] | null = null;
+  private freed: Buf[] | null = null;
+  private icreates: Icreate[] | null = null;
+  private busyRanges: BusyRange[] | null = null;
+  private aborts: (() => void)[] | null = null;
+  private commits: (() => void)[] | null = null;
   private counters = false;
   private reused = false;
   private ended = false;
@@ -75,6 +76,7 @@ export class Trans {
   /** `buf` is a new structure (from cache.init): all of it is logged, and cancel makes it vanish. */
   init(buf: Buf): void {
     this.join(buf);
+    this.inits ??= [];
     this.inits.push(buf);
     if (buf.ops.logType === Blft.DINO) {
       buf.logFlags |= LogFlag.INODE_ALLOC;
@@ -87,24 +89,31 @@ export class Trans {
   /** The block of `buf` is freed: recovery must not replay older changes of it, nothing writes it in place. */
   binval(buf: Buf): void {
     this.join(buf);
+    this.freed ??= [];
     this.freed.push(buf);
   }
 
   /** `ip` is about to change in its core, in one fork or in all: it is logged as an inode. */
   modifyInode(ip: { readonly ino: number; readonly buf: Buf; readonly base: number }, what: InodePart = 'all'): void {
-    const known = this.inodes.get(ip.ino);
-    if (known !== undefined && known.buf === ip.buf) {
+    const { ino, buf, base } = ip;
+    const { inodes } = this;
+    // No transaction changes more than a few inodes; the last one is asked for most.
+    for (let i = inodes.length - 1; i >= 0; i--) {
+      const known = inodes[i] as LoggedInode;
+      if (known.ino !== ino || known.buf !== buf) continue;
       known.fields |= InodeFields[what];
       return;
     }
-    this.join(ip.buf);
-    this.mp.log.undo.save(ip.buf, ip.base, this.mp.inodeSize);
-    this.inodes.set(ip.ino, { ino: ip.ino, buf: ip.buf, base: ip.base, fields: InodeFields[what] });
+    this.join(buf);
+    this.mp.log.undo.save(buf, base, this.mp.inodeSize);
+    inodes.push({ ino, buf, base, fields: InodeFields[what] });
   }
 
   /** `count` new inodes of `isize` bytes lie in `length` blocks from `agbno` on, initialised with generation `gen`. */
   icreate(agno: number, agbno: number, count: number, isize: number, length: number, gen: number): void {
-    if (this.mp.features.v5) this.icreates.push({ agno, agbno, count, isize, length, gen });
+    if (!this.mp.features.v5) return;
+    this.icreates ??= [];
+    this.icreates.push({ agno, agbno, count, isize, length, gen });
   }
 
   /** Bytes of the superblock are about to change. */
@@ -116,8 +125,8 @@ export class Trans {
   sbDelta(delta: SbDelta): void {
     const buf = this.mp.sbBuf;
     for (const field of COUNTER_FIELDS) {
-      const change = delta[field];
-      if (change === undefined || change === 0) continue;
+      const change = delta[field] ?? 0;
+      if (change === 0) continue;
       const at = Superblock.at[field];
       this.join(buf);
       this.mp.log.undo.save(buf, at, 8);
@@ -131,6 +140,7 @@ export class Trans {
 
   /** These blocks are freed: data must not reuse them before the log says so on disk. */
   busy(agno: number, agbno: number, length: number): void {
+    this.busyRanges ??= [];
     this.busyRanges.push({ agno, agbno, length });
   }
 
@@ -141,17 +151,19 @@ export class Trans {
 
   /** `fn` runs after the bytes are restored, last first, if the transaction is cancelled. */
   onAbort(fn: () => void): void {
+    this.aborts ??= [];
     this.aborts.push(fn);
   }
 
   /** `fn` runs when the transaction is committed (in memory; durable at the next checkpoint). */
   onCommit(fn: () => void): void {
+    this.commits ??= [];
     this.commits.push(fn);
   }
 
   /** True once anything was announced. */
   get changed(): boolean {
-    return this.touched.length > 0 || this.icreates.length > 0;
+    return this.touched.length > 0 || this.icreates !== null;
   }
 
   /** All changes count. @throws FsError EIO, ENOSPC if the log had to be written and could not */
@@ -160,16 +172,19 @@ export class Trans {
     const log = this.mp.log;
     const cil = log.cil;
     const cache = this.mp.cache;
-    for (const buf of this.freed) {
-      cil.cancel(buf);
-      cache.drop(buf);
-    }
-    for (const buf of this.inits) {
-      // The older block of this address is superseded as a whole.
-      if (buf.replaced !== null) cil.supersede(buf.replaced, cache);
-      buf.replaced = null;
-    }
-    for (const buf of this.touched) {
+    if (this.freed !== null)
+      for (const buf of this.freed) {
+        cil.cancel(buf);
+        cache.drop(buf);
+      }
+    if (this.inits !== null)
+      for (const buf of this.inits) {
+        // The older block of this address is superseded as a whole.
+        if (buf.replaced !== null) cil.supersede(buf.replaced, cache);
+        buf.replaced = null;
+      }
+    const { touched, inodes } = this;
+    for (const buf of touched) {
       buf.transaction = 0;
       if (!buf.cached) continue;
       if (buf.chunks !== null || (buf.logFlags & LogFlag.INODE_ALLOC) !== 0) {
@@ -177,17 +192,19 @@ export class Trans {
         cache.markDirty(buf);
       }
     }
-    for (const item of this.inodes.values()) {
+    for (const item of inodes) {
       if (!item.buf.cached) continue;
       cil.addInode(item);
       cache.markDirty(item.buf);
     }
-    for (const item of this.icreates) cil.addIcreate(item);
-    for (const range of this.busyRanges) log.busy.add(range.agno, range.agbno, range.length);
+    if (this.icreates !== null) for (const item of this.icreates) cil.addIcreate(item);
+    if (this.busyRanges !== null)
+      for (const range of this.busyRanges) log.busy.add(range.agno, range.agbno, range.length);
     if (this.counters) log.countersChanged = true;
     log.undo.clear();
-    for (const fn of this.commits) fn();
-    log.ended(this.touched.length * 256 + this.inodes.size * 640 + this.inits.length * this.mp.blockSize, this.reused);
+    if (this.commits !== null) for (const fn of this.commits) fn();
+    const fresh = this.inits === null ? 0 : this.inits.length * this.mp.blockSize;
+    log.ended(touched.length * 256 + inodes.length * 640 + fresh, this.reused);
   }
 
   /** Nothing happened: every byte is as before. */
@@ -195,7 +212,8 @@ export class Trans {
     this.end();
     const log = this.mp.log;
     log.undo.restore();
-    for (let i = this.inits.length - 1; i >= 0; i--) this.mp.cache.uninit(this.inits[i] as Buf);
+    const inits = this.inits ?? [];
+    for (let i = inits.length - 1; i >= 0; i--) this.mp.cache.uninit(inits[i] as Buf);
     for (const buf of this.touched) {
       buf.transaction = 0;
       if (!log.cil.has(buf)) {
@@ -203,7 +221,8 @@ export class Trans {
         buf.logFlags = 0;
       }
     }
-    for (let i = this.aborts.length - 1; i >= 0; i--) this.aborts[i]?.();
+    const aborts = this.aborts ?? [];
+    for (let i = aborts.length - 1; i >= 0; i--) aborts[i]?.();
     log.cancelled();
   }
 

@@ -3,6 +3,7 @@
  * the AGF, the reverse map, the superblock's count. Mirrors xfs_alloc_vextent_start_ag and its siblings.
  */
 import type { FsBlock } from '../../../core/units.ts';
+import { Agf } from '../structure/ag.ts';
 import type { Trans } from '../trans.ts';
 import { addAgf } from './agfl.ts';
 import { takeFree } from './free-trees.ts';
@@ -95,9 +96,14 @@ function allocInAg(
     total: request.total ?? 0,
     reservation: request.reservation ?? 'none',
   };
-  if (roomIn(mp, agno, wish) === 0 || !fixFreelist(tp, agno)) return null;
+  let room = roomIn(mp, agno, wish);
+  if (room === 0) return null;
+  const { view } = mp.agf(agno);
+  const free = Agf.get.freeblks(view, 0);
+  const listed = Agf.get.flcount(view, 0);
+  if (!fixFreelist(tp, agno)) return null;
   // Filling the free list may have cost the space that was there.
-  const room = roomIn(mp, agno, wish);
+  if (Agf.get.freeblks(view, 0) !== free || Agf.get.flcount(view, 0) !== listed) room = roomIn(mp, agno, wish);
   if (room === 0) return null;
   const maxLength = Math.min(request.maxLength, room, mp.agBlocks);
   let search = searchAg(tp, request, agno, how, target, maxLength, request.data);

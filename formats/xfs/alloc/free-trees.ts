@@ -3,6 +3,7 @@
  * joined, and the AGF's longest extent is kept. The AGF's freeblks is the caller's: blocks may go to the free list.
  * Mirrors xfs_alloc_fixup_trees and xfs_free_ag_extent.
  */
+import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
 import { bnobtCursor, cntbtCursor, type FreeExtent } from '../btree/free-space.ts';
 import { Agf } from '../structure/ag.ts';
@@ -31,6 +32,19 @@ export function takeFree(
     throw disagree(agno, freeStart, freeLength);
   const end = start + length;
   const freeEnd = freeStart + freeLength;
+  if (start === freeStart && end < freeEnd) {
+    second.startblock = end;
+    second.blockcount = freeEnd - end;
+    // The longest extent of many an AG stays the longest: no record has to move.
+    if (isInOrder(cnt, second)) {
+      bno.update(second);
+      cnt.update(second);
+      if (freeLength >= Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
+      bno.retire();
+      cnt.retire();
+      return;
+    }
+  }
   cnt.delete();
   if (start > freeStart) {
     first.startblock = freeStart;
@@ -47,8 +61,17 @@ export function takeFree(
   }
   if (length === freeLength) bno.delete();
   if (freeLength >= Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
-  bno.close();
-  cnt.close();
+  bno.retire();
+  cnt.retire();
+}
+
+/** True if the smaller extent, put in the place of the one where the cursor stands, still sorts after the one before. */
+function isInOrder(cnt: ReturnType<typeof cntbtCursor>, smaller: FreeExtent): boolean {
+  const slot = cnt.slots[0] as number;
+  if (slot === 0) return cnt.levels === 1;
+  const { view } = cnt.bufs[0] as Buf;
+  cnt.kind.setKeyOfRecord(cnt, smaller);
+  return cnt.kind.compareRecord(view, cnt.recordAt(slot - 1), cnt) < 0;
 }
 
 /** Enters a freed extent, joined with free neighbours. @throws FsError EUCLEAN if part of it is free already */
@@ -101,8 +124,8 @@ export function giveFree(tp: Trans, agno: number, start: number, length: number)
   cnt.insert(whole);
   // What was joined is shorter than the whole: only a new longest one changes what is known.
   if (whole.blockcount > Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
-  bno.close();
-  cnt.close();
+  bno.retire();
+  cnt.retire();
 }
 
 function removeByCount(cnt: ReturnType<typeof cntbtCursor>, agno: number, extent: FreeExtent): void {

@@ -82,7 +82,7 @@ function takeInode(tp: Trans, agno: number, parentIno: number): number {
   } else {
     cursor.update(record);
   }
-  cursor.close();
+  cursor.retire();
   addAgi(tp, agno, 'freecount', -1);
   tp.sbDelta({ ifree: -1 });
   const ino = mp.agInoToIno(agno, record.startino + index);
@@ -97,7 +97,7 @@ function updateOther(tp: Trans, agno: number, record: InodeChunk): void {
   if (!cursor.lookup(record.startino, 'eq') || cursor.get().freecount !== record.freecount + 1)
     throw corrupt({ structure: `inobt of AG ${agno}`, rule: `chunk ${record.startino} differs from the finobt's` });
   cursor.update(record);
-  cursor.close();
+  cursor.retire();
 }
 
 /** Moves to a chunk with a free inode close to `agino`. */
@@ -188,7 +188,7 @@ export function freeInode(tp: Trans, ino: number): boolean {
     addAgi(tp, agno, 'freecount', 1);
     tp.sbDelta({ ifree: 1 });
   }
-  cursor.close();
+  cursor.retire();
   if (mp.features.finobt) updateFinobt(tp, agno, found, before, gone);
   if (gone) freeChunk(tp, agno, found);
   return gone;
@@ -203,5 +203,5 @@ function updateFinobt(tp: Trans, agno: number, record: InodeChunk, before: numbe
     if (!gone) cursor.insert(record);
   } else if (gone) cursor.delete();
   else cursor.update(record);
-  cursor.close();
+  cursor.retire();
 }

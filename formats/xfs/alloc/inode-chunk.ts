@@ -143,11 +143,11 @@ function insertFull(tp: Trans, agno: number, startino: number): void {
   };
   const all = inobtCursor(tp.mp, agno, tp);
   all.insert(record);
-  all.close();
+  all.retire();
   if (!tp.mp.features.finobt) return;
   const free = finobtCursor(tp.mp, agno, tp);
   free.insert(record);
-  free.close();
+  free.retire();
 }
 
 /** Enters a part of a chunk into its aligned record, new or there already; answers the record's first inode. */
@@ -174,12 +174,12 @@ function insertSparse(tp: Trans, agno: number, part: Allocated): number {
   } else {
     all.insert(record);
   }
-  all.close();
+  all.retire();
   if (!mp.features.finobt) return startino;
   const free = finobtCursor(mp, agno, tp);
   if (free.lookup(startino, 'eq')) free.update(record);
   else free.insert(record);
-  free.close();
+  free.retire();
   return startino;
 }
 

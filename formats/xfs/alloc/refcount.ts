@@ -102,7 +102,7 @@ export function stageCow(tp: Trans, fsb: FsBlock, length: number): void {
   cursor.insert({ startblock: agbno, blockcount: length, refcount: 1, cow: true });
   join(cursor, agbno, true);
   join(cursor, end, true);
-  cursor.close();
+  cursor.retire();
 }
 
 /** Takes blocks out of CoW staging: they got an owner, or the caller frees them. @throws FsError EUCLEAN */
@@ -124,7 +124,7 @@ export function unstageCow(tp: Trans, fsb: FsBlock, length: number): void {
   if (!holds(cursor, agbno, agbno + length, true))
     throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is not staged` });
   carve(cursor, agbno, agbno + length);
-  cursor.close();
+  cursor.retire();
 }
 
 /** Adds `change` to every count in the range; answers what falls to 0, as starts and lengths in turn. */
@@ -140,11 +140,11 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   if (change < 0 && holds(cursor, agbno, end, false) && cursor.get().refcount === 2) {
     // The usual case: all of it has one owner from now on, and nothing is left to join.
     carve(cursor, agbno, end);
-    cursor.close();
+    cursor.retire();
     return gone;
   }
   if (change > 0 && shareFresh(cursor, agbno, end)) {
-    cursor.close();
+    cursor.retire();
     return gone;
   }
   cut(cursor, agbno, false);
@@ -167,7 +167,7 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   }
   join(cursor, agbno, false);
   join(cursor, end, false);
-  cursor.close();
+  cursor.retire();
   return gone;
 }
 

@@ -70,7 +70,7 @@ function enter(tp: Trans, agno: number, agbno: number, length: number, fields: O
   }
   if (!joinsLeft) cursor.insert(merged);
   else if (cursor.lookup(merged, 'eq')) cursor.update(merged);
-  cursor.close();
+  cursor.retire();
 }
 
 /** Extends `merged` to the left if the owner's record that ends right before it continues in it. */
@@ -104,7 +104,7 @@ function remove(tp: Trans, agno: number, agbno: number, length: number, fields: 
     const offset = noOffset ? 0 : whole.offset + (end - whole.startblock);
     cursor.insert({ ...whole, startblock: end, blockcount: wholeEnd - end, offset });
   }
-  cursor.close();
+  cursor.retire();
 }
 
 function search(startblock: number, fields: OwnerFields, offset: number): RmapSearch {

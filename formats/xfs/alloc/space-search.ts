@@ -66,6 +66,7 @@ export class SpaceSearch {
     const bno = bnobtCursor(this.mp, this.agno);
     if (!bno.lookup(target, 'le')) return false;
     const { startblock, blockcount } = bno.get();
+    bno.retire();
     this.trim(startblock, blockcount);
     if (this.usableStart > target || this.usableStart + this.usableLength < target + this.wish.minLength) return false;
     const end = Math.min(this.usableStart + this.usableLength, target + this.wish.maxLength);
@@ -78,8 +79,14 @@ export class SpaceSearch {
 
   /** The best extent of any size, without regard to place. */
   bySize(): boolean {
-    const { wish } = this;
     const cnt = cntbtCursor(this.mp, this.agno);
+    const found = this.searchSizes(cnt);
+    cnt.retire();
+    return found;
+  }
+
+  private searchSizes(cnt: BtreeCursor<FreeExtent, CntKey>): boolean {
+    const { wish } = this;
     if (cnt.lookup({ blockcount: wish.maxLength + wish.alignment - 1, startblock: 0 }, 'ge')) {
       do {
         const { startblock, blockcount } = cnt.get();
@@ -111,12 +118,11 @@ export class SpaceSearch {
     this.target = Math.min(Math.max(target, wish.lowest), wish.highest);
     const cnt = cntbtCursor(this.mp, this.agno);
     const enough = cnt.lookup({ blockcount: wish.maxLength, startblock: 0 }, 'ge');
-    if (!enough && (!cnt.edge('last') || cnt.get().blockcount < wish.minLength)) return false;
-    if (isLastLeaf(cnt)) {
-      this.searchLastLeaf(cnt, !enough || wish.alignment > 1);
-      if (this.length > 0) return true;
+    if (enough || (cnt.edge('last') && cnt.get().blockcount >= wish.minLength)) {
+      if (isLastLeaf(cnt)) this.searchLastLeaf(cnt, !enough || wish.alignment > 1);
+      if (this.length === 0) this.searchPlace(cnt);
     }
-    this.searchPlace(cnt);
+    cnt.retire();
     return this.length > 0;
   }
 

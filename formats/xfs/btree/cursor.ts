@@ -29,15 +29,17 @@ export type Direction = 'le' | 'ge' | 'eq';
 export type BtreeFork = 'data' | 'attr';
 
 const NULL32 = 0xffffffff;
+/** Retired cursors of a kind that are kept: making one costs more than a lookup. */
+const MAX_IDLE = 4;
 
 export class BtreeCursor<R, K = number> implements SearchKey {
   readonly mp: XfsMount;
   readonly kind: BtreeKind<R, K>;
-  readonly tp: Trans | null;
+  tp: Trans | null;
   /** The AG of the tree, or -1 for a tree in an inode. */
-  readonly agno: number;
+  agno: number;
   /** AGF or AGI with the root of an AG btree. */
-  readonly agBuf: Buf | null;
+  agBuf: Buf | null;
   readonly inode: XfsInode | null;
   readonly fork: BtreeFork;
   /** Levels of the tree at the last lookup. */
@@ -223,6 +225,23 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   close(): void {
     for (let level = 0; level < BTREE_MAX_LEVELS; level++) this.setBuf(level, null);
     this.twin?.close();
+  }
+
+  /** Closes the cursor of an AG btree for good: agCursor() may lend it again. */
+  retire(): void {
+    this.close();
+    const idle = this.mp.idleCursors.get(this.kind);
+    if (idle === undefined) this.mp.idleCursors.set(this.kind, [this]);
+    else if (idle.length < MAX_IDLE) idle.push(this);
+  }
+
+  /** Turns a retired cursor to the tree of another AG or to another transaction. */
+  aim(tp: Trans | null, agno: number, agBuf: Buf): this {
+    this.tp = tp;
+    this.agno = agno;
+    this.agBuf = agBuf;
+    if (this.twin !== null) this.twin.aim(tp, agno, agBuf);
+    return this;
   }
 
   // ---- for the other files of this folder ----
@@ -490,6 +509,19 @@ export class BtreeCursor<R, K = number> implements SearchKey {
       rule,
     });
   }
+}
+
+/** A cursor of an AG btree, perhaps one that was retired. `buf` is the AG header with the root. */
+export function agCursor<R, K>(
+  kind: BtreeKind<R, K>,
+  mp: XfsMount,
+  tp: Trans | null,
+  agno: number,
+  buf: Buf,
+): BtreeCursor<R, K> {
+  const idle = mp.idleCursors.get(kind)?.pop();
+  if (idle !== undefined) return (idle as BtreeCursor<R, K>).aim(tp, agno, buf);
+  return new BtreeCursor<R, K>(kind, mp, tp, { agno, buf });
 }
 
 /** Bytes before the first entry of a btree block. */

@@ -5,7 +5,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agf } from '../structure/ag.ts';
 import { AllocRecord, BtreeMagic } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { BtreeCursor } from './cursor.ts';
+import { agCursor, type BtreeCursor } from './cursor.ts';
 import type { BtreeKind } from './kind.ts';
 
 /** A free extent of an AG, in AG blocks. */
@@ -108,10 +108,10 @@ export const cntbt: BtreeKind<FreeExtent, CntKey> = {
 
 /** Free extents of an AG by block. The key is an AG block. */
 export function bnobtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agf: Buf = mp.agf(agno)) {
-  return new BtreeCursor<FreeExtent>(bnobt, mp, tp, { agno, buf: agf });
+  return agCursor(bnobt, mp, tp, agno, agf);
 }
 
 /** Free extents of an AG by length, then block. */
 export function cntbtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agf: Buf = mp.agf(agno)) {
-  return new BtreeCursor<FreeExtent, CntKey>(cntbt, mp, tp, { agno, buf: agf });
+  return agCursor(cntbt, mp, tp, agno, agf);
 }

@@ -5,7 +5,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agi } from '../structure/ag.ts';
 import { BtreeMagic, INODES_PER_CHUNK, InobtKey, InobtRecord, InobtSparseRecord } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { BtreeCursor } from './cursor.ts';
+import { agCursor } from './cursor.ts';
 import type { BtreeKind } from './kind.ts';
 
 /**
@@ -131,10 +131,10 @@ const finobtSparse = kind('finobt', Agi.at.free_root, Agi.at.free_level, true);
 
 /** All inode chunks of an AG. The key is the first inode of a chunk, relative to the AG. */
 export function inobtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agi: Buf = mp.agi(agno)) {
-  return new BtreeCursor<InodeChunk>(mp.features.sparseInodes ? inobtSparse : inobtFull, mp, tp, { agno, buf: agi });
+  return agCursor(mp.features.sparseInodes ? inobtSparse : inobtFull, mp, tp, agno, agi);
 }
 
 /** Inode chunks of an AG with free inodes; only where the feature `finobt` is. */
 export function finobtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agi: Buf = mp.agi(agno)) {
-  return new BtreeCursor<InodeChunk>(mp.features.sparseInodes ? finobtSparse : finobtFull, mp, tp, { agno, buf: agi });
+  return agCursor(mp.features.sparseInodes ? finobtSparse : finobtFull, mp, tp, agno, agi);
 }

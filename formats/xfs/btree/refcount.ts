@@ -5,7 +5,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agf } from '../structure/ag.ts';
 import { BtreeMagic, REFC_COWFLAG, RefcountKey, RefcountRecord } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { BtreeCursor } from './cursor.ts';
+import { agCursor } from './cursor.ts';
 import { checkAgExtent } from './free-space.ts';
 import type { BtreeKind } from './kind.ts';
 
@@ -74,5 +74,5 @@ export function cowKey(agbno: number): number {
 
 /** Shared and staging extents of an AG. The key is an AG block, or cowKey(AG block). */
 export function refcountbtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agf: Buf = mp.agf(agno)) {
-  return new BtreeCursor<RefcountExtent>(refcountbt, mp, tp, { agno, buf: agf });
+  return agCursor(refcountbt, mp, tp, agno, agf);
 }

@@ -9,7 +9,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agf } from '../structure/ag.ts';
 import { BtreeMagic, RmapFlagHigh, RmapKey, RmapOwner, RmapRecord } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { BtreeCursor } from './cursor.ts';
+import { agCursor } from './cursor.ts';
 import { checkAgExtent } from './free-space.ts';
 import type { BtreeKind, SearchKey } from './kind.ts';
 
@@ -180,5 +180,5 @@ function copyOwner(view: DataView, recordAt: number, into: DataView, keyAt: numb
 
 /** Owned extents of an AG; only where the feature `rmapbt` is. */
 export function rmapbtCursor(mp: XfsMount, agno: number, tp: Trans | null = null, agf: Buf = mp.agf(agno)) {
-  return new BtreeCursor<Rmap, RmapSearch>(rmapbt, mp, tp, { agno, buf: agf });
+  return agCursor(rmapbt, mp, tp, agno, agf);
 }

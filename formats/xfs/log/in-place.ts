@@ -18,7 +18,7 @@ interface Part {
 export function sealBuf(buf: Buf, lsn: bigint): void {
   buf.lsn = lsn;
   buf.ops.seal?.(buf, lsn);
-  const damage = buf.ops.verify(buf);
+  const damage = buf.ops.verify(buf, true);
   if (damage !== null) throw corrupt(damage);
 }
 

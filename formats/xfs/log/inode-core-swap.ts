@@ -39,6 +39,28 @@ export function swapCore(core: Uint8Array, shape: CoreShape): void {
   }
 }
 
+/** For each shape: which byte of the one order is byte 0, 1, … of the other. */
+const orders: (Uint8Array | undefined)[] = [];
+
+/** Copies a core of `size` bytes at `from` to `to`, every field turned around. */
+export function copySwapped(
+  source: Uint8Array,
+  from: number,
+  target: Uint8Array,
+  to: number,
+  size: number,
+  shape: CoreShape,
+): void {
+  const key = (shape.v3 ? 1 : 0) | (shape.large ? 2 : 0) | (shape.bigtime ? 4 : 0);
+  let order = orders[key];
+  if (order === undefined) {
+    order = Uint8Array.from({ length: size }, (_, i) => i);
+    swapCore(order, shape);
+    orders[key] = order;
+  }
+  for (let i = 0; i < size; i++) target[to + i] = source[from + (order[i] as number)] as number;
+}
+
 function swapWidths(bytes: Uint8Array, start: number, widths: readonly number[]): number {
   let at = start;
   for (const width of widths) {

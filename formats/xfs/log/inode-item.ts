@@ -14,7 +14,7 @@ import {
   ForkFormat,
 } from '../structure/dinode.ts';
 import { type Icreate, INODE_ATTR, INODE_DATA, type LoggedInode } from './cil.ts';
-import { CORE_V2_SIZE, swapCore } from './inode-core-swap.ts';
+import { CORE_V2_SIZE, copySwapped } from './inode-core-swap.ts';
 import { BB, Ilog, LogItem } from './log-format.ts';
 
 const FORMAT_SIZE = 56;
@@ -28,10 +28,15 @@ export function formatInode(item: LoggedInode, inodeSize: number, uuid: Uint8Arr
   const { view } = item.buf;
   const base = item.base;
   const v3 = view.getUint8(base + Dinode.at.version) >= 3;
-  const header = new Uint8Array(FORMAT_SIZE);
-  const out = new DataView(header.buffer);
+  const coreSize = v3 ? DINODE_V3_SIZE : CORE_V2_SIZE;
+  const room = takeRoom(FORMAT_SIZE + coreSize);
+  const out = new DataView(slab.buffer, room, FORMAT_SIZE);
   const at = regions.length;
-  regions.push(header, coreRegion(view, base, v3));
+  regions.push(
+    slab.subarray(room, room + FORMAT_SIZE),
+    slab.subarray(room + FORMAT_SIZE, room + FORMAT_SIZE + coreSize),
+  );
+  writeCore(item, v3, coreSize, room + FORMAT_SIZE);
   let fields: number = Ilog.CORE;
   const start = v3 ? DINODE_V3_SIZE : DINODE_V2_SIZE;
   const forkoff = Dinode.get.forkoff(view, base) * 8;
@@ -85,13 +90,26 @@ export function formatIcreate(item: Icreate, regions: Uint8Array[]): number {
   return 1;
 }
 
-function coreRegion(view: DataView, base: number, v3: boolean): Uint8Array {
-  const size = v3 ? DINODE_V3_SIZE : CORE_V2_SIZE;
-  const core = new Uint8Array(size);
-  core.set(new Uint8Array(view.buffer, view.byteOffset + base, size));
-  const flags2 = dinodeFlags2(view, base);
-  swapCore(core, { v3, large: (flags2 & DiFlag2.NREXT64) !== 0, bigtime: (flags2 & DiFlag2.BIGTIME) !== 0 });
-  return core;
+const SLAB = 64 * 1024;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+/** Zeroed bytes of the slab, by their start: one allocation for the parts of many inodes. */
+function takeRoom(length: number): number {
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += (length + 7) & ~7;
+  return start;
+}
+
+function writeCore(item: LoggedInode, v3: boolean, size: number, to: number): void {
+  const { view, bytes } = item.buf;
+  const flags2 = dinodeFlags2(view, item.base);
+  const large = (flags2 & DiFlag2.NREXT64) !== 0;
+  copySwapped(bytes, item.base, slab, to, size, { v3, large, bigtime: (flags2 & DiFlag2.BIGTIME) !== 0 });
 }
 
 interface ForkRegion {

@@ -22,6 +22,9 @@ import { packRecord } from './record.ts';
 /** In a log at least this large records have the largest size. */
 const BIG_LOG = 16 * 1024 * 1024;
 
+/** So many bytes are copied sooner one by one. */
+const FEW = 64;
+
 /** Writes records at the head of a log. */
 export class RecordWriter {
   readonly area: LogArea;
@@ -162,8 +165,12 @@ export class RecordWriter {
   }
 
   private copy(region: Uint8Array, from: number, to: number): void {
-    this.buffer.set(region.subarray(from, to), this.hblocks * BB + this.used);
-    this.used += to - from;
+    const { buffer } = this;
+    const at = this.hblocks * BB + this.used;
+    const length = to - from;
+    if (length <= FEW) for (let i = 0; i < length; i++) buffer[at + i] = region[from + i] as number;
+    else buffer.set(length === region.length ? region : region.subarray(from, to), at);
+    this.used += length;
   }
 }
 

@@ -5,7 +5,7 @@
  * judged by the stored checksum, which only sealing renews.
  */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
-import { crc32cSkipping } from '../../../core/checksum.ts';
+import { crc32c, crc32cSkipping } from '../../../core/checksum.ts';
 import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
 import { DINODE_MAGIC, Dinode } from '../structure/dinode.ts';
@@ -22,28 +22,29 @@ export function inodeOps(mp: XfsMount): BufOps {
   return {
     name: 'inode',
     logType: Blft.DINO,
-    verify(buf) {
+    verify(buf, sealed) {
       let bad: Set<number> | null = null;
       for (let base = 0; base < buf.length; base += mp.inodeSize) {
         const magic = Dinode.get.magic(buf.view, base);
-        const ino = inodeAt(mp, buf, base);
-        if (magic !== DINODE_MAGIC) return fault(buf, `inode ${ino}`, 'core.magic', base, hex(magic), 'magic');
+        if (magic !== DINODE_MAGIC)
+          return fault(buf, `inode ${inodeAt(mp, buf, base)}`, 'core.magic', base, hex(magic), 'magic');
         const version = Dinode.get.version(buf.view, base);
         if (mp.features.v5 ? version !== 3 : version !== 1 && version !== 2)
           return fault(
             buf,
-            `inode ${ino}`,
+            `inode ${inodeAt(mp, buf, base)}`,
             'core.version',
             base + Dinode.at.version,
             version,
             'not of this format version',
           );
-        if (version < 3) continue;
+        if (version < 3 || sealed === true) continue;
         const stored = Dinode.get.crc(buf.view, base);
         if (stored === crc32cSkipping(buf.bytes.subarray(base, base + mp.inodeSize), Dinode.at.crc)) continue;
         bad ??= new Set();
         bad.add(base);
       }
+      if (sealed === true) return null;
       if (bad === null) badInodes.delete(buf);
       else badInodes.set(buf, bad);
       return null;
@@ -61,9 +62,15 @@ export function inodeOps(mp: XfsMount): BufOps {
 /** Renews LSN and checksum of an inode whose bytes no longer fit the stored checksum. */
 function sealInode(mp: XfsMount, buf: Buf, base: number, lsn: bigint): void {
   const bytes = buf.bytes.subarray(base, base + mp.inodeSize);
-  if (Dinode.get.crc(buf.view, base) === crc32cSkipping(bytes, Dinode.at.crc)) return;
-  Dinode.set.lsn(buf.view, base, lsn);
-  Dinode.set.crc(buf.view, base, crc32cSkipping(bytes, Dinode.at.crc));
+  const stored = Dinode.get.crc(buf.view, base);
+  // The checksum counts as zero in itself.
+  Dinode.set.crc(buf.view, base, 0);
+  let crc = crc32c(bytes);
+  if (crc !== stored) {
+    Dinode.set.lsn(buf.view, base, lsn);
+    crc = crc32c(bytes);
+  }
+  Dinode.set.crc(buf.view, base, crc);
 }
 
 function inodeAt(mp: XfsMount, buf: Buf, base: number): number {
