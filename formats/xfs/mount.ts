@@ -265,7 +265,7 @@ export class XfsMount {
   /** The sector `index` of a group, remembered: these few are asked for many times in every change. */
   private header(agno: number, index: number, ops: BufOps): Buf {
     const known = this.headers[agno * 4 + index];
-    if (known !== undefined && known.cached && known.ops === ops) {
+    if (known?.cached && known.ops === ops) {
       known.used = true;
       return known;
     }
