@@ -13,6 +13,7 @@ import type { Buf } from '../../core/buffer-cache.ts';
 import { corrupt, FsError } from '../../core/errors.ts';
 import { readBe64, writeBe64 } from '../../core/struct.ts';
 import { allocForkBlock, freeForkBlock } from './alloc/btree-blocks.ts';
+import { appendRecords } from './btree/append.ts';
 import { initBlock } from './btree/block.ts';
 import { type BmbtExtent, bmbtCursor } from './btree/bmbt.ts';
 import type { BtreeFork } from './btree/cursor.ts';
@@ -21,7 +22,7 @@ import { ExtentRun } from './extent-run.ts';
 import type { XfsInode } from './inode.ts';
 import { hasLargeCounters, setExtentCount, setForkFormat, widenCounters } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { bmbtBlockcount, bmbtStartoff, copyBmbtKey } from './structure/bmbt-record.ts';
+import { bmbtBlockcount, bmbtStartoff, copyBmbtKey, writeBmbt } from './structure/bmbt-record.ts';
 import { LONG_V4_SIZE, LONG_V5_SIZE } from './structure/btree-format.ts';
 import type { Trans } from './trans.ts';
 
@@ -203,6 +204,37 @@ export function spliceRecords(
   setExtentCount(ip, fork, count);
   if (forkOf(ip, fork).format === 'btree' && count <= maxInlineRecords(ip, fork)) btreeToExtents(tp, ip, fork);
   ip.mappingsChanged();
+}
+
+/**
+ * Maps written extents behind the last one of a data fork in btree format, which none of them touches. Columns of
+ * file blocks, device blocks and lengths, in file order. @throws FsError EFBIG, ENOSPC, EUCLEAN
+ */
+export function appendExtents(tp: Trans, ip: XfsInode, extents: ExtentColumns): void {
+  const { off, block, length, count } = extents;
+  const { blockLog } = ip.mp;
+  const total = ip.dataFork.nextents + count;
+  logInode(tp, ip);
+  tp.onAbort(forgetReaders);
+  checkExtentCount(ip, 'data', total);
+  const cursor = bmbtCursor(ip, 'data', tp);
+  try {
+    appendRecords(cursor, count, (view, at, i) =>
+      writeBmbt(view, at, off[i] as number, block[i] as number, length[i] as number, false, blockLog),
+    );
+  } finally {
+    cursor.close();
+  }
+  setExtentCount(ip, 'data', total);
+  ip.mappingsChanged();
+}
+
+/** Extents as columns, the first `count` of each. */
+export interface ExtentColumns {
+  readonly off: Float64Array;
+  readonly block: Float64Array;
+  readonly length: Float64Array;
+  readonly count: number;
 }
 
 function spliceInline(

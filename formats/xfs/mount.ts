@@ -34,7 +34,7 @@ export class XfsMount {
   readonly ops: MountOps;
   /** How many blocks may still be promised. */
   readonly space: SpaceCounters;
-  /** Cursors of AG btrees that nobody uses, by kind (btree/cursor.ts). */
+  /** Cursors of AG btrees that nobody uses, by kind (btree/ag-cursor.ts). */
   readonly idleCursors = new Map<object, object[]>();
   log!: XfsLog;
   /** The inodes in use. */

@@ -24,6 +24,7 @@ import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './in
 import { logInode } from './inode-pin.ts';
 import { touchInode } from './inode-write.ts';
 import type { XfsMount } from './mount.ts';
+import { ReflinkRun } from './reflink-run.ts';
 import { checkRemapFiles } from './remap-checks.ts';
 import { Agf } from './structure/ag.ts';
 import { DiFlag2, Dinode } from './structure/dinode.ts';
@@ -123,6 +124,7 @@ export function remapRange(
   rest: () => void,
 ): void {
   const { mp } = target;
+  const run = new ReflinkRun(source, target);
   let done = 0;
   while (done < count) {
     step(done, count);
@@ -131,7 +133,8 @@ export function remapRange(
     mp.space.reserve(held);
     try {
       done = mp.transact('reflink', (tp) => {
-        let next = start;
+        let next = start + run.share(tp, from + start, from + count, to + start, newSize);
+        if (next > start) return next;
         for (let i = 0; i < BATCH && next < count; i++) {
           const n = remapOne(tp, target, source, from + next, to + next, count - next, newSize);
           next += n;

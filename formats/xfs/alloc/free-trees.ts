@@ -5,6 +5,7 @@
  */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { corrupt } from '../../../core/errors.ts';
+import { retire } from '../btree/ag-cursor.ts';
 import { bnobtCursor, cntbtCursor, type FreeExtent } from '../btree/free-space.ts';
 import { Agf } from '../structure/ag.ts';
 import type { Trans } from '../trans.ts';
@@ -40,8 +41,8 @@ export function takeFree(
       bno.update(second);
       cnt.update(second);
       if (freeLength >= Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
-      bno.retire();
-      cnt.retire();
+      retire(bno);
+      retire(cnt);
       return;
     }
   }
@@ -61,8 +62,8 @@ export function takeFree(
   }
   if (length === freeLength) bno.delete();
   if (freeLength >= Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
-  bno.retire();
-  cnt.retire();
+  retire(bno);
+  retire(cnt);
 }
 
 /** True if the smaller extent, put in the place of the one where the cursor stands, still sorts after the one before. */
@@ -124,8 +125,8 @@ export function giveFree(tp: Trans, agno: number, start: number, length: number)
   cnt.insert(whole);
   // What was joined is shorter than the whole: only a new longest one changes what is known.
   if (whole.blockcount > Agf.get.longest(agf.view, 0)) updateLongest(tp, agno, cnt);
-  bno.retire();
-  cnt.retire();
+  retire(bno);
+  retire(cnt);
 }
 
 function removeByCount(cnt: ReturnType<typeof cntbtCursor>, agno: number, extent: FreeExtent): void {

@@ -6,6 +6,7 @@
 
 import { corrupt, FsError } from '../../../core/errors.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../core/vfs/mode.ts';
+import { retire } from '../btree/ag-cursor.ts';
 import type { BtreeCursor } from '../btree/cursor.ts';
 import { finobtCursor, holeBits, type InodeChunk, inobtCursor } from '../btree/inode.ts';
 import type { XfsMount } from '../mount.ts';
@@ -82,7 +83,7 @@ function takeInode(tp: Trans, agno: number, parentIno: number): number {
   } else {
     cursor.update(record);
   }
-  cursor.retire();
+  retire(cursor);
   addAgi(tp, agno, 'freecount', -1);
   tp.sbDelta({ ifree: -1 });
   const ino = mp.agInoToIno(agno, record.startino + index);
@@ -97,7 +98,7 @@ function updateOther(tp: Trans, agno: number, record: InodeChunk): void {
   if (!cursor.lookup(record.startino, 'eq') || cursor.get().freecount !== record.freecount + 1)
     throw corrupt({ structure: `inobt of AG ${agno}`, rule: `chunk ${record.startino} differs from the finobt's` });
   cursor.update(record);
-  cursor.retire();
+  retire(cursor);
 }
 
 /** Moves to a chunk with a free inode close to `agino`. */
@@ -188,7 +189,7 @@ export function freeInode(tp: Trans, ino: number): boolean {
     addAgi(tp, agno, 'freecount', 1);
     tp.sbDelta({ ifree: 1 });
   }
-  cursor.retire();
+  retire(cursor);
   if (mp.features.finobt) updateFinobt(tp, agno, found, before, gone);
   if (gone) freeChunk(tp, agno, found);
   return gone;
@@ -203,5 +204,5 @@ function updateFinobt(tp: Trans, agno: number, record: InodeChunk, before: numbe
     if (!gone) cursor.insert(record);
   } else if (gone) cursor.delete();
   else cursor.update(record);
-  cursor.retire();
+  retire(cursor);
 }

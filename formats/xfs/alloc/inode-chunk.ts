@@ -5,6 +5,7 @@
  * Mirrors xfs_ialloc_ag_alloc, xfs_ialloc_inode_init, xfs_difree_inode_chunk.
  */
 import { corrupt } from '../../../core/errors.ts';
+import { retire } from '../btree/ag-cursor.ts';
 import { finobtCursor, holeBits, type InodeChunk, inobtCursor } from '../btree/inode.ts';
 import type { XfsMount } from '../mount.ts';
 import { Agi, NULLAGINO } from '../structure/ag.ts';
@@ -143,11 +144,11 @@ function insertFull(tp: Trans, agno: number, startino: number): void {
   };
   const all = inobtCursor(tp.mp, agno, tp);
   all.insert(record);
-  all.retire();
+  retire(all);
   if (!tp.mp.features.finobt) return;
   const free = finobtCursor(tp.mp, agno, tp);
   free.insert(record);
-  free.retire();
+  retire(free);
 }
 
 /** Enters a part of a chunk into its aligned record, new or there already; answers the record's first inode. */
@@ -174,12 +175,12 @@ function insertSparse(tp: Trans, agno: number, part: Allocated): number {
   } else {
     all.insert(record);
   }
-  all.retire();
+  retire(all);
   if (!mp.features.finobt) return startino;
   const free = finobtCursor(mp, agno, tp);
   if (free.lookup(startino, 'eq')) free.update(record);
   else free.insert(record);
-  free.retire();
+  retire(free);
   return startino;
 }
 

@@ -10,6 +10,8 @@
  */
 import { corrupt } from '../../../core/errors.ts';
 import type { FsBlock } from '../../../core/units.ts';
+import { retire } from '../btree/ag-cursor.ts';
+import { appendRecords } from '../btree/append.ts';
 import type { BtreeCursor } from '../btree/cursor.ts';
 import { cowKey, type RefcountExtent, refcountbtCursor } from '../btree/refcount.ts';
 import type { XfsMount } from '../mount.ts';
@@ -30,6 +32,41 @@ type Cursor = BtreeCursor<RefcountExtent>;
 export function refcountIncrease(tp: Trans, fsb: FsBlock, length: number): void {
   adjust(tp, fsb, length, 1);
 }
+
+/**
+ * A second owner for extents of one AG (starts and lengths of the first `count`) that lie one behind the other and do
+ * not touch each other: false, and no change, if a block there or beside them is shared. @throws FsError ENOSPC, EUCLEAN
+ */
+export function shareFreshExtents(
+  tp: Trans,
+  agno: number,
+  start: Float64Array,
+  length: Float64Array,
+  count: number,
+): boolean {
+  const cursor = refcountbtCursor(tp.mp, agno, tp);
+  const first = start[0] as number;
+  const end = (start[count - 1] as number) + (length[count - 1] as number);
+  let fresh = true;
+  if (cursor.lookup(end, 'le')) {
+    const { startblock, blockcount } = cursor.get();
+    fresh = startblock + blockcount < first;
+  }
+  if (fresh && cursor.lookup(end, 'ge')) {
+    for (let i = 0; i < count; i++)
+      cursor.insert({ startblock: start[i] as number, blockcount: length[i] as number, refcount: 2, cow: false });
+  } else if (fresh) {
+    appendRecords(cursor, count, (view, at, i) => {
+      added.startblock = start[i] as number;
+      added.blockcount = length[i] as number;
+      cursor.kind.encode(view, at, added);
+    });
+  }
+  retire(cursor);
+  return fresh;
+}
+
+const added: RefcountExtent = { startblock: 0, blockcount: 0, refcount: 2, cow: false };
 
 /** One owner less; blocks that had one are freed (their reverse mapping is gone already). @throws FsError EUCLEAN */
 export function refcountDecrease(tp: Trans, fsb: FsBlock, length: number): void {
@@ -102,7 +139,7 @@ export function stageCow(tp: Trans, fsb: FsBlock, length: number): void {
   cursor.insert({ startblock: agbno, blockcount: length, refcount: 1, cow: true });
   join(cursor, agbno, true);
   join(cursor, end, true);
-  cursor.retire();
+  retire(cursor);
 }
 
 /** Takes blocks out of CoW staging: they got an owner, or the caller frees them. @throws FsError EUCLEAN */
@@ -124,7 +161,7 @@ export function unstageCow(tp: Trans, fsb: FsBlock, length: number): void {
   if (!holds(cursor, agbno, agbno + length, true))
     throw corrupt({ structure: `refcountbt of AG ${agno}`, rule: `block ${agbno} length ${length} is not staged` });
   carve(cursor, agbno, agbno + length);
-  cursor.retire();
+  retire(cursor);
 }
 
 /** Adds `change` to every count in the range; answers what falls to 0, as starts and lengths in turn. */
@@ -140,11 +177,11 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   if (change < 0 && holds(cursor, agbno, end, false) && cursor.get().refcount === 2) {
     // The usual case: all of it has one owner from now on, and nothing is left to join.
     carve(cursor, agbno, end);
-    cursor.retire();
+    retire(cursor);
     return gone;
   }
   if (change > 0 && shareFresh(cursor, agbno, end)) {
-    cursor.retire();
+    retire(cursor);
     return gone;
   }
   cut(cursor, agbno, false);
@@ -167,7 +204,7 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   }
   join(cursor, agbno, false);
   join(cursor, end, false);
-  cursor.retire();
+  retire(cursor);
   return gone;
 }
 

@@ -6,6 +6,7 @@
  * The caller sees to the free list.
  */
 import { corrupt } from '../../../core/errors.ts';
+import { retire } from '../btree/ag-cursor.ts';
 import type { BtreeCursor } from '../btree/cursor.ts';
 import { lookupOverlap } from '../btree/overlap.ts';
 import { type Rmap, type RmapSearch, rmapbtCursor } from '../btree/rmap.ts';
@@ -70,7 +71,7 @@ function enter(tp: Trans, agno: number, agbno: number, length: number, fields: O
   }
   if (!joinsLeft) cursor.insert(merged);
   else if (cursor.lookup(merged, 'eq')) cursor.update(merged);
-  cursor.retire();
+  retire(cursor);
 }
 
 /** Extends `merged` to the left if the owner's record that ends right before it continues in it. */
@@ -104,7 +105,7 @@ function remove(tp: Trans, agno: number, agbno: number, length: number, fields: 
     const offset = noOffset ? 0 : whole.offset + (end - whole.startblock);
     cursor.insert({ ...whole, startblock: end, blockcount: wholeEnd - end, offset });
   }
-  cursor.retire();
+  retire(cursor);
 }
 
 function search(startblock: number, fields: OwnerFields, offset: number): RmapSearch {

@@ -7,6 +7,7 @@
  *          turn, until a walk by block finds something; the other direction then may still beat it;
  *       3. else the longest there is, going down in cntbt.
  */
+import { retire } from '../btree/ag-cursor.ts';
 import type { BtreeCursor } from '../btree/cursor.ts';
 import { bnobtCursor, type CntKey, cntbtCursor, type FreeExtent } from '../btree/free-space.ts';
 import type { XfsMount } from '../mount.ts';
@@ -66,7 +67,7 @@ export class SpaceSearch {
     const bno = bnobtCursor(this.mp, this.agno);
     if (!bno.lookup(target, 'le')) return false;
     const { startblock, blockcount } = bno.get();
-    bno.retire();
+    retire(bno);
     this.trim(startblock, blockcount);
     if (this.usableStart > target || this.usableStart + this.usableLength < target + this.wish.minLength) return false;
     const end = Math.min(this.usableStart + this.usableLength, target + this.wish.maxLength);
@@ -81,7 +82,7 @@ export class SpaceSearch {
   bySize(): boolean {
     const cnt = cntbtCursor(this.mp, this.agno);
     const found = this.searchSizes(cnt);
-    cnt.retire();
+    retire(cnt);
     return found;
   }
 
@@ -122,7 +123,7 @@ export class SpaceSearch {
       if (isLastLeaf(cnt)) this.searchLastLeaf(cnt, !enough || wish.alignment > 1);
       if (this.length === 0) this.searchPlace(cnt);
     }
-    cnt.retire();
+    retire(cnt);
     return this.length > 0;
   }
 

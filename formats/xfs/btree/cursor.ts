@@ -29,8 +29,6 @@ export type Direction = 'le' | 'ge' | 'eq';
 export type BtreeFork = 'data' | 'attr';
 
 const NULL32 = 0xffffffff;
-/** Retired cursors of a kind that are kept: making one costs more than a lookup. */
-const MAX_IDLE = 4;
 
 export class BtreeCursor<R, K = number> implements SearchKey {
   readonly mp: XfsMount;
@@ -45,24 +43,8 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   /** Levels of the tree at the last lookup. */
   levels = 0;
   // Literals: cursors are made for every look-up, and these are the cheapest way to make an array.
-  readonly bufs: (Buf | null)[] = [
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-  ];
+  // biome-ignore format: one line
+  readonly bufs: (Buf | null)[] = [null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null];
   readonly slots: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   /** Size of a block header, and of pointers. */
   readonly headerSize: number;
@@ -225,14 +207,6 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   close(): void {
     for (let level = 0; level < BTREE_MAX_LEVELS; level++) this.setBuf(level, null);
     this.twin?.close();
-  }
-
-  /** Closes the cursor of an AG btree for good: agCursor() may lend it again. */
-  retire(): void {
-    this.close();
-    const idle = this.mp.idleCursors.get(this.kind);
-    if (idle === undefined) this.mp.idleCursors.set(this.kind, [this]);
-    else if (idle.length < MAX_IDLE) idle.push(this);
   }
 
   /** Turns a retired cursor to the tree of another AG or to another transaction. */
@@ -509,19 +483,6 @@ export class BtreeCursor<R, K = number> implements SearchKey {
       rule,
     });
   }
-}
-
-/** A cursor of an AG btree, perhaps one that was retired. `buf` is the AG header with the root. */
-export function agCursor<R, K>(
-  kind: BtreeKind<R, K>,
-  mp: XfsMount,
-  tp: Trans | null,
-  agno: number,
-  buf: Buf,
-): BtreeCursor<R, K> {
-  const idle = mp.idleCursors.get(kind)?.pop();
-  if (idle !== undefined) return (idle as BtreeCursor<R, K>).aim(tp, agno, buf);
-  return new BtreeCursor<R, K>(kind, mp, tp, { agno, buf });
 }
 
 /** Bytes before the first entry of a btree block. */

@@ -5,7 +5,8 @@ import type { XfsMount } from '../mount.ts';
 import { Agf } from '../structure/ag.ts';
 import { AllocRecord, BtreeMagic } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { agCursor, type BtreeCursor } from './cursor.ts';
+import { agCursor } from './ag-cursor.ts';
+import type { BtreeCursor } from './cursor.ts';
 import type { BtreeKind } from './kind.ts';
 
 /** A free extent of an AG, in AG blocks. */

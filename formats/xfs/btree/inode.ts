@@ -5,7 +5,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agi } from '../structure/ag.ts';
 import { BtreeMagic, INODES_PER_CHUNK, InobtKey, InobtRecord, InobtSparseRecord } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { agCursor } from './cursor.ts';
+import { agCursor } from './ag-cursor.ts';
 import type { BtreeKind } from './kind.ts';
 
 /**

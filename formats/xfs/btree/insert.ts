@@ -46,6 +46,14 @@ function makeRoom<R, K>(cursor: BtreeCursor<R, K>, level: number): void {
 }
 
 /**
+ * Ensures that the full last leaf, behind whose last record the path stands, can take another one. `wanted` more will
+ * follow: entries that they would push to the left one by one go there together.
+ */
+export function makeRoomToAppend<R, K>(cursor: BtreeCursor<R, K>, wanted: number): void {
+  if (!shiftLeft(cursor, 0, false, wanted)) split(cursor, 0);
+}
+
+/**
  * Gives the last entry (`many`: half of what the neighbour has room for) to the right neighbour, unless that is full
  * or the path stands on the last entry.
  */
@@ -71,8 +79,8 @@ export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many 
   return true;
 }
 
-/** As shiftRight(), for the first entries and the left neighbour. */
-export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false): boolean {
+/** As shiftRight(), for the first entries and the left neighbour; `wanted`: so many if it has room. */
+export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false, wanted = 1): boolean {
   const right = cursor.bufs[level] as Buf;
   const target = cursor.leftSibling(right);
   if (target === NULL_POINTER || (cursor.slots[level] as number) <= 0) return false;
@@ -84,7 +92,7 @@ export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many =
   neighbour.slots[level] = 0;
   if (!neighbour.stepBack(level)) throw cursor.damage(right, 'no left neighbour');
   const room = cursor.maxRecords(level) - leftCount;
-  const n = many ? Math.min((room + 1) >> 1, cursor.slots[level] as number) : 1;
+  const n = many ? Math.min((room + 1) >> 1, cursor.slots[level] as number) : Math.min(wanted, room, count - 1);
   moveEntries(cursor, level, right, 0, left, leftCount, n);
   moveEntries(cursor, level, right, n, right, 0, count - n);
   setBlockCount(cursor, left, leftCount + n);

@@ -9,7 +9,7 @@ import type { XfsMount } from '../mount.ts';
 import { Agf } from '../structure/ag.ts';
 import { BtreeMagic, RmapFlagHigh, RmapKey, RmapOwner, RmapRecord } from '../structure/btree-format.ts';
 import type { Trans } from '../trans.ts';
-import { agCursor } from './cursor.ts';
+import { agCursor } from './ag-cursor.ts';
 import { checkAgExtent } from './free-space.ts';
 import type { BtreeKind, SearchKey } from './kind.ts';
 
