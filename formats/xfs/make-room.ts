@@ -4,7 +4,7 @@
  * question is asked once more. Never called inside a transaction.
  *
  * Mirrors: fs/xfs/xfs_file.c (xfs_file_buffered_write), fs/xfs/xfs_trans.c (xfs_trans_alloc),
- * fs/xfs/xfs_icache.c (xfs_blockgc_free_space).
+ * fs/xfs/xfs_icache.c (xfs_blockgc_free_space), fs/xfs/xfs_inode.c (xfs_create).
  */
 import { FsError } from '../../core/errors.ts';
 import { writeback, writebackFiles } from '../../core/iomap/writeback.ts';
@@ -25,6 +25,13 @@ export function needRoom(mp: XfsMount, blocks: number, fromPool = false): void {
   if (!hasRoom(mp, blocks, fromPool)) throw new FsError('ENOSPC');
 }
 
+/** As needRoom(), for a new inode: where space ended, all files are written back too, which frees what they reserved. */
+export function needRoomToCreate(mp: XfsMount, blocks: number): void {
+  if (hasRoom(mp, blocks)) return;
+  writebackFiles([...mp.inodes.changed()]);
+  needRoom(mp, blocks);
+}
+
 /** Promises `blocks`, if need be after idle blocks were given back. @throws FsError ENOSPC */
 export function reserveRoom(mp: XfsMount, blocks: number): void {
   if (!mp.space.allows(blocks)) freeIdleBlocks(mp);
@@ -34,14 +41,10 @@ export function reserveRoom(mp: XfsMount, blocks: number): void {
 /** A step of a write failed: where space ended, all files are written back, so that it may be tried again. @throws `error` otherwise */
 export function giveRoom(mp: XfsMount, error: unknown): void {
   if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
-  writeAll(mp);
-  freeIdleBlocks(mp);
-}
-
-function writeAll(mp: XfsMount): void {
   const files = [...mp.inodes.changed()];
   writebackFiles(files);
   for (const ip of files) writeback(ip);
+  freeIdleBlocks(mp);
 }
 
 /** Blocks behind the end of files, and CoW staging, of all files with nothing unwritten. */

@@ -80,7 +80,7 @@ function described(image: string): string[] {
 for (const layout of LAYOUTS) {
   test(layout.name, () => {
     const dir = scratch(true);
-    const base = makeXfs(join(dir, 'base.img'), { ...layout, bytes: 400 * 2 ** 20 });
+    const base = makeXfs(join(dir, 'base.img'), { ...layout, bytes: 400 * 2 ** 20, tiny: true });
     withMount(base, (mount) => {
       const outcome = xfsIo(`open -f ${mount}/a\n${source(new Random(seed))}\n`);
       assert.is(outcome.stderr, '');

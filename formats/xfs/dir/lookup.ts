@@ -9,7 +9,7 @@ import { DirFtype, MAX_NAME_LENGTH } from '../structure/dir.ts';
 import { entryOf, findBlock, readBlock } from './block-edit.ts';
 import { dirForm } from './edit.ts';
 import { type DirGeometry, dataEntrySize, dirGeometry } from './geometry.ts';
-import { hashDirName } from './hash.ts';
+import { hashDirName, sameName } from './hash.ts';
 import { findLeaf } from './leaf-edit.ts';
 import { findNode } from './node-edit.ts';
 import { findShort, readShort } from './short-edit.ts';
@@ -39,6 +39,24 @@ export function dirLookup(dp: XfsInode, name: string): DirTarget | null {
 
 /** As dirLookup, for the bytes of a name that is not `.`. */
 export function findEntry(dp: XfsInode, name: Uint8Array): DirTarget | null {
+  const now = dp.mp.log?.settled ?? -1;
+  const same = dp === absentIn && now === absentSince && now >= 0;
+  if (same && sameName(name, absentName, 0, absentName.length)) return null;
+  const target = searchEntry(dp, name);
+  if (target === null) {
+    absentIn = dp;
+    absentName = name;
+    absentSince = now;
+  }
+  return target;
+}
+
+// Who creates a file looks whether it exists, and then whether it may be created: the answer is still true.
+let absentIn: XfsInode | null = null;
+let absentName: Uint8Array = new Uint8Array(0);
+let absentSince = -1;
+
+function searchEntry(dp: XfsInode, name: Uint8Array): DirTarget | null {
   const geo = dirGeometry(dp.mp);
   const form = dirForm(dp, geo);
   if (form === 'short') return findInShort(dp, geo, name);

@@ -34,6 +34,7 @@ export class XfsLog {
   readonly busy = new BusyExtents();
   /** The global counters in memory differ from those on disk. */
   countersChanged = false;
+  private begun = 0;
   private state: LogState | null = null;
   private writer: RecordWriter | null = null;
   private running: Trans | null = null;
@@ -114,6 +115,12 @@ export class XfsLog {
     if (this.running !== null) throw new Error(`transaction ${tp.name} inside ${this.running.name}`);
     if (this.writer === null && !this.recovering) this.start();
     this.running = tp;
+    this.begun++;
+  }
+
+  /** Transactions so far: while it stays, no metadata changed. -1 inside of one. */
+  get settled(): number {
+    return this.running === null ? this.begun : -1;
   }
 
   /** This mount shows a log that was replayed in memory; nothing of it is on the image yet. */

@@ -17,7 +17,7 @@ import { inheritedAcls, inheritedSize, keepInherited } from '../attr/set-acl.ts'
 import { dirAdd, dirMake } from '../dir/edit.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags } from '../inode-core.ts';
-import { hasRoom, needRoom } from '../make-room.ts';
+import { hasRoom, needRoom, needRoomToCreate } from '../make-room.ts';
 import { linkCount } from '../stat.ts';
 import { DiFlag, MAXLINK, SYMLINK_MAXLEN } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
@@ -58,7 +58,7 @@ function aclBlocks(dp: XfsInode, inherited: InheritedAcls): number {
 export function createFile(dp: XfsInode, name: string, mode: number): XfsInode {
   const bytes = mayCreate(dp, name);
   const acls = inheritedAcls(dp, 'file', S_IFREG | (mode & 0o7777));
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
+  needRoomToCreate(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('create', (tp) => {
     const ip = newInode(tp, dp, { mode: acls.mode, nlink: 1 });
     enter(tp, dp, bytes, ip);
@@ -72,7 +72,7 @@ export function makeDirectory(dp: XfsInode, name: string, mode: number): XfsInod
   const bytes = mayCreate(dp, name);
   if (linkCount(dp) >= MAXLINK) throw new FsError('EMLINK');
   const acls = inheritedAcls(dp, 'dir', S_IFDIR | (mode & 0o1777));
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
+  needRoomToCreate(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('mkdir', (tp) => {
     const ip = newInode(tp, dp, { mode: acls.mode, nlink: 2 });
     dirMake(tp, ip, dp.ino);
@@ -98,7 +98,7 @@ export function makeNode(
   if (major >= 2 ** 14 || minor >= 2 ** 18 || major < 0 || minor < 0) throw new FsError('EINVAL');
   const rdev = kind === 'char' || kind === 'block' ? major * 2 ** 18 + minor : 0;
   const acls = inheritedAcls(dp, kind, NODE_TYPES[kind] | (mode & 0o7777));
-  needRoom(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
+  needRoomToCreate(dp.mp, createBlocks(dp.mp, bytes.length) + aclBlocks(dp, acls));
   return dp.mp.transact('mknod', (tp) => {
     const ip = newInode(tp, dp, { mode: acls.mode, nlink: 1, rdev });
     enter(tp, dp, bytes, ip);
