@@ -62,4 +62,17 @@ for (const variant of VARIANTS.slice(0, 3)) {
   });
 }
 
+test('small files whose reservations fill what is left', () => {
+  const dir = scratch(true);
+  const theirs = makeXfs(join(dir, 'kernel.img'), { bytes: 40 * 2 ** 20, tiny: true });
+  const ours = copyImage(theirs, join(dir, 'fsio.img'));
+  const script = (at: string): string =>
+    [`open -f ${at}/big`, 'falloc 0 15m', 'close']
+      .concat(Array.from({ length: 900 }, (_, i) => `open -f ${at}/f${i}\npwrite -q 0 1000\nclose`))
+      .join('\n');
+  withMount(theirs, (at) => assert.is(xfsIo(`${script(at)}\n`).stderr, ''));
+  assert.is(fsio([ours], `${script('')}\n`).stderr, '');
+  assert.equal(repairComplaints(ours), []);
+});
+
 test.run();
