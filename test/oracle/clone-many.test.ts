@@ -19,7 +19,7 @@ const seed = announceSeed('clone-many');
 
 const LAYOUTS: readonly Variant[] = [
   { name: 'default', args: ['-m', 'rmapbt=0'] },
-  { name: '1k blocks, small groups', args: ['-b', 'size=1024', '-m', 'rmapbt=0', '-d', 'agcount=16'] },
+  { name: '1k blocks, small groups', args: ['-b', 'size=1024', '-m', 'rmapbt=0', '-d', 'agcount=12'] },
   { name: 'rmapbt', args: ['-m', 'rmapbt=1'] },
 ];
 
