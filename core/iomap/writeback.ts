@@ -46,7 +46,7 @@ export function writebackFiles(inodes: readonly Inode[]): void {
   for (const inode of inodes) {
     if (inode.pages.dirtyBlocks === 0) continue;
     pass ??= new Pass(inode);
-    pass.file(inode, 0, MAX_POS);
+    pass.file(inode, 0, POS_END);
   }
   pass?.finish();
 }

@@ -140,6 +140,8 @@ gather('a buffer item holds exactly the changed chunks', () => {
   assert.is(new DataView((cancel[0] as Uint8Array).buffer).getUint16(4, true), 2);
 });
 
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
 gather('an inode item logs the core in little-endian and the bmap root in its long form', () => {
   const bytes = new Uint8Array(512);
   const buf = { addr: 64 * 512, length: 512, bytes, view: new DataView(bytes.buffer), ops: inodeOps } as unknown as Buf;
@@ -162,13 +164,13 @@ gather('an inode item logs the core in little-endian and the bmap root in its lo
     regions.map((region) => region.length),
     [56, 176, 72 + 32],
   );
-  const format = new DataView((regions[0] as Uint8Array).buffer);
+  const format = viewOf(regions[0] as Uint8Array);
   assert.is(format.getUint32(4, true), 0x001 | 0x008);
   assert.is(format.getUint32(40, true), 64);
-  const core = new DataView((regions[1] as Uint8Array).buffer);
+  const core = viewOf(regions[1] as Uint8Array);
   assert.is(core.getUint16(0, true), 0x494e);
   assert.is(core.getBigUint64(56, true), 0x123456789an);
-  const root = new DataView((regions[2] as Uint8Array).buffer);
+  const root = viewOf(regions[2] as Uint8Array);
   assert.is(root.getUint32(0), 0x424d4133);
   assert.is(root.getUint16(6), 2);
   assert.is(root.getBigUint64(72 + 16), 1000n);
