@@ -4,6 +4,7 @@
  */
 import { FsError } from '../../core/errors.ts';
 import { writebackFiles } from '../../core/iomap/writeback.ts';
+import { POS_END } from '../../core/positions.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import { XfsInode } from './inode.ts';
@@ -123,7 +124,7 @@ export class InodeTable {
     for (const [ino, state] of this.states) {
       if (state.needed) continue;
       state.dead = true;
-      state.pages.invalidate(0, Number.MAX_SAFE_INTEGER);
+      state.pages.invalidate(0, POS_END);
       this.states.delete(ino);
       if (--drop <= 0) break;
     }
