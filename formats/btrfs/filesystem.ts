@@ -92,6 +92,8 @@ export class BtrfsFilesystem implements Filesystem {
         this.sync();
         this.mp.trans.quotas.rescan();
         this.sync();
+        this.mp.groups.removeUnused();
+        this.sync();
       }
     } finally {
       this.mp.members.close();

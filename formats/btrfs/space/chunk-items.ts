@@ -91,7 +91,8 @@ function appendSystemChunk(mp: BtrfsMount, key: Key, item: Uint8Array): void {
   sb.sys_chunk_array_size = at + KEY_SIZE + item.length;
 }
 
-function updateDevice(mp: BtrfsMount, member: Member): void {
+/** Writes a device's used bytes to its item. @throws FsError EUCLEAN if the item is not there */
+export function updateDevice(mp: BtrfsMount, member: Member): void {
   const cursor = new TreeCursor(mp.chunkRoot);
   try {
     if (!cursor.search(new Key(Objectid.DEV_ITEMS, ItemType.DEV_ITEM, member.devid))) {

@@ -26,6 +26,7 @@ import { FreeSpaceItems } from './free-space-items.ts';
 import { loadFreeSpace } from './free-space-load.ts';
 import { commitNeed, globalReserve } from './global-reserve.ts';
 import { RangeSet } from './ranges.ts';
+import { isDispensable, removeGroup } from './remove-groups.ts';
 import { invalidateCaches } from './space-cache.ts';
 import { SpaceKind } from './space-kind.ts';
 import { superStripes } from './super-stripes.ts';
@@ -52,6 +53,9 @@ export class BlockGroups {
   private newGroups: BlockGroup[] = [];
   /** The caches of version 1 are marked out of date. */
   private cachesMarked = false;
+  /** Of which nothing is used any more, the first to become so first. */
+  private readonly unused = new Set<BlockGroup>();
+  private removing = false;
   /** Whose item or free space must be written. */
   private changed = new Set<BlockGroup>();
 
@@ -151,6 +155,8 @@ export class BlockGroups {
     if (!wasLoaded && delta < 0) free.cut(bytenr, length, (_, cut) => this.countFree(group, -cut));
     group.used += delta;
     this.mp.sb.bytes_used += delta;
+    if (group.used > 0) this.unused.delete(group);
+    else this.unused.add(group);
     const [from, to] = delta > 0 ? [group.gained, group.lost] : [group.lost, group.gained];
     let at = bytenr;
     from.cut(bytenr, length, (start, cut) => {
@@ -223,6 +229,41 @@ export class BlockGroups {
       wrote = this.updateFreeSpace(group) || wrote;
     }
     return wrote;
+  }
+
+  /**
+   * Gives up groups that nothing uses any more. Everything is committed, and what was freed may be used again.
+   * @throws FsError EIO
+   */
+  removeUnused(): void {
+    if (this.removing) return;
+    this.removing = true;
+    try {
+      this.removeGroups();
+    } finally {
+      this.removing = false;
+    }
+  }
+
+  private removeGroups(): void {
+    for (const group of [...this.unused]) {
+      const kind = this.kindOf(group);
+      if (!isDispensable(this.mp, kind, group)) continue;
+      // Nothing of what the removal writes may go there.
+      const { freeBytes } = group;
+      kind.freeBytes -= freeBytes;
+      group.readOnly = true;
+      if (removeGroup(this.mp, group)) {
+        for (const list of [this.unused, this.changed]) list.delete(group);
+        kind.remove(group);
+        this.mp.space.chunks.remove(group.chunk);
+        this.nextChunk.clear();
+        for (const each of Object.values(this.spaces)) each.full = false;
+        continue;
+      }
+      group.readOnly = false;
+      kind.freeBytes += freeBytes;
+    }
   }
 
   /** Once: nobody may believe the caches of version 1 after this commit. */
@@ -385,7 +426,9 @@ export class BlockGroups {
   /** Bytes freed in the running transaction come back by committing it, if that may be done now. */
   private commitPinned(): void {
     const { trans } = this.mp;
-    if (!trans.busy && trans.running) trans.commit();
+    if (trans.busy) return;
+    if (trans.running) trans.commit();
+    this.removeUnused();
   }
 
   private load(): { data: SpaceKind; meta: SpaceKind; system: SpaceKind } {
@@ -406,6 +449,7 @@ export class BlockGroups {
       for (const group of own) {
         const profile = group.flags & BLOCK_GROUP_PROFILE_MASK & ~BlockGroupFlag.RAID0;
         if (copied && profile === 0) group.readOnly = true;
+        if (group.used === 0) this.unused.add(group);
         kind.add(group);
       }
     }

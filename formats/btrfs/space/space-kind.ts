@@ -27,6 +27,11 @@ export class SpaceKind {
     this.full = false;
   }
 
+  remove(group: BlockGroup): void {
+    this.groups.splice(this.groups.indexOf(group), 1);
+    this.full = false;
+  }
+
   /** Bytes of all groups, and of extents in them. */
   get totalBytes(): number {
     return this.groups.reduce((sum, group) => sum + group.length, 0);

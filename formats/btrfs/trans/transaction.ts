@@ -44,6 +44,7 @@ const MAY_DIG: ReadonlySet<string> = new Set([
   'hole',
   'drop tree',
   'delete subvolume',
+  'remove group',
   'write',
 ]);
 
