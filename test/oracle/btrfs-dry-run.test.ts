@@ -92,4 +92,54 @@ for (const [what, path, ...commands] of CASES) {
   });
 }
 
+/** What a dry run tells. */
+function told(...words: string[]): StructureChange[] {
+  const { status, stdout, stderr } = fsio(['--dry-run', '--json', ...words]);
+  assert.is(status, 0, stdout + stderr);
+  return list(stdout, 'dry-run');
+}
+
+test('data overwritten in place', () => {
+  const image = unpackImage('btrfs-default', join(scratch(true), 'a.img'));
+  const made = fsio(['-f', '-c', 'chattr +C', '-c', 'pwrite -q -S 1 0 100k', '-c', 'fsync', `${image}:/nocow`]);
+  assert.is(made.status, 0, made.stderr);
+  const words = ['-c', 'pwrite -q -S 2 5000 10', '-c', 'pwrite -q -S 2 40000 9000', '-c', 'pwrite -q -S 1 0 4k'];
+  const changes = told(...words, `${image}:/nocow`).filter(({ change }) => change === 'data');
+  assert.equal(
+    changes.map(({ structure, start, length }) => [structure.replace(/\d+/, 'N'), start, length]),
+    [
+      ['fs tree inode N', 5000, 10],
+      ['fs tree inode N', 40000, 9000],
+    ],
+  );
+});
+
+test('a log is replayed before what is told', () => {
+  const image = unpackImage('btrfs-log-tree', join(scratch(true), 'log.img'));
+  const changes = told('-c', 'mkdir /made', image);
+  const added = changes.filter(({ change, structure }) => change === 'add' && /^(fs tree|subvolume)/.test(structure));
+  const types = added.map(({ structure }) => structure.split(' ').at(-2)).sort();
+  assert.equal(types, ['DIR_INDEX', 'DIR_ITEM', 'INODE_ITEM', 'INODE_REF']);
+  assert.not.ok(changes.some(({ field }) => field === 'log_root'));
+});
+
+test('two images that have gone their own ways since they were copied', () => {
+  const image = unpackImage('btrfs-default', join(scratch(true), 'a.img'));
+  const other = copyImage(image, `${image}.other`);
+  for (const [at, name] of [
+    [image, 'one'],
+    [other, 'two'],
+  ])
+    assert.is(fsio(['-c', `mkdir /${name}`, at as string]).status, 0);
+  const changes = list(fsio(['-r', '--json', '-c', `diff ${other}`, image]).stdout, 'diff');
+  assert.ok(
+    changes.some(({ record, change }) => change === 'add' && /two/.test(record ?? '')),
+    'two is told',
+  );
+  assert.ok(
+    changes.some(({ record, change }) => change === 'remove' && /one/.test(record ?? '')),
+    'one is told',
+  );
+});
+
 test.run();

@@ -1,26 +1,38 @@
 /**
  * What differs between two states of a btrfs image: the superblock's fields, and every tree as a set of items by key,
- * those in both compared field by field, with dump-tree's names. Subtrees that both states have in the same block of
- * the same generation are the same and are not read.
+ * those in both compared field by field, with dump-tree's names; and data overwritten in place. A log tree of the first
+ * state is replayed before, in memory: what it changes is nothing that was asked for.
  */
+
+import { OverlayDevice } from '../../../core/device/overlay.ts';
 import { FsError } from '../../../core/errors.ts';
-import type { ImageState, StructureChange } from '../../../core/vfs/changes.ts';
+import type { ByteRange, ImageState, StructureChange } from '../../../core/vfs/changes.ts';
 import type { MountOptions } from '../../../core/vfs/filesystem.ts';
+import { mountBtrfs } from '../filesystem.ts';
 import { rootItemKeys, treeRootOf, treeTitle } from '../inspect/trees.ts';
 import { type BtrfsMount, openMount } from '../mount.ts';
 import { Objectid } from '../structure/key.ts';
+import { isFsTree } from '../structure/key-names.ts';
+import { dataChanges, withoutSums } from './data.ts';
 import { type ItemBytes, itemChanges } from './items.ts';
 import { changedLeaves } from './leaves.ts';
 
-/** As core's DescribeChanges; where bytes may differ need not be known. */
-export function* describeBtrfsChanges(before: ImageState, after: ImageState): Iterable<StructureChange> {
-  const was = open(before);
+/** As core's DescribeChanges; that ranges are known says only that the second state came from the first. */
+export function* describeBtrfsChanges(
+  before: ImageState,
+  after: ImageState,
+  ranges: readonly ByteRange[] | null = null,
+): Iterable<StructureChange> {
+  const committed = open(before);
+  // Of two images any two blocks may differ, although they have the same place and age.
+  const shared = ranges === null ? -1 : committed.sb.generation;
+  const was = committed.sb.log_root === 0 ? committed : replayed(before);
   const is = open(after);
   if (was.nodeSize !== is.nodeSize || was.sectorSize !== is.sectorSize)
     throw new FsError('EINVAL', { detail: 'images of different geometry are not compared' });
   yield* superblockChanges(was, is);
   const ids = new Set<number>([Objectid.ROOT_TREE, Objectid.CHUNK_TREE, ...treeIds(was), ...treeIds(is)]);
-  for (const id of [...ids].sort((a, b) => a - b)) yield* treeChanges(was, is, id);
+  for (const id of [...ids].sort((a, b) => a - b)) yield* treeChanges(was, is, id, shared);
 }
 
 const options: Omit<MountOptions, 'devices'> = {
@@ -33,6 +45,16 @@ const options: Omit<MountOptions, 'devices'> = {
 
 function open({ device, devices }: ImageState): BtrfsMount {
   return openMount(device, { ...options, devices });
+}
+
+/** The state after the log was replayed, and written to memory. */
+function replayed({ device, devices }: ImageState): BtrfsMount {
+  const first = new OverlayDevice(device);
+  const others = devices.map((each) => new OverlayDevice(each));
+  const fs = mountBtrfs(first, { ...options, readOnly: false, devices: others });
+  fs.mp.change('replay', 0, () => {});
+  fs.sync();
+  return open({ device: first, devices: others });
 }
 
 function treeIds(mp: BtrfsMount): number[] {
@@ -58,14 +80,17 @@ function valueText(value: unknown): string {
   return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part));
 }
 
-function* treeChanges(was: BtrfsMount, is: BtrfsMount, id: number): Generator<StructureChange> {
+function* treeChanges(was: BtrfsMount, is: BtrfsMount, id: number, shared: number): Generator<StructureChange> {
   const title = id >= Objectid.FIRST_FREE ? `subvolume ${id}` : `${treeTitle(id)} tree`;
   const old = rootOf(was, id);
   const now = rootOf(is, id);
   if (old === null && now !== null) yield { structure: title, change: 'add', addr: null };
   if (old !== null && now === null) yield { structure: title, change: 'remove', addr: null };
-  const leaves = changedLeaves(was, old, is, now);
-  yield* itemChanges(title, is, gathered(leaves.old), gathered(leaves.now));
+  const leaves = changedLeaves(was, old, is, now, shared);
+  const [before, after] = [gathered(leaves.old), gathered(leaves.now)];
+  yield* itemChanges(title, is, before, after);
+  for (const ino of isFsTree(id) ? withoutSums(before, after) : [])
+    yield* dataChanges(title, ino, [was, treeRootOf(was, id)], [is, treeRootOf(is, id)]);
 }
 
 function rootOf(mp: BtrfsMount, id: number) {

@@ -16,22 +16,27 @@ interface Row {
   readonly children: readonly Child[];
 }
 
-/** Walks both trees down, level by level; what both point to is left out. */
+/**
+ * Walks both trees down, level by level. What both point to is left out: a block no younger than generation `shared`
+ * without being read, a leaf that is if it has the same bytes.
+ */
 export function changedLeaves(
   was: BtrfsMount,
   old: TreeBlock | null,
   is: BtrfsMount,
   now: TreeBlock | null,
+  shared: number,
 ): { readonly old: Iterable<ItemBytes>; readonly now: Iterable<ItemBytes> } {
   let a = rowOf(old);
   let b = rowOf(now);
   for (;;) {
-    if (a.level === b.level || a.children.length === 0 || b.children.length === 0) [a, b] = withoutCommon(a, b);
+    if (a.level === b.level || a.children.length === 0 || b.children.length === 0) [a, b] = withoutCommon(a, b, shared);
     if (a.level === 0 && b.level === 0) break;
     const top = Math.max(a.level, b.level);
     if (a.level === top) a = expanded(was, a);
     if (b.level === top) b = expanded(is, b);
   }
+  [a, b] = withoutEqual(was, a, is, b);
   return { old: itemsOf(was, a), now: itemsOf(is, b) };
 }
 
@@ -42,13 +47,26 @@ function rowOf(top: TreeBlock | null): Row {
 
 const nameOf = ({ bytenr, generation }: Child): string => `${bytenr} ${generation}`;
 
-function withoutCommon(a: Row, b: Row): [Row, Row] {
-  const inA = new Set(a.children.map(nameOf));
-  const inB = new Set(b.children.map(nameOf));
+function withoutCommon(a: Row, b: Row, shared: number): [Row, Row] {
+  const old = ({ children }: Row) => children.filter(({ generation }) => generation <= shared);
+  const inA = new Set(old(a).map(nameOf));
+  const inB = new Set(old(b).map(nameOf));
   return [
     { level: a.level, children: a.children.filter((child) => !inB.has(nameOf(child))) },
     { level: b.level, children: b.children.filter((child) => !inA.has(nameOf(child))) },
   ];
+}
+
+function withoutEqual(was: BtrfsMount, a: Row, is: BtrfsMount, b: Row): [Row, Row] {
+  const inB = new Map(b.children.map((child) => [nameOf(child), child]));
+  const equal = new Set<string>();
+  for (const child of a.children) {
+    if (!inB.has(nameOf(child))) continue;
+    const [one, other] = [was, is].map((mp) => mp.blocks.read(child.bytenr, 0, child.generation, 0).bytes);
+    if (Buffer.compare(one as Uint8Array, other as Uint8Array) === 0) equal.add(nameOf(child));
+  }
+  const left = ({ children }: Row) => ({ level: 0, children: children.filter((child) => !equal.has(nameOf(child))) });
+  return [left(a), left(b)];
 }
 
 function expanded(mp: BtrfsMount, { level, children }: Row): Row {
