@@ -11,7 +11,6 @@
  *
  * Mirrors: fs/btrfs/file.c (btrfs_buffered_write, btrfs_check_nocow_lock), fs/btrfs/delalloc-space.c.
  */
-import { FsError } from '../../core/errors.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../../core/iomap/iomap.ts';
 import { roundDown, roundUp } from '../../core/units.ts';
 import { endOf } from './extents.ts';
@@ -21,7 +20,7 @@ import type { BtrfsInode } from './inode.ts';
 import { mapForRead } from './iomap-read.ts';
 import { canWriteInPlace, mayWriteInPlace } from './nocow.ts';
 import { TreeCursor } from './tree/cursor.ts';
-import { reserveDirty, settle, withRoom } from './write-state.ts';
+import { isFull, reserveDirty, settle, withRoom } from './write-state.ts';
 
 /** The most that one step reserves: more would ask for space that the write may never reach. */
 const MAX_STEP = 16 * 1024 * 1024;
@@ -94,7 +93,7 @@ function reserve(ip: BtrfsInode, pos: number, start: number, end: number): numbe
       withRoom(ip.mp, () => reserveDirty(ip, start, end));
       return end;
     } catch (error) {
-      const noSpace = error instanceof FsError && error.code === 'ENOSPC';
+      const noSpace = isFull(error);
       const half = roundUp(start + (end - start) / 2, sectorSize);
       if (!noSpace || half >= end || half <= pos) throw error;
       end = half;
@@ -107,7 +106,7 @@ function reserveIfPossible(ip: BtrfsInode, start: number, end: number): number {
   try {
     reserveDirty(ip, start, end);
   } catch (error) {
-    if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+    if (!isFull(error)) throw error;
   }
   return end;
 }

@@ -78,9 +78,10 @@ function allocate(ip: BtrfsInode, pos: number, length: number, keepSize: boolean
   if (!keepSize) growTo(ip, pos + length);
 }
 
-/** @throws FsError ENOSPC if so many bytes are not to be had */
+/** @throws FsError ENOSPC if so many bytes are not to be had, EDQUOT */
 function ensureSpace(ip: BtrfsInode, bytes: number): void {
-  const { groups } = ip.mp;
+  const { groups, trans } = ip.mp;
+  withRoom(ip.mp, () => trans.quotas.limits.reserve(ip.root.id, bytes));
   withRoom(ip.mp, () => groups.reserveData(bytes));
   groups.releaseData(bytes);
 }

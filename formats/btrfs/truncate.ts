@@ -28,7 +28,10 @@ const { get, set } = InodeItem;
 const found = new FileExtent();
 const key = new Key();
 
-/** Sets the size of a regular file. @throws FsError EISDIR, EINVAL, EFBIG, EPERM, ENOSPC, EIO */
+/** Promised to quota groups when a file shrinks: an orphan item comes and goes. */
+const QUOTA_ITEMS = 2;
+
+/** Sets the size of a regular file. @throws FsError EISDIR, EINVAL, EFBIG, EPERM, ENOSPC, EDQUOT, EIO */
 export function truncateInode(ip: BtrfsInode, size: number): void {
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
@@ -45,6 +48,8 @@ export function setSize(ip: BtrfsInode, size: number): void {
     withRoom(ip.mp, () => recordGrowth(ip, size, (view) => stamp(ip, view)));
     return;
   }
+  // As in Linux, who is at the limit cannot even give up bytes this way.
+  withRoom(ip.mp, () => ip.mp.trans.quotas.limits.reserveItems(ip.root.id, QUOTA_ITEMS));
   if (size === 0) ip.writing.truncated = true;
   ip.setMemorySize(size);
   ip.pages.truncate(size);

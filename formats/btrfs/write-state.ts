@@ -117,7 +117,7 @@ export class WriteState {
   truncated = false;
 }
 
-/** Reserves data space for the blocks of [start, end) that are not dirty yet. @throws FsError ENOSPC */
+/** Reserves data space for the blocks of [start, end) that are not dirty yet. @throws FsError ENOSPC, EDQUOT */
 export function reserveDirty(ip: BtrfsInode, start: number, end: number): void {
   settle(ip);
   let bytes = 0;
@@ -131,7 +131,15 @@ export function reserveDirty(ip: BtrfsInode, start: number, end: number): void {
     }
   }
   if (bytes === 0) return;
-  ip.mp.groups.reserveData(bytes);
+  const { mp } = ip;
+  mp.groups.reserveData(bytes);
+  try {
+    // Their items will take a block, too.
+    mp.trans.quotas.limits.reserve(ip.root.id, bytes, mp.nodeSize);
+  } catch (error) {
+    mp.groups.releaseData(bytes);
+    throw error;
+  }
   ip.writing.reserved += bytes;
 }
 
@@ -141,6 +149,7 @@ export function settle(ip: BtrfsInode): void {
   const over = state.reserved - ip.pages.dirtyBytes;
   if (over <= 0) return;
   ip.mp.groups.releaseData(over);
+  ip.mp.trans.quotas.limits.giveBack(ip.root.id, over);
   state.reserved -= over;
 }
 
@@ -156,9 +165,14 @@ export function withRoom<T>(mp: BtrfsMount, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    if (!(error instanceof FsError) || error.code !== 'ENOSPC' || !giveRoom(mp)) throw error;
+    if (!(error instanceof FsError) || !isFull(error) || !giveRoom(mp)) throw error;
     return act();
   }
+}
+
+/** True if something had no room: on the devices, or below a quota group's limit. */
+export function isFull(error: unknown): boolean {
+  return error instanceof FsError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
 /** Writes the dirty pages of every file; one that cannot be written does not keep the others. Returns the first error, or null. */

@@ -15,16 +15,19 @@ import { CREATE_ITEMS, makeInode, type NewInode } from './new-inode.ts';
 import { markLinkable } from './orphans.ts';
 
 const PATH_MAX = 4096;
+/** Promised to quota groups: the inode's item, the two entries, the directory's. */
+const QUOTA_ITEMS = 4;
 
 function make(dir: BtrfsInode, what: string, wanted: NewInode, more?: (ip: BtrfsInode) => void): BtrfsInode {
   const { mp } = dir;
-  return withRoom(mp, () =>
-    mp.change(what, CREATE_ITEMS, () => {
+  return withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(dir.root.id, QUOTA_ITEMS);
+    return mp.change(what, CREATE_ITEMS, () => {
       const ip = makeInode(dir, wanted);
       more?.(ip);
       return ip;
-    }),
-  );
+    });
+  });
 }
 
 /** Creates a regular file with permission bits `mode` less the umask. */

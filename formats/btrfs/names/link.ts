@@ -14,6 +14,8 @@ import { dropOrphan, isLinkable } from './orphans.ts';
 
 const MAX_LINKS = 65535;
 const LINK_ITEMS = 6;
+/** Promised to quota groups: a reference, two entries, the inode and the directory. */
+const QUOTA_ITEMS = 5;
 /** Two entries, reference, directory, inode, orphan, and the items of a small inode. */
 export const UNLINK_ITEMS = 10;
 
@@ -27,15 +29,16 @@ export function linkInode(dir: BtrfsInode, name: string, ip: BtrfsInode): void {
   if (dir.root.id !== ip.root.id) throw new FsError('EXDEV');
   if (count >= MAX_LINKS) throw new FsError('EMLINK');
   const { mp } = dir;
-  withRoom(mp, () =>
+  withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(dir.root.id, QUOTA_ITEMS);
     mp.change('link', LINK_ITEMS, () => {
       const index = takeIndex(dir);
       addRef(ip, dir.ino, bytes, index);
       addEntry(dir, bytes, new Key(ip.ino, ItemType.INODE_ITEM, 0), fileTypeOf(ip.kind), index);
       addLinks(ip, 1);
       if (count === 0) dropOrphan(ip);
-    }),
-  );
+    });
+  });
 }
 
 /** Takes a name of `ip` out of `dir`, and stamps both. Inside mp.change(). */

@@ -17,6 +17,8 @@ import { takeName } from './link.ts';
 import { isPlaceholder, mayCreate, mayRemoveInode, mayWrite, nameBytes } from './may.ts';
 
 const RENAME_ITEMS = 18;
+/** Promised to quota groups: the inode, a reference and two entries on either side, the directories. */
+const QUOTA_ITEMS = 9;
 /** Directories on the way up: no path is longer. */
 const MAX_DEPTH = 1_000_000;
 
@@ -43,12 +45,13 @@ export function renameName(dir: BtrfsInode, name: string, target: BtrfsInode, ne
   if (mode === 'exchange') checkExchange(dir, ip, target, other as BtrfsInode);
   else checkReplace(dir, ip, target, other);
   const { mp } = dir;
-  withRoom(mp, () =>
+  withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(target.root.id, QUOTA_ITEMS);
     mp.change('rename', RENAME_ITEMS, () => {
       if (mode === 'exchange') exchange(from, to, ip, other as BtrfsInode);
       else move(from, to, ip, other);
-    }),
-  );
+    });
+  });
   if (other !== null && mode !== 'exchange' && !isSubvolumeEntry(other)) evictIfUnused(other);
 }
 

@@ -17,6 +17,8 @@ import { dropXattr, putXattr } from './xattr-edit.ts';
 const MAX_NAME = 255;
 const MAX_VALUE = 65536;
 const ITEMS = 3;
+/** Promised to quota groups: the attribute and the inode. */
+const QUOTA_ITEMS = 2;
 
 /** Sets an attribute. */
 export function setXattr(
@@ -72,14 +74,15 @@ function mayChange(ip: BtrfsInode, namespace: XattrNamespace): void {
 function change(ip: BtrfsInode, act: (stamp: (view: DataView) => void) => void): void {
   const { mp } = ip;
   const now = mp.now();
-  withRoom(mp, () =>
+  withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(ip.root.id, QUOTA_ITEMS);
     mp.change('setxattr', ITEMS, () =>
       act((view) => {
         InodeItem.set.sequence(view, 0, InodeItem.get.sequence(view, 0) + 1);
         setTimes(view, now, 'ctime');
       }),
-    ),
-  );
+    );
+  });
 }
 
 function setPlain(

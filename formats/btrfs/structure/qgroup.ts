@@ -25,6 +25,9 @@ export const QgroupInfoItem = struct('btrfs_qgroup_info_item', 40, {
   excl_cmpr: u64,
 });
 
+/** Which limits of a QGROUP_LIMIT hold. */
+export const QgroupLimitFlag = { MAX_RFER: 1, MAX_EXCL: 2 } as const;
+
 /** QGROUP_LIMIT (kernel: struct btrfs_qgroup_limit_item). */
 export const QgroupLimitItem = struct('btrfs_qgroup_limit_item', 40, {
   flags: u64,

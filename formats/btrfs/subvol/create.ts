@@ -29,6 +29,8 @@ import { addSubvolumeName } from './names.ts';
 import { withValidFlags } from './settings.ts';
 
 const CREATE_ITEMS = 16;
+/** Promised to the quota groups of the directory's tree. */
+const QUOTA_ITEMS = 8;
 const UUID_SIZE = 16;
 const TOP = Objectid.FIRST_FREE;
 const DOT_DOT = Buffer.from('..');
@@ -50,7 +52,10 @@ function timeOf(mp: BtrfsMount): { sec: number | bigint; nsec: number } {
 export function createSubvolume(dir: BtrfsInode, name: string, mode: number): BtrfsInode {
   const bytes = mayCreate(dir, name, 'ENOTTY');
   const { mp } = dir;
-  return withRoom(mp, () => mp.change('create subvolume', CREATE_ITEMS, () => makeSubvolume(dir, bytes, mode)));
+  return withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(dir.root.id, QUOTA_ITEMS);
+    return mp.change('create subvolume', CREATE_ITEMS, () => makeSubvolume(dir, bytes, mode));
+  });
 }
 
 function makeSubvolume(dir: BtrfsInode, name: Uint8Array, mode: number): BtrfsInode {
@@ -133,8 +138,9 @@ export function createSnapshot(dir: BtrfsInode, name: string, source: TreeRoot, 
   const { mp } = dir;
   if (!source.shareable || source.refs === 0) throw new FsError('EINVAL');
   writeBackTree(mp, source);
-  return withRoom(mp, () =>
-    mp.change('snapshot', CREATE_ITEMS, () => {
+  return withRoom(mp, () => {
+    mp.trans.quotas.limits.reserveItems(dir.root.id, QUOTA_ITEMS);
+    return mp.change('snapshot', CREATE_ITEMS, () => {
       const id = takeNumber(mp.treeRoot);
       mp.trans.quotas.createGroup(id, dir.root.id);
       const root = copyRoot(mp.trans, source, id, snapshotChanges(mp, source, readOnly));
@@ -144,8 +150,8 @@ export function createSnapshot(dir: BtrfsInode, name: string, source: TreeRoot, 
       if (item.received_uuid.some((byte) => byte !== 0))
         addUuid(mp, item.received_uuid, id, ItemType.UUID_KEY_RECEIVED_SUBVOL);
       return mp.inodes.get(root, TOP);
-    }),
-  );
+    });
+  });
 }
 
 /** What was written to the source's files before belongs into the snapshot. */

@@ -21,6 +21,7 @@ import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { accountExtents, countAllExtents, type OldPlace } from './full-quotas.ts';
 import { addToGroup, groupsAbove, insertMissing, parentGroups, relation, setAllGroups } from './quota-items.ts';
+import { QuotaLimits } from './quota-limits.ts';
 
 /** Extent trees above this many bytes are left to Linux's rescan. */
 const RESCAN_LIMIT = 64 * 1024 * 1024;
@@ -38,9 +39,11 @@ export class Quotas {
   /** Full quotas were right until this session could not go on counting. */
   private spoilt = false;
   private readonly extents = new Map<number, number>();
+  readonly limits: QuotaLimits;
 
   constructor(mp: BtrfsMount) {
     this.mp = mp;
+    this.limits = new QuotaLimits(mp);
   }
 
   /** True if simple quotas are on: extents note who allocated them. */
@@ -109,6 +112,8 @@ export class Quotas {
   committed(): void {
     this.extents.clear();
     this.moved.clear();
+    // Where nobody counts any more, what was promised is all that is known.
+    if (this.simple || this.exact) this.limits.committed(dirtyBytes(this.mp));
   }
 
   private accountTouched(root: TreeRoot): void {
@@ -143,7 +148,10 @@ export class Quotas {
   /** Adds the gathered sums to the groups, and removes those of dropped trees. */
   writeOut(): void {
     this.addCharges();
-    for (const id of this.dropped.splice(0)) this.removeGroup(id);
+    for (const id of this.dropped.splice(0)) {
+      this.removeGroup(id);
+      this.limits.changed();
+    }
   }
 
   private addCharges(): void {
@@ -165,6 +173,7 @@ export class Quotas {
   createGroup(tree: number, inside: number): void {
     const root = this.mp.quotaRoot();
     if (root === null) return;
+    this.limits.changed();
     insertMissing(root, new Key(0, ItemType.QGROUP_INFO, tree), QgroupInfoItem.size, this.mp.trans.id);
     insertMissing(root, new Key(0, ItemType.QGROUP_LIMIT, tree), QgroupLimitItem.size);
     if (!this.simple) return;
@@ -203,6 +212,11 @@ export class Quotas {
     if (cursor.search(new Key(0, ItemType.QGROUP_STATUS, 0))) fn(cursor);
     cursor.close();
   }
+}
+
+/** What dirty pages will take, by tree. */
+function* dirtyBytes(mp: BtrfsMount): Generator<[number, number]> {
+  for (const ip of mp.inodes.changed()) if (ip.writing.reserved > 0) yield [ip.root.id, ip.writing.reserved];
 }
 
 /** The groups that trees count for, looked up once. */
