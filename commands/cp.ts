@@ -1,5 +1,6 @@
 /** cp: copies of files in the image, sharing blocks where that is possible, as cp(1) does with --reflink. */
 import { FsError } from '../core/errors.ts';
+import { exactPos } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, explain } from './failure.ts';
@@ -13,7 +14,7 @@ type When = (typeof WHENS)[number];
 interface Copied {
   readonly from: string;
   readonly to: string;
-  readonly bytes: number;
+  readonly bytes: number | bigint;
   readonly shared: boolean;
 }
 
@@ -74,7 +75,7 @@ function copyFile(session: Session, from: string, to: string, when: When): Copie
     try {
       const shared = when !== 'never' && share(source, target, from, to, when);
       if (!shared) copyBytes(session, source, target);
-      return { from, to, bytes: source.inode.size, shared };
+      return { from, to, bytes: exactPos(source.inode.size), shared };
     } finally {
       target.close();
     }

@@ -1,6 +1,8 @@
 /** cat, get, put: file contents out of the image and into it. */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { hostError } from '../core/device/host-error.ts';
+import { FsError } from '../core/errors.ts';
+import { exactPos } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command } from './command.ts';
 import { perror } from './failure.ts';
@@ -59,10 +61,16 @@ export const get = command({
     const [path, name] = operands as [string, string?];
     const to = name ?? (path.split('/').at(-1) as string);
     const file = session.openSource(path);
+    const bytes = exactPos(file.inode.size);
+    if (typeof bytes === 'bigint') {
+      file.close();
+      // Node writes at no position that a number does not hold.
+      throw perror(to, new FsError('EFBIG'));
+    }
     const fd = onHost(to, () => openSync(to, 'w'));
     try {
       copyOut(session, file, fd, to);
-      return { from: path, to, bytes: file.inode.size };
+      return { from: path, to, bytes };
     } finally {
       closeSync(fd);
       file.close();
@@ -83,11 +91,11 @@ function copyOut(session: Session, file: OpenFile, fd: number, to: string): void
     for (at = start; at < end; ) {
       const bytes = file.read(at, buffer.subarray(0, Math.min(CHUNK, end - at)));
       if (bytes === 0) return;
-      onHost(to, () => writeAll(fd, buffer.subarray(0, bytes), at));
+      onHost(to, () => writeAll(fd, buffer.subarray(0, bytes), Number(exactPos(at))));
       at += bytes;
     }
   }
-  onHost(to, () => ftruncateSync(fd, size));
+  onHost(to, () => ftruncateSync(fd, Number(exactPos(size))));
 }
 
 function writeAll(fd: number, data: Uint8Array, position: number): void {

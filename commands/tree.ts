@@ -1,4 +1,5 @@
 /** tree: what lies below a directory, drawn with lines. */
+import { exactPos } from '../core/positions.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 
@@ -7,7 +8,7 @@ interface Leaf {
   readonly indent: string;
   readonly name: string;
   readonly type: string;
-  readonly size: number;
+  readonly size: number | bigint;
   readonly target: string | null;
 }
 
@@ -55,5 +56,5 @@ function* below(dir: Inode, indent: string, levels: number, onlyDirectories: boo
 
 function leafOf(indent: string, name: string, inode: Inode): Leaf {
   const target = inode.kind === 'symlink' ? inode.readlink() : null;
-  return { indent, name, type: inode.kind, size: inode.size, target };
+  return { indent, name, type: inode.kind, size: exactPos(inode.size), target };
 }

@@ -38,7 +38,7 @@ function entryOf(inode: Inode, name: string): ListedEntry {
   ];
   if (inode.kind === 'symlink') facts.push(`-> ${inode.readlink()}`);
   if (inode.kind === 'file') facts.push(extentsOf(inode));
-  return { name, type: inode.kind, size: inode.size, facts };
+  return { name, type: inode.kind, size: Number(stat.size), facts };
 }
 
 /** How many extents there are, of the first thousand; more are only said to be more. */

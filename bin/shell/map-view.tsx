@@ -2,7 +2,15 @@
 import { Box, Text, useInput, useStdout } from 'ink';
 import { useState } from 'react';
 import { legend } from '../../commands/map/draw.ts';
-import { type Band, cellKinds, KINDS, type Kind, type MapModel, segmentsIn } from '../../commands/map/model.ts';
+import {
+  type Band,
+  cellKinds,
+  KINDS,
+  type Kind,
+  type MapModel,
+  segmentsIn,
+  spanText,
+} from '../../commands/map/model.ts';
 import { type InkKey, keysOf } from './keys.ts';
 import { inverse } from './styles.ts';
 
@@ -160,5 +168,5 @@ function segmentText({
   kind: Kind;
   note: string;
 }): string {
-  return `${KINDS[kind].about} ${start}..${start + length - 1}${note === '' ? '' : `: ${note}`}`;
+  return `${KINDS[kind].about} ${spanText(start, length)}${note === '' ? '' : `: ${note}`}`;
 }

@@ -2,6 +2,7 @@
 import { sizeText } from '../../core/device/part.ts';
 import { FsError } from '../../core/errors.ts';
 import { FiemapExtent, fiemap } from '../../core/iomap/fiemap.ts';
+import { exactPos } from '../../core/positions.ts';
 import { MAX_POS } from '../../core/units.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
@@ -13,6 +14,9 @@ const SHARED_ASKED = 64;
 
 /** A file against itself and against the disk. */
 export function fileMap(fs: Filesystem, inode: Inode, name: string): MapModel {
+  // Not labels: a picture needs no more than a number can hold, and blocks begin at positions that it does.
+  const real = (label: number): number => Number(exactPos(label));
+  const size = real(inode.size);
   const file: Segment[] = [];
   const disk: Segment[] = [];
   const space = fs.spaceMap?.() ?? null;
@@ -22,28 +26,29 @@ export function fileMap(fs: Filesystem, inode: Inode, name: string): MapModel {
     inode,
     0,
     MAX_POS,
-    (logical, physical, length, flags) => {
+    (label, physical, length, flags) => {
+      const logical = real(label);
       if (logical > end) file.push({ start: end, length: logical - end, kind: 'hole', note: '' });
       const kind = kindOf(flags);
       const shared = kind === 'shared' && asked++ < SHARED_ASKED ? sharedWith(space, inode, physical, length) : '';
       const placed = kind !== 'delayed' && kind !== 'inline';
       const note = `${placed ? `at ${physical} on disk` : ''}${shared}`;
       file.push({ start: logical, length, kind, note });
-      if (placed) disk.push({ start: physical, length, kind, note: `file offset ${logical}${shared}` });
+      if (placed) disk.push({ start: physical, length, kind, note: `file offset ${BigInt(logical)}${shared}` });
       end = logical + length;
       return true;
     },
     { sync: false, untraced: true },
   );
-  if (end < inode.size) file.push({ start: end, length: inode.size - end, kind: 'hole', note: '' });
+  if (end < size) file.push({ start: end, length: size - end, kind: 'hole', note: '' });
   disk.sort((a, b) => a.start - b.start);
   const { blocks, blockSize } = fs.statfs();
   const bands: Band[] = [
-    { name: 'file', start: 0, length: Math.max(1, inode.size, end), segments: file, gap: 'hole' },
+    { name: 'file', start: 0, length: Math.max(1, size, end), segments: file, gap: 'hole' },
     ...diskBands(space, Math.max(1, blocks * blockSize), disk),
   ];
   return {
-    title: `${name}: ${sizeText(inode.size)}, ${file.filter(({ kind }) => kind !== 'hole').length} extents`,
+    title: `${name}: ${sizeText(size)}, ${file.filter(({ kind }) => kind !== 'hole').length} extents`,
     bands,
   };
 }

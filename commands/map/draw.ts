@@ -1,7 +1,7 @@
 /** A map as letters, in as many columns as there are, and as SVG. */
 import { sizeText } from '../../core/device/part.ts';
 import type { TextSink } from '../text.ts';
-import { type Band, cellKinds, KINDS, type Kind, type MapModel, totals } from './model.ts';
+import { type Band, cellKinds, KINDS, type Kind, type MapModel, spanText, totals } from './model.ts';
 
 /** Draws with letters: readable without colours. */
 export function drawText(model: MapModel, columns: number, out: TextSink): void {
@@ -70,7 +70,7 @@ function bandSvg(band: Band, y: number): string[] {
     if (kind === band.gap) continue;
     const x = MARGIN + (start - band.start) * scale;
     const width = Math.max(0.3, length * scale);
-    const title = `${KINDS[kind].about} ${start}..${start + length - 1}${note === '' ? '' : `: ${note}`}`;
+    const title = `${KINDS[kind].about} ${spanText(start, length)}${note === '' ? '' : `: ${note}`}`;
     parts.push(
       `<rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 6}" fill="${KINDS[kind].svg}"><title>${escaped(title)}</title></rect>`,
     );

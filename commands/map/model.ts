@@ -82,6 +82,12 @@ export function cellKinds(band: Band, start: number, length: number, cells: numb
   return kinds;
 }
 
+/** First and last byte of a range, every digit of them. */
+export function spanText(start: number, length: number): string {
+  if (start + length <= Number.MAX_SAFE_INTEGER) return `${start}..${start + length - 1}`;
+  return `${BigInt(start)}..${BigInt(start) + BigInt(length) - 1n}`;
+}
+
 /** The segments that touch [start, start + length), at most `limit`. */
 export function segmentsIn(band: Band, start: number, length: number, limit: number): Segment[] {
   const found: Segment[] = [];

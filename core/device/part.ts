@@ -50,7 +50,7 @@ export function contentOf(
   return formatOf(new SliceDevice(device, start, Math.min(length, device.size - start)));
 }
 
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
 
 /** A size with at most one decimal: `99.5 MiB`. */
 export function sizeText(bytes: number): string {

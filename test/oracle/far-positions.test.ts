@@ -165,4 +165,21 @@ for (const args of [[], ['-O', '^no-holes']]) {
   });
 }
 
+test('what programs and pictures say has every digit', () => {
+  const image = makeXfs(join(scratch(true), 'words.img'), VARIANTS[0] as Variant);
+  fsio([image], `open -f /x\npwrite -q ${LARGEST - 1n} 1\n`);
+  const json = (command: string): string => fsio(['-r', '--json', '-c', command, `${image}:/x`]).stdout;
+  assert.match(json('stat'), `"size":${LARGEST},`);
+  assert.match(json('fiemap'), `"logical":${LAST_4K},"physical":`);
+  assert.match(json('seek -d 0'), `"result":${LAST_4K}}`);
+  assert.match(json('manifest /'), `[${LAST_4K},`);
+  assert.match(json('bulkstat'), `"size":${LARGEST},`);
+  assert.match(fsio(['-r', '-c', 'ls -p', image]).stdout, ` ${LARGEST} 8 `);
+  assert.match(fsio(['-r', '-c', 'map /x', image]).stdout, 'hole: 8 EiB');
+  const traced = fsio(['-r', '--trace', '-c', `pread -q ${LARGEST - 1n} 1`, `${image}:/x`]);
+  assert.match(`${traced.stdout}${traced.stderr}`, 'offset 0x7ffffffffffff000 length 0x1000 type MAPPED');
+  const got = fsio(['-r', '-c', `get /x ${join(scratch(true), 'host')}`, image]);
+  assert.match(got.stderr, 'File too large');
+});
+
 test.run();

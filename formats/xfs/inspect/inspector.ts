@@ -3,6 +3,7 @@
  * shows it. Blocks that a running session changed are shown as they are in memory.
  */
 import { FsError } from '../../../core/errors.ts';
+import { CHUNK_LOG, labelUnits } from '../../../core/positions.ts';
 import { kindOfMode } from '../../../core/vfs/file-kind.ts';
 import type { FileKind } from '../../../core/vfs/inode.ts';
 import { forkLookup } from '../bmap-fork.ts';
@@ -102,8 +103,8 @@ export class Inspector {
   /** A block of the current inode's data or attribute fork. @throws InspectError, FsError */
   forkBlock(word: string, fork: 'data' | 'attr'): void {
     const { mp } = this;
-    const block = numberOf(word);
-    if (block === null) throw new InspectError(`bad block number ${word}`);
+    const asked = numberOf(word);
+    if (asked === null) throw new InspectError(`bad block number ${word}`);
     if (this.ino === null) throw new InspectError('no current inode');
     const ip = mp.iget(this.ino);
     const type = fork === 'attr' ? (mp.features.v5 ? 'attr3' : 'attr') : this.dataType(ip.kind);
@@ -112,6 +113,7 @@ export class Inspector {
     const parts: Uint8Array[] = [];
     const extent = new Extent();
     let first = -1;
+    const block = labelUnits(asked, CHUNK_LOG - mp.blockLog);
     for (let at = block; at < block + count; at++) {
       if (!forkLookup(ip, fork, at, extent) || extent.off > at)
         throw new InspectError(fork === 'attr' ? 'attribute data block is unmapped' : 'file data block is unmapped');
