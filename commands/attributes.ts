@@ -7,12 +7,13 @@ import { CommandFailure } from './failure.ts';
 export const chmod = command({
   name: 'chmod',
   mildUsage: true,
-  count: [1, Number.POSITIVE_INFINITY],
+  count: [1, 1],
+  own: ([first = '-']) => !first.startsWith('-'),
   operands: '[mode path...]',
   about: 'set permissions: an octal mode of paths, or of the open file (-r 0444, -w 0664)',
   options: { r: { about: 'the open file: 0444' }, w: { about: 'the open file: 0664' } },
   needs: 'image',
-  once: true,
+  perFile: true,
   completes: 'path',
   call: 'fchmod',
   run(session, { options, operands }): undefined {
@@ -88,24 +89,32 @@ export const utimes = command({
   call: 'futimens',
   run(session, { operands }): undefined {
     const [asec, ansec, msec, mnsec] = operands as [string, string, string, string];
-    const atime = timeOf(asec, ansec, 'atime');
-    const mtime = timeOf(msec, mnsec, 'mtime');
-    session.file().inode.setAttr({ atime, mtime });
+    const { inode } = session.file();
+    const [atime, mtime] = [timeOf(inode, asec, ansec, 'atime'), timeOf(inode, msec, mnsec, 'mtime')];
+    inode.setAttr({ ...(atime === null ? {} : { atime }), ...(mtime === null ? {} : { mtime }) });
   },
 });
 
-function timeOf(seconds: string, nanoseconds: string, name: string): Timestamp {
-  const number = /^[+-]?(0x[0-9a-fA-F]+|[0-9]+)$/;
+/** Nanoseconds that stand for the present, and for leaving a time alone (UTIME_NOW, UTIME_OMIT). */
+const Utime = { NOW: 0x3fffffff, OMIT: 0x3ffffffe } as const;
+
+/** The time that two words name; null: leave it. @throws CommandFailure, FsError EINVAL */
+function timeOf(inode: Inode, seconds: string, nanoseconds: string, name: string): Timestamp | null {
+  const number = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
   if (!number.test(seconds) || !number.test(nanoseconds)) throw new CommandFailure(`Bad value for ${name}`);
-  const time = { seconds: wholeSeconds(seconds), nanoseconds: Number(nanoseconds) };
+  const rest = wholeNumber(nanoseconds);
+  if (rest === Utime.OMIT) return null;
+  if (rest === Utime.NOW) return inode.fs.now();
+  const time = { seconds: wholeNumber(seconds), nanoseconds: Number(rest) };
   if (time.nanoseconds < 0 || time.nanoseconds > 999_999_999) throw new FsError('EINVAL');
   return time;
 }
 
-/** Seconds as a C long takes them, exact beyond 2^53 too. */
-function wholeSeconds(text: string): number | bigint {
+/** A number as a C long takes it, exact beyond 2^53 too. */
+function wholeNumber(text: string): number | bigint {
   const negative = text.startsWith('-');
-  const size = BigInt(text.replace(/^[+-]/, ''));
+  const digits = text.replace(/^[+-]/, '');
+  const size = BigInt(/^0[0-7]/.test(digits) ? `0o${digits.slice(1)}` : digits);
   const exact = BigInt.asIntN(64, negative ? -size : size);
   return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }

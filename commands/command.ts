@@ -15,6 +15,10 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly operands?: string;
   /** Fewest and most words after the name, options included; absent: any number. */
   readonly count?: readonly [least: number, most: number];
+  /** Words of a use that xfs_io does not know: any number of them, and once. */
+  readonly own?: (words: readonly string[]) => boolean;
+  /** It needs no open file here, but does in xfs_io: with -c it runs for each, and for none where all are closed. */
+  readonly perFile?: true;
   /** One line: what it does. */
   readonly about: string;
   /** Further lines of help. */
@@ -30,6 +34,8 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly mildUsage?: true;
   /** Works after shutdown too. */
   readonly survives?: true;
+  /** Works on a file that was opened for its name only. */
+  readonly byName?: true;
   /** Only for files of XFS: of any other file system xfs_io says that it is foreign. */
   readonly xfsOnly?: true;
   /** A format may have a word of this name, which says by the operands whether it is meant. */

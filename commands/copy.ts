@@ -6,7 +6,7 @@ import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import { openInput } from './open.ts';
 import type { OpenFile } from './open-file.ts';
-import { lengthAt } from './reflink.ts';
+import { checkKinds, lengthAt } from './reflink.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import { parseSize } from './words.ts';
@@ -158,11 +158,8 @@ function copyFileRange(
 
 /** What Linux refuses; answers how many bytes of the source there are to copy (null: all that follow). */
 function checkCopy(from: OpenFile, source: number, to: OpenFile, target: number, length: bigint | null): number {
+  checkKinds(from.inode, to.inode);
   if (to.flags.readOnly || to.flags.append) throw new FsError('EBADF');
-  for (const { inode } of [from, to]) {
-    if (inode.kind === 'dir') throw new FsError('EISDIR');
-    if (inode.kind !== 'file') throw new FsError('EINVAL');
-  }
   for (const pos of [source, target])
     if (length !== null && BigInt(exactPos(pos)) + length >= 1n << 64n) throw new FsError('EOVERFLOW');
   const rest = Math.max(0, from.inode.size - source);
@@ -235,7 +232,7 @@ export const swapext = command({
     const donor = openInput(session, operands[0] as string, { write: true, silent: true });
     try {
       const file = session.file();
-      if (file.flags.readOnly) throw new FsError('EBADF');
+      if (file.flags.readOnly || donor.flags.readOnly) throw new FsError('EBADF');
       if (file.mount !== donor.mount) throw new FsError('EINVAL');
       file.inode.swapExtents(donor.inode);
     } catch (error) {
@@ -274,6 +271,7 @@ export const sendfile = command({
       const [off, len] =
         operands.length === 2 ? (operands as [string, string]) : ['0', String(exactPos(from.inode.size))];
       const { pos: offset, length: count, asked } = session.range(off, len, 'loose');
+      if (from.inode.kind === 'dir') throw new FsError('EINVAL');
       const elapsed = stopwatch();
       const done = sendBytes(session, from, offset, count);
       return {

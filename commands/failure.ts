@@ -34,6 +34,13 @@ export class CommandFailure extends Error {
     this.status = options.status ?? 1;
     this.mute = options.mute ?? false;
   }
+
+  /** The same, which leaves the exit status alone. */
+  silenced(): CommandFailure {
+    const { stream, status, mute, code, complaint } = this;
+    const known = { ...(code === undefined ? {} : { code }), ...(complaint === undefined ? {} : { complaint }) };
+    return new CommandFailure(this.message, { stream, status, mute, silent: true, cause: this.cause, ...known });
+  }
 }
 
 /** The line perror(3) would print for `error` under the name `what`, with the damage where there is one. */

@@ -42,7 +42,7 @@ export const fiemap = command({
   options: {
     a: { about: 'the attribute fork' },
     l: { about: 'with lengths' },
-    n: { value: 'lines', kind: 'text', about: 'no more than this many lines' },
+    n: { value: 'lines', kind: 'text', about: 'no more than this many lines, from now on' },
     v: { about: 'a table with flags' },
   },
   run(session, args): Map {
@@ -50,6 +50,7 @@ export const fiemap = command({
     const start = operands[0] === undefined ? 0 : session.position(operands[0], 'offset argument');
     const length =
       operands[1] === undefined ? MAX_POS : session.rangeAt(start, operands[1], 'loose', 'len argument').length;
+    if (options.n !== undefined) session.mapLines = parseDecimal(options.n);
     const file = session.file();
     const end = Math.min(MAX_POS, start + length);
     return {
@@ -58,7 +59,7 @@ export const fiemap = command({
       lengths: options.l,
       start,
       end,
-      most: options.n === undefined ? -1 : parseDecimal(options.n),
+      most: session.mapLines,
       size: file.inode.size,
       walk: (visit) => walk(session, file, start, end - start, options.a, visit),
     };

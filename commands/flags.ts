@@ -62,7 +62,9 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
     ...(name === 'cowextsize' ? { mildUsage: true as const } : {}),
     *run(session, { options, operands }): Generator<HintRow> {
       checkRecursion(session, options);
-      const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`);
+      // The field has 32 bits: what is beyond them is lost, as in C.
+      const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`) % 2 ** 32;
+      const failed = new Complaints();
       for (const { path, inode } of chosen(session, options)) {
         const stat = inode.stat();
         if (bytes === null) yield { path, bytes: stat[name] };
@@ -70,9 +72,11 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
           if (inode.kind !== 'file' && inode.kind !== 'dir') {
             throw new CommandFailure(`invalid target file type - file ${path}`, { stream: 'stdout' });
           }
-          change(inode, { xflags: stat.xflags | flagOf(inode), [name]: bytes }, `${session.program}: ${ioctl} ${path}`);
+          const hint = { xflags: stat.xflags | flagOf(inode), [name]: bytes };
+          failed.attempt(`${session.program}: ${ioctl} ${path}`, () => inode.setFlags(hint));
         }
       }
+      failed.raise('stdout');
     },
     text: ({ path, bytes }, out) => out.write(`[${bytes}] ${path}\n`),
     json: (row) => ({ command: name, ...row }),
@@ -93,13 +97,24 @@ export const cowextsize = hintCommand(
   () => Xflag.COWEXTSIZE,
 );
 
-/** Applies a change; what xfs_io prints on failure goes to stdout here. */
-function change(inode: Inode, flags: FlagsChange, label: string): void {
-  try {
-    inode.setFlags(flags);
-  } catch (error) {
-    if (!(error instanceof FsError)) throw error;
-    throw new CommandFailure(`${label}: ${explain(error)}`, { stream: 'stdout', code: error.code });
+/** What went wrong with some of many files: the others are not left out for it. */
+class Complaints {
+  private readonly lines: string[] = [];
+  private code: FsError['code'] | null = null;
+
+  attempt(label: string, change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      this.lines.push(`${label}: ${explain(error)}`);
+      this.code ??= error.code;
+    }
+  }
+
+  /** @throws CommandFailure with all complaints, if there are any */
+  raise(stream: 'stdout' | 'stderr'): void {
+    if (this.code !== null) throw new CommandFailure(this.lines.join('\n'), { stream, code: this.code });
   }
 }
 
@@ -128,9 +143,11 @@ export const chproj = command({
     if (operands.length !== 1) throw usage(chproj);
     const word = operands[0] as string;
     const projid = /^[0-9]+$/.test(word) ? Number(word) : Number.NaN;
-    if (!(projid <= 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
+    if (!(projid < 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
     checkRecursion(session, options);
-    for (const { inode } of chosen(session, options)) inode.setFlags({ projid });
+    const failed = new Complaints();
+    for (const { inode } of chosen(session, options)) failed.attempt('setprojid', () => inode.setFlags({ projid }));
+    failed.raise('stderr');
   },
 });
 
@@ -138,7 +155,7 @@ interface FlagsRow {
   readonly path: string;
   readonly xflags: number;
   readonly fsflags: number | undefined;
-  readonly style: 'letters' | 'verbose' | 'all' | 'e2fs';
+  readonly style: 'letters' | 'verbose' | 'all' | 'all verbose' | 'e2fs';
 }
 
 export const lsattr = command({
@@ -154,7 +171,8 @@ export const lsattr = command({
   *run(session, { options, operands }): Generator<FlagsRow> {
     if (operands.length > 0) throw usage(lsattr);
     const tree = options.D || options.R;
-    const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? 'all' : options.v ? 'verbose' : 'letters';
+    const all = options.v ? 'all verbose' : 'all';
+    const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? all : options.v ? 'verbose' : 'letters';
     for (const { path, inode } of chosen(session, options)) {
       const { xflags, fsflags } = inode.stat();
       yield { path, xflags: xflags >>> 0, fsflags, style };
@@ -163,6 +181,7 @@ export const lsattr = command({
   text({ path, xflags, fsflags, style }, out) {
     if (style === 'e2fs') out.write(`${fsflagLetters(fsflags ?? fsflagsOf(xflags))} ${path}\n`);
     else if (style === 'verbose') out.write(`[${xflagNames(xflags)}] ${path} \n`);
+    else if (style === 'all verbose') out.write(`[${xflagNames(xflags)}]/${xflagLetters(-1)} ${path} \n`);
     else if (style === 'all') out.write(`${xflagLetters(xflags)}/${xflagLetters(-1)} ${path} \n`);
     else out.write(`${xflagLetters(xflags)} ${path} \n`);
   },
@@ -188,18 +207,16 @@ On btrfs also c compressed, m not compressed, C no copy on write, D directory sy
   plain: true,
   run(session, args): undefined {
     const wanted = parseFlags(session, args.operands);
+    const failed = new Complaints();
     for (const { path, inode } of chosen(session, wanted)) {
-      try {
+      failed.attempt(`${session.program}: cannot set flags on ${path}`, () => {
         const change = changeOf(session, inode, wanted.letters);
         if (wanted.letters.some(({ letter }) => GUARDED.includes(letter)) && !session.mayGuard())
           throw new FsError('EPERM');
         inode.setFlags(change);
-      } catch (error) {
-        if (!(error instanceof FsError)) throw error;
-        const text = `${session.program}: cannot set flags on ${path}: ${explain(error)}`;
-        throw new CommandFailure(text, { code: error.code });
-      }
+      });
     }
+    failed.raise('stderr');
   },
 });
 

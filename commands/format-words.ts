@@ -20,7 +20,7 @@ export function formatCommand(
   if (found === undefined) return null;
   const spec = asCommand(found);
   if (known === null) return spec;
-  return found.claims?.(contextOf(session, spec), words) === true ? spec : null;
+  return (found.claims?.(contextOf(session, spec), words) ?? true) ? spec : null;
 }
 
 /** Words as commands: what they are called and how they are used. */

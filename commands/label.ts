@@ -12,11 +12,12 @@ export const label = command({
     s: { value: 'label', kind: 'text', about: 'set it' },
   },
   needs: 'image',
-  once: true,
-  run(session, { options, operands }): { label: string } {
-    if (operands.length > 0 || (options.c && options.s !== undefined)) throw usage(label);
+  perFile: true,
+  run(session, args): { label: string } {
+    const { options, operands } = args;
+    if (operands.length > 0) throw usage(label);
     const { fs } = session.mount();
-    const wanted = options.c ? '' : options.s;
+    const wanted = args.last('cs') === 'c' ? '' : options.s;
     if (fs.label === undefined || fs.setLabel === undefined) throw new FsError('EOPNOTSUPP');
     if (wanted === undefined) return { label: fs.label() };
     if (session.readOnly || fs.readOnly) throw new FsError('EROFS');

@@ -28,15 +28,17 @@ export const mmap = command({
   options: {
     r: { about: 'readable' },
     S: { about: 'synchronous faults' },
-    s: { value: 'size', kind: 'size', noun: 'size', about: 'accepted: room to grow' },
+    s: { value: 'size', kind: 'text', about: 'accepted: room to grow' },
     w: { about: 'writable' },
     x: { about: 'executable' },
   },
   needs: 'nothing',
   once: true,
   run(session, { options, operands }): RegionTable | undefined {
-    if (operands.length < 2 && !options.r && !options.w && !options.x) {
-      if (session.regions.length > 0) return showRegions(session, operands[0]);
+    // A single word chooses a mapping, whatever it is.
+    const some = options.r || options.w || options.x || options.S;
+    if (options.s === undefined && operands.length < (some ? 1 : 2)) {
+      if (session.regions.length > 0) return showRegions(session, some ? '0' : operands[0]);
       const text =
         session.current === null ? "no files are open, try 'help open'" : "no mapped regions, try 'help mmap'";
       throw new CommandFailure(text);
@@ -47,7 +49,9 @@ export const mmap = command({
     const all = !options.r && !options.w && !options.x;
     const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
     checkMap(file.flags.readOnly, file.inode, offset, length, protection);
-    session.map({ file, offset, length, protection, synchronous: options.S, room: options.s ?? 0 });
+    if (options.S && !file.flags.dax) throw new FsError('EOPNOTSUPP');
+    const room = options.s === undefined ? null : session.sizeOrNull(options.s);
+    session.map({ file, offset, length, protection, synchronous: options.S, room: room ?? 0 });
     return undefined;
   },
   text: writeRegions,
@@ -111,6 +115,12 @@ function* pageParts(offset: number, length: number, backward: boolean): Generato
   }
 }
 
+/** The part of a range that is in the mapping's pages: xfs_io lets some ranges pass that reach into other memory. */
+function within(region: Region, offset: number, length: number): number {
+  const end = region.offset + Math.ceil(region.length / PAGE) * PAGE;
+  return Math.max(0, Math.min(length, end - offset));
+}
+
 interface Dump {
   readonly offset: number;
   readonly data: Uint8Array;
@@ -131,6 +141,10 @@ export const mread = command({
     const { options, operands } = args;
     const { offset, length } = rangeOf(session, operands, usage(mread));
     const region = session.mapped();
+    if (!region.protection.read && !region.protection.write) {
+      session.ended = true;
+      throw new CommandFailure('Segmentation fault', { code: 'EFAULT', status: 139 });
+    }
     const style = args.last('fv');
     const printed = style === 'f' ? offset : offset - region.offset;
     // xfs_io dumps a first piece that leaves whole pages, and never finds the end of one of a single byte.
@@ -138,7 +152,7 @@ export const mread = command({
     let piece = session.buffer(first);
     let filled = 0;
     let done = 0;
-    for (const part of pageParts(offset, length, options.r)) {
+    for (const part of pageParts(offset, within(region, offset, length), options.r)) {
       const mapped = touchPage(session, region, part.pos, false);
       if (style === null || first === 1) continue;
       const bytes = new Uint8Array(part.length);
@@ -184,7 +198,7 @@ export const mwrite = command({
       throw new CommandFailure('Segmentation fault', { code: 'EFAULT', status: 139 });
     }
     const bytes = new Uint8Array(PAGE).fill(byte & 0xff);
-    for (const part of pageParts(offset, length, options.r)) {
+    for (const part of pageParts(offset, within(region, offset, length), options.r)) {
       const mapped = touchPage(session, region, part.pos, true);
       // What is stored behind the end of the file never reaches it: dropped here, zeroed at writeback in Linux.
       const kept = Math.min(part.length, inode.size - part.pos);
@@ -245,7 +259,8 @@ export const mremap = command({
   run(session, { options, operands }): undefined {
     if (operands.length !== 1) throw usage(mremap);
     const length = session.size(operands[0] as string, 'offset argument');
-    if (length === 0) throw perror('mremap', new FsError('EINVAL'));
+    const place = options.f === undefined ? 0 : session.sizeOrNull(options.f);
+    if (length === 0 || place === null || place % PAGE !== 0) throw perror('mremap', new FsError('EINVAL'));
     const region = session.mapped();
     // Without leave to move, there is no room behind a mapping but what mmap -s reserved.
     const room = Math.max(Math.ceil(region.length / PAGE) * PAGE, region.room);

@@ -42,18 +42,19 @@ export const PLAIN: OpenFlags = {
   realtime: false,
 };
 
-/** The flags as xfs_io's stat and print show them. */
-export function openFlagsText(flags: OpenFlags): string {
+/** The flags as xfs_io's print shows them, and stat, which leaves some out. */
+export function openFlagsText(flags: OpenFlags, how: 'all' | 'stat' = 'all'): string {
   const words = [
     flags.sync ? 'sync' : 'non-sync',
     flags.direct ? 'direct' : 'non-direct',
     flags.readOnly ? 'read-only' : 'read-write',
   ];
+  if (flags.realtime) words.push('real-time');
   if (flags.append) words.push('append-only');
   if (flags.nonBlock) words.push('non-block');
   if (flags.tmpfile) words.push('tmpfile');
-  if (flags.pathOnly) words.push('path');
-  if (flags.noFollow) words.push('nofollow');
+  if (how === 'all' && flags.pathOnly) words.push('path');
+  if (how === 'all' && flags.noFollow) words.push('nofollow');
   return words.join(',');
 }
 
@@ -85,9 +86,17 @@ export class OpenFile {
   static open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
     const { fs } = mount;
     const root = fs.root();
-    if (flags.noFollow && resolve(fs, root, path, { follow: false }).kind === 'symlink') throw new FsError('ELOOP');
+    if (flags.noFollow) {
+      const named = resolve(fs, root, path, { follow: false });
+      if (named.kind === 'symlink' && !flags.pathOnly) throw new FsError('ELOOP');
+    }
+    if (flags.pathOnly)
+      return new OpenFile(mount, File.named(resolve(fs, root, path, { follow: !flags.noFollow })), name, flags);
     // Reading never changes an image: -r wins over what would empty or create the file.
-    if (flags.readOnly && flags.truncate) throw new FsError('EROFS', { detail: 'opened read-only' });
+    if (flags.readOnly && flags.truncate) {
+      resolve(fs, root, path);
+      throw new FsError('EROFS', { detail: 'opened read-only' });
+    }
     if (flags.tmpfile) return new OpenFile(mount, openUnnamed(resolve(fs, root, path), flags, mode), name, flags);
     const options = {
       append: flags.append,
@@ -107,6 +116,7 @@ export class OpenFile {
         throw new FsError('EROFS', { detail: 'opened read-only' });
       }
       if (flags.readOnly || flags.create || !(error instanceof FsError) || error.code !== 'EISDIR') throw error;
+      if (flags.truncate) throw error;
       const file = openFile(fs, root, path, { direct: flags.direct });
       return new OpenFile(mount, file, name, { ...flags, readOnly: true }, flags);
     }

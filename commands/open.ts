@@ -2,10 +2,10 @@
 import { FsError } from '../core/errors.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
-import { type OpenFile, type OpenFlags, openFlagsText } from './open-file.ts';
+import { type OpenFile, type OpenFlags, openFlagsText, PLAIN } from './open-file.ts';
 import { type RegionTable, regionTable, writeRegions } from './regions.ts';
 import type { Place, Session } from './session.ts';
-import { stat } from './stat.ts';
+import { stat, statOpen } from './stat.ts';
 import type { TextSink } from './text.ts';
 import { parseDecimal, parseInteger } from './words.ts';
 import { Xflag } from './xflags.ts';
@@ -16,7 +16,11 @@ interface FileTable {
 }
 
 function fileTable(session: Session): FileTable {
-  const files = session.files.map(({ name, shown, mount }) => ({ name, flags: shown, type: mount.fs.type }));
+  const files = session.files.map(({ name, shown, mount, inode }) => {
+    // xfs_io asks the open file what it is on: of a pipe or a link no answer comes.
+    const type = inode.kind === 'file' || inode.kind === 'dir' ? mount.fs.type : inode.kind;
+    return { name, flags: shown, type };
+  });
   return { files, current: session.current === null ? -1 : session.files.indexOf(session.current) };
 }
 
@@ -38,7 +42,8 @@ function writeTable({ files, current }: FileTable, out: TextSink): void {
 export function openTarget(session: Session, name: string, flags: OpenFlags, mode: number, place?: Place): OpenFile {
   try {
     const file = session.open(place ?? session.where(name), name, flags, mode);
-    if (flags.realtime && !file.flags.readOnly && !flags.pathOnly) moveToRealtime(session, file);
+    const settable = !file.flags.readOnly && !flags.pathOnly && file.mount.fs.type === 'xfs';
+    if (flags.realtime && settable) moveToRealtime(session, file);
     return file;
   } catch (error) {
     throw error instanceof FsError ? perror(metOnTheWay(error, flags) ? 'stat' : name, error) : error;
@@ -70,7 +75,9 @@ export function openInput(
   try {
     return session.openSource(path, options);
   } catch (error) {
-    throw error instanceof FsError ? perror(path, new FsError(error.code), { silent: options.silent === true }) : error;
+    if (!(error instanceof FsError)) throw error;
+    const label = metOnTheWay(error, PLAIN) ? 'stat' : path;
+    throw perror(label, new FsError(error.code), { silent: options.silent === true });
   }
 }
 
@@ -102,8 +109,10 @@ export const open = command({
   completes: 'path',
   run(session, args) {
     const { options, operands } = args;
-    if (operands.length === 0 && session.current !== null) return stat.run(session, NO_ARGUMENTS);
-    if (operands.length === 0) session.file();
+    const bare =
+      operands.length === 0 && Object.values(options).every((value) => value === false || value === undefined);
+    if (bare && session.current !== null) return statOpen(session, { r: false, v: false });
+    if (bare) session.file();
     if (operands.length !== 1) throw usage(open);
     const mode = options.m === undefined ? 0o600 : parseInteger(options.m);
     if (mode === null) throw new CommandFailure(`non-numeric mode -- ${options.m}`, { stream: 'stdout' });
@@ -126,14 +135,17 @@ export const open = command({
       session.ended = true;
       throw new CommandFailure('-T and -r options are incompatible');
     }
+    const { pathOnly, noFollow, dax: _, ...others } = flags;
+    if ((pathOnly || noFollow) && Object.values(others).some((value) => value)) {
+      session.ended = true;
+      throw new CommandFailure('-P and -L are incompatible with the other options');
+    }
     const path = operands[0] as string;
     openTarget(session, path, flags, mode);
     return undefined;
   },
   text: (result, out) => stat.text?.(result, out),
 });
-
-const NO_ARGUMENTS = { options: { p: undefined, r: false, v: false }, operands: [], last: () => null };
 
 export const close = command({
   name: 'close',
@@ -152,6 +164,7 @@ export const close = command({
 
 export const file = command({
   name: 'file',
+  plain: true,
   survives: true,
   alias: 'f',
   count: [0, 1],

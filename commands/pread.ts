@@ -3,12 +3,13 @@ import { FsError } from '../core/errors.ts';
 import { exactPos, labelOf, posHex } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
-import { CommandFailure, perror } from './failure.ts';
+import { perror } from './failure.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
-import { parseInteger, parseSize } from './words.ts';
+import { readUnit, setVectors, type Unit, unitOf } from './vectors.ts';
+import { parseSize } from './words.ts';
 
 /** Bytes read with -v. */
 interface Dump {
@@ -28,6 +29,8 @@ interface Range {
   /** Bytes; null means to the end of the file. */
   readonly count: number | null;
   readonly asked: number | bigint;
+  /** The count below zero that xfs_io would go by; -1 for what is no number. */
+  readonly negative: number;
 }
 
 interface Done {
@@ -54,7 +57,7 @@ where the range ends, and "-" means the end of the file.`,
     q: { about: 'no report' },
     u: { about: 'accepted; the buffer is not filled first' },
     v: { about: 'dump what was read' },
-    V: { value: 'n', kind: 'text', about: 'n blocks in one read' },
+    V: { value: 'n', kind: 'text', about: 'n blocks in one read, from now on' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
   *run(session, args): Generator<Dump | Summary> {
@@ -62,11 +65,11 @@ where the range ends, and "-" means the end of the file.`,
     if (args.operands.length !== 2) throw usage(pread);
     const direction = args.last('FBR') ?? 'F';
     const range = parseRange(session, args.operands as [string, string], direction);
-    const bytes = options.b ?? session.blockSize;
-    const unit = bytes * vectorCount(options.V);
+    setVectors(session, options.V);
+    const unit = unitOf(session, options.b ?? session.blockSize);
     const elapsed = stopwatch();
     const done: Done = { offset: range.offset ?? 0, count: range.count ?? 0, total: 0, ops: 0 };
-    if (direction === 'F') yield* readForward(session, range, { bytes, unit }, options.v, done);
+    if (direction === 'F') yield* readForward(session, range, unit, options, done);
     else if (direction === 'B') readBackward(session, range, unit, done);
     else readRandom(session, range, unit, options.Z ?? 0, done);
     const count = range.count === null || direction !== 'F' ? done.count : range.asked;
@@ -83,13 +86,6 @@ where the range ends, and "-" means the end of the file.`,
       ? { command: 'pread', offset: exactPos(result.offset), data: Buffer.from(result.data).toString('base64') }
       : { command: 'pread', ...result.report },
 });
-
-/** How many blocks one read takes. @throws CommandFailure in xfs_io's words */
-export function vectorCount(word: string | undefined): number {
-  const count = word === undefined ? 0 : parseInteger(word);
-  if (count === null) throw new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
-  return Math.max(1, count | 0);
-}
 
 /** Where a read began: as it was given, where that has no label, else `label`. */
 function beyondReach(session: Session, word: string, label: number): number | bigint {
@@ -108,7 +104,8 @@ function parseRange(session: Session, [off, len]: [string, string], direction: s
   if (offset === null && direction === 'F') throw perror('pread', new FsError('EINVAL'));
   if (offset === null && direction === 'R') throw session.notNumber('length argument', off);
   if (count === null && direction === 'R') throw session.notNumber('length argument', len);
-  return { offset, count, asked: range?.asked ?? count ?? 0 };
+  const negative = Number(parseSize(len, session.blockSize, session.sectorSize) ?? -1n);
+  return { offset, count, asked: range?.asked ?? count ?? 0, negative };
 }
 
 function parseLength(session: Session, word: string): bigint | null {
@@ -116,17 +113,11 @@ function parseLength(session: Session, word: string): bigint | null {
   return value === null || value < 0n ? null : value;
 }
 
-/** Bytes of a block, and of all that one read takes. */
-interface Unit {
-  readonly bytes: number;
-  readonly unit: number;
-}
-
 function* readForward(
   session: Session,
   range: Range,
-  { bytes: block, unit }: Unit,
-  verbose: boolean,
+  unit: Unit,
+  options: { readonly v: boolean; readonly u: boolean },
   done: Done,
 ): Generator<Dump> {
   let at = range.offset ?? 0;
@@ -134,17 +125,17 @@ function* readForward(
   const file = session.file();
   expect(Math.max(0, Math.min(left, file.inode.size - at)));
   // No more memory than the file could fill, but for direct reads: those ask beyond its end, as the kernel is asked.
-  const useful = file.flags.direct ? unit : Math.max(1, file.inode.size);
-  const buffer = session.buffer(Math.min(unit, Math.max(useful, 1), unit > block ? unit : left));
+  const useful = file.flags.direct ? unit.bytes : Math.max(1, file.inode.size);
+  const buffer = session.buffer(unit.vectors > 0 ? unit.bytes : Math.min(unit.bytes, useful, left));
+  if (unit.vectors > 0 && !options.u) buffer.fill(FILL);
+  const read = (into: Uint8Array) => file.read(at, into);
   while (left > 0) {
-    // As in xfs_io, the last of several blocks are cut to the rest only when that is less than one.
-    const wanted =
-      left < block ? Math.min(left, buffer.length) : unit > block ? buffer.length : Math.min(left, buffer.length);
-    const bytes = file.read(at, buffer.subarray(0, wanted));
+    const wanted = Math.min(left, unit.bytes, unit.vectors > 0 ? unit.bytes : buffer.length);
+    const bytes = readUnit(unit, left, buffer, read);
     if (bytes === 0) break;
     done.ops++;
     done.total += bytes;
-    if (verbose) yield { offset: at, data: buffer.subarray(0, bytes) };
+    if (options.v) yield { offset: at, data: buffer.subarray(0, bytes) };
     if (bytes < wanted) break;
     at += bytes;
     left -= bytes;
@@ -152,21 +143,26 @@ function* readForward(
   if (range.count === null) done.count = done.total;
 }
 
+/** What xfs_io's buffer holds before anything is read. */
+const FILL = 0xab;
+
 /** Reads towards the start; the first read ends at a multiple of the unit. */
-function readBackward(session: Session, range: Range, unit: number, done: Done): void {
+function readBackward(session: Session, range: Range, unit: Unit, done: Done): void {
   const file = session.file();
   const size = file.inode.size;
-  let at = range.offset === null ? size : Math.min(size, range.offset);
+  // Without a count, xfs_io begins at the end of the file and takes what its number parser gave for it.
+  const count = range.count ?? range.negative;
+  let at = range.offset === null || range.count === null ? size : Math.min(size, range.offset);
   done.offset = at;
-  done.count = Math.min(range.count ?? 0, at);
+  done.count = Math.min(count, at);
   let left = done.count;
   const end = Math.max(0, at - left);
-  const buffer = session.buffer(unit);
+  const buffer = session.buffer(unit.bytes);
   // As xfs_io does it: the range may end before its start is reached when both are odd.
-  for (let wanted = at % unit; ; wanted = Math.min(left, unit)) {
+  for (let wanted = at % unit.bytes, ask = wanted; ; wanted = Math.min(left, unit.bytes), ask = left) {
     if (wanted > 0) {
       at -= wanted;
-      const bytes = file.read(at, buffer.subarray(0, wanted));
+      const bytes = readUnit(unit, ask, buffer, (into) => file.read(at, into));
       if (bytes === 0) return;
       done.ops++;
       done.total += bytes;
@@ -177,19 +173,19 @@ function readBackward(session: Session, range: Range, unit: number, done: Done):
   }
 }
 
-function readRandom(session: Session, range: Range, unit: number, seed: number, done: Done): void {
+function readRandom(session: Session, range: Range, unit: Unit, seed: number, done: Done): void {
   const file = session.file();
   const random = randomSequence(seed === 0 ? session.seconds : seed);
   const size = file.inode.size;
   const start = range.offset === null || range.offset > size ? size : range.offset;
-  const spots = randomOffsets(start, range.count ?? 0, unit, random);
-  const buffer = session.buffer(unit);
+  const spots = randomOffsets(start, range.count ?? 0, unit.bytes, random);
+  const buffer = session.buffer(unit.bytes);
   for (const at of spots) {
-    const bytes = file.read(at, buffer);
+    const bytes = readUnit(unit, unit.bytes, buffer, (into) => file.read(at, into));
     if (bytes === 0) break;
     done.ops++;
     done.total += bytes;
-    if (bytes < unit) break;
+    if (bytes < unit.bytes) break;
   }
 }
 

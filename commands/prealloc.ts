@@ -2,7 +2,7 @@
 import { FsError } from '../core/errors.ts';
 import type { FallocMode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
-import { perror } from './failure.ts';
+import { CommandFailure, perror } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** fallocate(2) on the open file; a range given as two words. */
@@ -43,7 +43,19 @@ function rangeCommand(name: string, call: string, about: string, mode: FallocMod
 export const fpunch = rangeCommand('fpunch', 'fallocate', 'make a range a hole', 'punch', true);
 export const fcollapse = rangeCommand('fcollapse', 'fallocate', 'cut a range out of the file', 'collapse');
 export const finsert = rangeCommand('finsert', 'fallocate', 'insert a hole, moving up what follows', 'insert');
-export const funshare = rangeCommand('funshare', 'fallocate', 'give a range blocks of its own', 'unshare');
+export const funshare = command({
+  name: 'funshare',
+  mildUsage: true,
+  operands: 'off len',
+  about: 'give a range blocks of its own',
+  options: {},
+  call: 'fallocate',
+  run(session, { operands }): undefined {
+    if (operands.length !== 2) throw usage(funshare);
+    const [off, len] = operands as [string, string];
+    allocate(session, 'unshare', off, len, false);
+  },
+});
 export const resvsp = rangeCommand('resvsp', 'XFS_IOC_RESVSP64', 'reserve blocks for a range', 'allocate', true);
 export const unresvsp = rangeCommand(
   'unresvsp',
@@ -97,8 +109,9 @@ export const fzero = command({
     try {
       allocate(session, 'zero', off, len, options.k);
     } catch (error) {
-      // xfs_io exits 0 when this one fails.
-      throw error instanceof FsError ? perror('fallocate', error, { silent: true }) : error;
+      // Nothing that goes wrong here changes xfs_io's exit status.
+      if (error instanceof FsError) throw perror('fallocate', error, { silent: true });
+      throw error instanceof CommandFailure ? error.silenced() : error;
     }
   },
 });

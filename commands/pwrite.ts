@@ -5,13 +5,14 @@ import { FsError } from '../core/errors.ts';
 import { exactPos } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
 import { command, usage } from './command.ts';
-import { perror } from './failure.ts';
+import { type CommandFailure, perror } from './failure.ts';
 import { openInput } from './open.ts';
 import type { OpenFile } from './open-file.ts';
-import { randomOffsets, vectorCount } from './pread.ts';
+import { randomOffsets } from './pread.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
+import { asked, readUnit, setVectors, type Unit, unitOf, writeUnit } from './vectors.ts';
 
 interface Summary {
   readonly report: IoReport;
@@ -24,9 +25,6 @@ interface Done {
   total: number;
   ops: number;
 }
-
-/** Where the bytes of the next write come from: fills the buffer from `skip` bytes on, tells how many there are. */
-type Source = (done: number) => Uint8Array;
 
 export const pwrite = command({
   name: 'pwrite',
@@ -52,13 +50,13 @@ the host (-i). With -B, off is where the range ends.`,
     s: { value: 'skip', kind: 'size', noun: 'skip', about: 'with -i: skip bytes of the host file' },
     S: { value: 'byte', kind: 'integer', noun: 'seed', about: 'write this byte' },
     u: { about: 'write what the buffer of the last command held' },
-    V: { value: 'n', kind: 'text', about: 'n blocks in one write' },
+    V: { value: 'n', kind: 'text', about: 'n blocks in one write, from now on' },
     w: { about: 'fdatasync in the end' },
     W: { about: 'fsync in the end' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
   completes: 'host',
-  run(session, args): Summary {
+  *run(session, args): Generator<Summary> {
     const { options } = args;
     const direction = args.last('FBRO') ?? 'F';
     const input = args.last('if') === 'f' ? options.f : options.i;
@@ -66,9 +64,9 @@ the host (-i). With -B, off is where the range ends.`,
     if (misused || args.operands.length !== 2 || (input !== undefined && direction !== 'F')) throw usage(pwrite);
     const [off, len] = args.operands as [string, string];
     const { pos: offset, length, asked } = session.range(off, len, 'loose');
-    const block = options.b ?? session.blockSize;
-    const unit = block * vectorCount(options.V);
-    const buffer = session.buffer(unit > block ? unit : bufferSize(direction, length, unit));
+    setVectors(session, options.V);
+    const unit = unitOf(session, options.b ?? session.blockSize);
+    const buffer = session.buffer(unit.vectors > 0 ? unit.bytes : bufferSize(direction, length, unit.bytes));
     if (!options.u) buffer.fill((options.S ?? 0xcd) & 0xff);
     const elapsed = stopwatch();
     const file = session.file();
@@ -80,15 +78,18 @@ the host (-i). With -B, off is where the range ends.`,
           return written;
         }
       : (at: number, bytes: Uint8Array) => file.write(at, bytes);
+    let failure: CommandFailure | null = null;
     if (direction === 'B') writeBackward(write, offset, buffer, unit, done);
     else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z || session.seconds, done);
-    else if (input !== undefined) writeFile(session, write, offset, input, options.s ?? 0, buffer, done);
-    else writeForward(write, offset, () => buffer, done, unit > block ? block : 0);
+    else if (direction === 'O') writeOnce(write, offset, buffer, unit, done);
+    else if (input === undefined) writeForward(write, offset, buffer, unit, done);
+    else failure = writeFile(session, write, offset, input, options.s ?? 0, buffer, unit, done);
     if (options.W) sync(file, 'fsync');
     if (options.w) sync(file, 'fdatasync');
     const count = done.count === length ? asked : done.count;
     const report = { verb: 'wrote', offset: exactPos(offset), ...done, count, seconds: elapsed() };
-    return { report, condensed: options.C, quiet: options.q };
+    yield { report, condensed: options.C, quiet: options.q };
+    if (failure !== null) throw failure;
   },
   text({ report, condensed, quiet }, out) {
     if (!quiet) writeReport(report, condensed, out);
@@ -104,25 +105,46 @@ function bufferSize(direction: string, length: number, unit: number): number {
 
 type Write = (at: number, bytes: Uint8Array) => number;
 
-/** `block`: with several in one write, xfs_io cuts them to the rest only when that is less than one. */
-function writeForward(write: Write, offset: number, source: Source, done: Done, block = 0): void {
+/** Writes the buffer again and again; `fill` puts what comes next into it and tells how much that is. */
+function writeForward(
+  write: Write,
+  offset: number,
+  buffer: Uint8Array,
+  unit: Unit,
+  done: Done,
+  fill: ((done: number) => number) | null = null,
+): void {
   let at = offset;
   let left = done.count;
+  let ready = Math.min(unit.block, left);
   expect(left);
   while (left >= 0) {
-    const chunk = source(done.total);
-    const wanted = block > 0 && left >= block ? chunk.length : Math.min(left, chunk.length);
-    const bytes = write(at, chunk.subarray(0, wanted));
+    if (fill !== null) ready = fill(done.total);
+    const bytes =
+      unit.vectors > 0
+        ? writeUnit(unit, left, buffer, (from) => write(at, from))
+        : write(at, buffer.subarray(0, Math.min(left, ready)));
     if (bytes === 0) break;
     done.ops++;
     done.total += bytes;
-    if (bytes < Math.min(left, wanted)) break;
+    if (bytes < Math.min(left, ready)) break;
     at += bytes;
     left -= bytes;
     if (left === 0) break;
   }
 }
 
+function writeOnce(write: Write, offset: number, buffer: Uint8Array, unit: Unit, done: Done): void {
+  expect(done.count);
+  const whole = unit.vectors > 0 ? asked(unit, done.count) : done.count;
+  done.total =
+    unit.vectors > 0
+      ? writeUnit(unit, done.count, buffer, (from) => write(offset, from))
+      : write(offset, buffer.subarray(0, whole));
+  done.ops = 1;
+}
+
+/** Writes what a file holds. What reading it fails with ends the writing, is printed, and is no failure to xfs_io. */
 function writeFile(
   session: Session,
   write: Write,
@@ -130,25 +152,44 @@ function writeFile(
   input: string,
   skip: number,
   buffer: Uint8Array,
+  unit: Unit,
   done: Done,
-): void {
-  if (session.placed(input) !== null) {
-    // Below a directory that stands for an image, a script means the image's file.
-    const file = openInput(session, input);
-    try {
-      writeForward(write, offset, (total) => buffer.subarray(0, file.read(skip + total, buffer)), done);
-    } finally {
-      file.close();
-    }
-    return;
-  }
-  const fd = openHost(input);
+): CommandFailure | null {
+  const source = openInputBytes(session, input);
+  let failure: CommandFailure | null = null;
   try {
-    const source = (total: number) => buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, skip + total));
-    writeForward(write, offset, source, done);
+    writeForward(write, offset, buffer, unit, done, (total) => {
+      try {
+        return readUnit(unit, unit.block, buffer, (into) => source.read(skip + total, into));
+      } catch (error) {
+        if (!(error instanceof FsError)) throw error;
+        failure = perror('pread', error, { silent: true });
+        return 0;
+      }
+    });
   } finally {
-    closeSync(fd);
+    source.close();
   }
+  return failure;
+}
+
+interface Input {
+  read(at: number, into: Uint8Array): number;
+  close(): void;
+}
+
+function openInputBytes(session: Session, input: string): Input {
+  // Below a directory that stands for an image, a script means the image's file.
+  if (session.placed(input) !== null) return openInput(session, input);
+  const fd = openHost(input);
+  const read = (at: number, into: Uint8Array) => {
+    try {
+      return readSync(fd, into, 0, into.length, at);
+    } catch (error) {
+      throw hostError(error, input);
+    }
+  };
+  return { read, close: () => closeSync(fd) };
 }
 
 function openHost(path: string): number {
@@ -159,15 +200,15 @@ function openHost(path: string): number {
   }
 }
 
-function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: number, done: Done): void {
+function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: Unit, done: Done): void {
   let at = offset;
   done.count = Math.min(done.count, offset);
   let left = done.count;
   const end = Math.max(0, at - left);
-  for (let wanted = Math.min(left, at % unit); ; wanted = Math.min(left, unit)) {
+  for (let wanted = Math.min(left, at % unit.bytes), ask = wanted; ; wanted = Math.min(left, unit.bytes), ask = left) {
     if (wanted > 0) {
       at -= wanted;
-      const bytes = write(at, buffer.subarray(0, wanted));
+      const bytes = writeUnit(unit, ask, buffer, (from) => write(at, from));
       if (bytes === 0) return;
       done.ops++;
       done.total += bytes;
@@ -178,14 +219,14 @@ function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: n
   }
 }
 
-function writeRandom(write: Write, offset: number, buffer: Uint8Array, unit: number, seed: number, done: Done): void {
+function writeRandom(write: Write, offset: number, buffer: Uint8Array, unit: Unit, seed: number, done: Done): void {
   const random = randomSequence(seed);
-  for (const at of randomOffsets(offset, done.count, unit, random)) {
-    const bytes = write(at, buffer.subarray(0, unit));
+  for (const at of randomOffsets(offset, done.count, unit.bytes, random)) {
+    const bytes = writeUnit(unit, unit.bytes, buffer, (from) => write(at, from));
     if (bytes === 0) break;
     done.ops++;
     done.total += bytes;
-    if (bytes < unit) break;
+    if (bytes < unit.bytes) break;
   }
 }
 

@@ -1,6 +1,7 @@
 /** reflink: shares the blocks of another file (xfs_io's io/reflink.c). */
 import { FsError } from '../core/errors.ts';
 import { exactPos } from '../core/positions.ts';
+import type { Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { perror } from './failure.ts';
 import { openInput } from './open.ts';
@@ -8,9 +9,16 @@ import type { OpenFile } from './open-file.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Range, Session } from './session.ts';
 
+/** Only regular files share. @throws FsError EISDIR, EINVAL */
+export function checkKinds(...inodes: readonly Inode[]): void {
+  for (const { kind } of inodes) if (kind === 'dir') throw new FsError('EISDIR');
+  for (const { kind } of inodes) if (kind !== 'file') throw new FsError('EINVAL');
+}
+
 function share(file: OpenFile, from: OpenFile, source: number, target: number, count: number): void {
-  if (file.flags.readOnly) throw new FsError('EBADF');
   if (file.mount !== from.mount) throw new FsError('EXDEV');
+  checkKinds(from.inode, file.inode);
+  if (file.flags.readOnly || file.flags.append) throw new FsError('EBADF');
   file.inode.reflink(from.inode, source, target, count);
 }
 

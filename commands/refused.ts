@@ -17,6 +17,11 @@ interface Refusal {
   /** xfs_io exits 0 all the same. */
   readonly silent?: true;
   readonly expert?: true;
+  readonly xfsOnly?: true;
+  /** xfs_db's word of this name is meant by any other number of operands. */
+  readonly yields?: true;
+  /** Operands are offset and length. */
+  readonly range?: true;
 }
 
 const MANY = Number.POSITIVE_INFINITY;
@@ -34,6 +39,32 @@ const REFUSALS: readonly Refusal[] = [
     count: [2, 2],
     about: 'allocate zeros: refused, as Linux does since 5.17',
     label: 'XFS_IOC_ALLOCSP64',
+    xfsOnly: true,
+    range: true,
+  },
+  {
+    name: 'bulkstat',
+    operands: '[-s startino] [-e endino]',
+    about: 'inodes in the order of their numbers, of XFS',
+    label: 'bulkstat',
+    xfsOnly: true,
+    yields: true,
+  },
+  {
+    name: 'bulkstat_single',
+    operands: 'inum...',
+    about: 'inodes in the order of their numbers, of XFS',
+    label: 'bulkstat_single',
+    xfsOnly: true,
+    yields: true,
+  },
+  {
+    name: 'inumbers',
+    operands: '[-s startino] [-e endino]',
+    about: 'inodes in the order of their numbers, of XFS',
+    label: 'inumbers',
+    xfsOnly: true,
+    yields: true,
   },
   {
     name: 'enckey_status',
@@ -41,6 +72,34 @@ const REFUSALS: readonly Refusal[] = [
     count: [1, 1],
     about: 'state of an encryption key: refused',
     label: 'Error getting encryption key status',
+  },
+  {
+    name: 'freesp',
+    operands: 'off len',
+    count: [2, 2],
+    about: 'free the end of a file: refused, as Linux does since 5.17',
+    label: 'XFS_IOC_FREESP64',
+    xfsOnly: true,
+    yields: true,
+    range: true,
+  },
+  {
+    name: 'imap',
+    operands: '[nentries]',
+    count: [0, 1],
+    about: 'inode chunks, of XFS',
+    label: 'imap',
+    expert: true,
+    xfsOnly: true,
+    yields: true,
+  },
+  {
+    name: 'inode',
+    operands: '[-nv] [num]',
+    about: 'inode numbers in use, of XFS',
+    label: 'inode',
+    xfsOnly: true,
+    yields: true,
   },
   {
     name: 'log_writes',
@@ -56,6 +115,7 @@ const REFUSALS: readonly Refusal[] = [
     about: 'repair metadata online: refused, nothing is mounted',
     label: 'repair',
     silent: true,
+    xfsOnly: true,
     expert: true,
   },
   {
@@ -73,6 +133,7 @@ const REFUSALS: readonly Refusal[] = [
     about: 'check metadata online: refused, nothing is mounted',
     label: 'scrub',
     silent: true,
+    xfsOnly: true,
   },
   {
     name: 'set_encpolicy',
@@ -82,11 +143,13 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
-function refusing({ label, silent, ...spec }: Refusal): Command {
+function refusing({ label, silent, range, ...spec }: Refusal): Command {
   return command({
     ...spec,
     plain: true,
-    run(session): undefined {
+    run(session, { operands }): undefined {
+      if (range)
+        for (const [i, word] of operands.entries()) session.size(word, i === 0 ? 'offset argument' : 'length argument');
       const what = label.replace('{file}', session.file().name);
       throw new CommandFailure(`${what}: ${strerror('ENOTTY')}`, { code: 'ENOTTY', silent: silent === true });
     },

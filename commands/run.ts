@@ -21,19 +21,29 @@ export function runLine(session: Session, line: string, renderer: Renderer, ever
     renderer.failure(session, name, new CommandFailure(`command "${name}" not found`, { silent: true }));
     return;
   }
-  if (!everyFile || found.once === true || session.files.length === 0) runOnce(session, found, words, renderer);
+  const once = !everyFile || found.once === true || found.own?.(words.slice(1)) === true;
+  if (!once && session.files.length === 0 && session.closedAll && needsOpen(found)) {
+    // For each file of none there is nothing to do: xfs_io says nothing, and succeeds.
+    renderer.failure(session, name, new CommandFailure('no files are open', { mute: true, silent: true }));
+  } else if (once || session.files.length === 0) runOnce(session, found, words, renderer);
   else
     for (const file of session.files) {
+      if (session.ended) return;
       session.current = file;
       runOnce(session, found, words, renderer);
     }
+}
+
+/** Does it work on an open file, or on a mapping of one? */
+function needsOpen({ needs = 'file', perFile }: Command): boolean {
+  return needs === 'file' || needs === 'mapping' || perFile === true;
 }
 
 function runOnce(session: Session, found: Command, words: readonly string[], renderer: Renderer): void {
   const typed = words[0] as string;
   try {
     checkNeeds(session, found);
-    checkCount(found, typed, words.length - 1);
+    checkCount(found, typed, words.slice(1));
     const args = parseArguments(session, found, typed, words.slice(1));
     if (found.lines === undefined) renderer.results(session, found, found.run(session, args));
     else runScript(session, found.lines(session, args), renderer);
@@ -82,19 +92,22 @@ function checkNeeds(session: Session, found: Command): void {
     session.mapped();
     return;
   }
-  // Told to run without a file, xfs_io says nothing and exits 0; here a script must notice.
-  if (session.current === null) throw new CommandFailure("no files are open, try 'help open'");
-  if (session.current.flags.pathOnly && !found.survives) throw new FsError('EBADF');
+  // xfs_io exits 0 here too; but a script that never named a file must notice.
+  if (session.current === null)
+    throw new CommandFailure("no files are open, try 'help open'", { silent: session.closedAll });
+  if (session.current.flags.pathOnly && !found.survives && !found.byName) throw new FsError('EBADF');
   if (found.xfsOnly && session.current.mount.fs.type !== 'xfs') {
     const text = `foreign file active, ${found.name} command is for XFS filesystems only`;
     throw new CommandFailure(text, { silent: true, code: 'EOPNOTSUPP' });
   }
 }
 
-function checkCount(found: Command, typed: string, count: number): void {
+function checkCount(found: Command, typed: string, words: readonly string[]): void {
   if (found.count === undefined) return;
+  const count = words.length;
   const [least, most] = found.count;
   if (count >= least && count <= most) return;
+  if (found.own?.(words) === true) return;
   const expected =
     most === Number.POSITIVE_INFINITY
       ? `at least ${least} arguments`

@@ -1,6 +1,9 @@
 /** seek: where data and holes begin, by SEEK_DATA and SEEK_HOLE (xfs_io's io/seek.c). */
+
+import { strerror } from '../core/errors.ts';
 import { exactPos } from '../core/positions.ts';
 import { command, usage } from './command.ts';
+import { CommandFailure } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
 
 type Whence = 'DATA' | 'HOLE';
@@ -12,6 +15,8 @@ interface Found {
   readonly result: number | null;
   readonly showStart: boolean;
   readonly first: boolean;
+  /** A file in which nothing is found. */
+  readonly refused?: true;
 }
 
 export const seek = command({
@@ -35,6 +40,10 @@ export const seek = command({
     const { size } = file.inode;
     const from = args.operands.length === 1 ? session.lookupOrNull(args.operands[0] as string, size) : null;
     if (wanted.size === 0 || from === null) throw usage(seek);
+    if (file.inode.kind === 'fifo') {
+      yield { whence: 'DATA', start: from, result: null, showStart: options.s, first: true, refused: true };
+      throw new CommandFailure(strerror('ESPIPE'), { code: 'ESPIPE', silent: true });
+    }
     let start = from;
     let whence: Whence = 'DATA';
     let result: number | null = null;
@@ -55,9 +64,10 @@ export const seek = command({
       result = find(file, whence, start);
     }
   },
-  text({ whence, start, result, showStart, first }, out) {
+  text({ whence, start, result, showStart, first, refused }, out) {
     if (first) out.write(showStart ? 'Whence\tStart\tResult\n' : 'Whence\tResult\n');
-    if (Number.isNaN(result)) return;
+    if (refused) out.write(`ERR\t${exactPos(start)}\t`);
+    if (refused || Number.isNaN(result)) return;
     const found = result === null ? 'EOF' : exactPos(result);
     out.write(`${whence}\t${showStart ? `${exactPos(start)}\t` : ''}${found}\n`);
   },

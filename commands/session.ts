@@ -56,6 +56,8 @@ export class Session {
   readonly files: OpenFile[] = [];
   current: OpenFile | null = null;
   readonly regions: Region[] = [];
+  /** There were open files, and all are closed. */
+  closedAll = false;
   /** The current mapped region. */
   region: Region | null = null;
   exitCode = 0;
@@ -63,6 +65,10 @@ export class Session {
   present: ((view: View) => void) | null = null;
   /** Characters in a line of output, for pictures. */
   columns = Number(process.env.COLUMNS) || 80;
+  /** Blocks that one pread or pwrite takes (-V), which holds until said otherwise; 0 for plain reads and writes. */
+  vectors = 0;
+  /** Lines that fiemap prints (-n), which holds likewise; -1 for all. */
+  mapLines = -1;
   /** Set by quit. */
   ended = false;
   readonly program: string;
@@ -135,6 +141,7 @@ export class Session {
     this.files.splice(index, 1);
     this.current = this.files[Math.min(index, this.files.length - 1)] ?? null;
     this.image = file.mount;
+    this.closedAll = this.files.length === 0;
     file.close();
   }
 

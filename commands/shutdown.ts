@@ -3,7 +3,7 @@
  * script on an image. shutdown leaves the image as a crash would.
  */
 import { FsError } from '../core/errors.ts';
-import { command, usage } from './command.ts';
+import { command } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 
 export const shutdown = command({
@@ -17,8 +17,7 @@ gathered so far is written to it first.`,
   options: { f: { about: 'write the log first' } },
   once: true,
   expert: true,
-  run(session, { options, operands }): undefined {
-    if (operands.length > 0) throw usage(shutdown);
+  run(session, { options }): undefined {
     const { fs } = session.mount();
     if (fs.shutdown === undefined) throw perror('XFS_IOC_GOINGDOWN', new FsError('ENOTTY'));
     if (session.readOnly) throw perror('XFS_IOC_GOINGDOWN', new FsError('EROFS'));

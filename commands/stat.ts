@@ -1,10 +1,13 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
+import { strerror } from '../core/errors.ts';
 import type { StatFs } from '../core/vfs/filesystem.ts';
 import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
+import { CommandFailure } from './failure.ts';
 import { fullMode } from './mode.ts';
 import { type OpenFlags, openFlagsText } from './open-file.ts';
+import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
 import { xflagLetters, xflagNames } from './xflags.ts';
 
@@ -17,7 +20,8 @@ const KIND_NAMES: Record<FileKind, string> = {
   block: 'block device',
   socket: 'socket',
 };
-interface FileStat {
+/** What stat tells of an open file. */
+export interface FileStat {
   readonly name: string;
   readonly flags: OpenFlags;
   readonly stat: Stat;
@@ -32,7 +36,10 @@ interface FileStat {
 
 export const stat = command({
   name: 'stat',
-  count: [0, 2],
+  count: [0, 1],
+  own: (words) => words.some((word) => word.startsWith('-p')),
+  perFile: true,
+  byName: true,
   operands: '[-p path]',
   about: 'what is known of the open file',
   help: 'With -p: one line for a path, as ls -p prints it; symbolic links are not followed.',
@@ -44,13 +51,9 @@ export const stat = command({
   needs: 'image',
   completes: 'path',
   call: 'fstat',
-  run(session, { options }): FileStat | Entry {
-    if (options.p !== undefined) return entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
-    const file = session.file();
-    const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
-    const st = file.inode.stat();
-    const foreign = session.mount().fs.type !== 'xfs';
-    return { name: file.name, flags: file.shown, stat: st, style, foreign, direct: directLimits(st) };
+  *run(session, { options }): Generator<FileStat | Entry> {
+    if (options.p !== undefined) yield entryOf(session.lookup(options.p, { follow: false }), baseName(options.p));
+    else yield* statOpen(session, options);
   },
   text(result, out) {
     if ('style' in result) writeStat(result, out);
@@ -61,6 +64,32 @@ export const stat = command({
     ...('style' in result ? { file: result.name, ...result.stat, mode: fullMode(result.stat) } : result),
   }),
 });
+
+/** What stat tells of the open file, and then, where xfs_io's further questions cannot be asked, that they cannot. */
+export function* statOpen(
+  session: Session,
+  options: { readonly r: boolean; readonly v: boolean; readonly birth?: boolean },
+): Generator<FileStat> {
+  const file = session.file();
+  const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
+  const st = file.inode.stat();
+  const foreign = file.mount.fs.type !== 'xfs';
+  const { pathOnly } = file.flags;
+  const birth = options.birth === undefined ? {} : { birth: options.birth };
+  yield {
+    name: file.name,
+    flags: file.shown,
+    stat: st,
+    style,
+    foreign: foreign || pathOnly,
+    direct: directLimits(st),
+    ...birth,
+  };
+  if (foreign || !pathOnly || style === 'raw' || (st.kind !== 'file' && st.kind !== 'dir')) return;
+  const reason = strerror('EBADF');
+  const text = `FS_IOC_FSGETXATTR: ${reason}\nXFS_IOC_DIOINFO: ${reason}`;
+  throw new CommandFailure(text, { code: 'EBADF', silent: true });
+}
 
 function directLimits({ kind, directUnit }: Stat): FileStat['direct'] {
   if (kind !== 'file') return { memory: 0, unit: 0 };
@@ -77,7 +106,7 @@ function writeStat(result: FileStat, out: TextSink): void {
     writeRaw(st, out);
     return;
   }
-  out.write(`fd.path = "${result.name}"\nfd.flags = ${openFlagsText(result.flags)}\n`);
+  out.write(`fd.path = "${result.name}"\nfd.flags = ${openFlagsText(result.flags, 'stat')}\n`);
   out.write(`stat.ino = ${st.ino}\nstat.type = ${KIND_NAMES[st.kind]}\n`);
   out.write(`stat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
   if (style === 'verbose') {

@@ -31,6 +31,8 @@ export interface OpenFlags {
   /** With create: fail if it exists. */
   readonly exclusive?: boolean;
   readonly truncate?: boolean;
+  /** For its name only: see File.named(). */
+  readonly nameOnly?: boolean;
   /** Permission bits of a created file, before the umask; 0600 if absent, as xfs_io. */
   readonly mode?: number;
 }
@@ -65,6 +67,7 @@ function checkOpen(inode: Inode, flags: OpenFlags): void {
   const { kind } = inode;
   if (kind === 'symlink') throw new FsError('ELOOP');
   if (kind === 'socket') throw new FsError('ENXIO');
+  if (kind === 'dir' && flags.write !== true && flags.direct === true) throw new FsError('EINVAL');
   if (flags.write !== true) return;
   if (kind === 'dir') throw new FsError('EISDIR');
   if (kind !== 'file') return;
@@ -84,11 +87,16 @@ export class File {
 
   /** @throws FsError EISDIR, EROFS, ELOOP, ENXIO */
   constructor(inode: Inode, flags: OpenFlags) {
-    checkOpen(inode, flags);
+    if (flags.nameOnly !== true) checkOpen(inode, flags);
     if (flags.dax === true && inode.kind === 'file') daxOps(inode);
     this.inode = inode;
     this.flags = flags;
     inode.acquire();
+  }
+
+  /** A file that was opened for its name only (O_PATH): of any kind, and nothing can be done to its content. */
+  static named(inode: Inode): File {
+    return new File(inode, { nameOnly: true });
   }
 
   /** Fills `into` from `pos` on; returns how many bytes, 0 at EOF. @throws FsError EINVAL, EISDIR, EIO, … */
@@ -147,6 +155,7 @@ export class File {
 
   /** Makes content and size durable. @throws FsError */
   fsync(dataOnly: boolean): void {
+    if (this.inode.kind !== 'file' && this.inode.kind !== 'dir') throw new FsError('EINVAL');
     this.inode.fsync(dataOnly);
   }
 
@@ -162,7 +171,7 @@ export class File {
     // Linux refuses what would end behind 2^63 - 1, wherever the file ends.
     if (pos < 0 || !(pos + length <= MAX_POS)) throw new FsError('EINVAL');
     const { kind } = this.inode;
-    if (kind !== 'file') throw new FsError(kind === 'dir' ? 'EISDIR' : 'EINVAL');
+    if (kind !== 'file') throw new FsError(kind === 'dir' ? 'EISDIR' : kind === 'fifo' ? 'ESPIPE' : 'EINVAL');
   }
 }
 

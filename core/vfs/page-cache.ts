@@ -26,6 +26,8 @@ export class PageCache {
   readonly pool: PagePool;
   /** Dirty blocks of this file. */
   dirtyBlocks = 0;
+  /** Whether blocks became dirty since all of the file system was last written back (kernel: I_DIRTY_PAGES). */
+  marked = false;
   /** A write-back that failed since the last fsync; that fsync reports it. */
   writeError: unknown = null;
   /** File range that was written front to back and not yet handed to the device. */
@@ -246,7 +248,10 @@ export class PageCache {
 
   /** Accounts for blocks of `folio` that became dirty. */
   dirtied(folio: Folio, blocks: number): void {
-    if (this.dirtyBlocks === 0) this.pool.dirtyCaches.add(this);
+    if (this.dirtyBlocks === 0) {
+      this.pool.dirtyCaches.add(this);
+      this.marked = true;
+    }
     folio.dirtyBlocks += blocks;
     this.dirtyBlocks += blocks;
     this.pool.dirtyBytes += blocks * this.blockSize;

@@ -33,6 +33,12 @@ export function checkWritable(ip: BtrfsInode, append = false): void {
   if (!append && (ip.flags & InodeFlag.APPEND) !== 0) throw new FsError('EPERM', { detail: 'the file is append-only' });
 }
 
+/** @throws FsError EROFS, EPERM for an append-only file */
+export function checkNotAppendOnly(ip: BtrfsInode): void {
+  if (ip.mp.readOnly || ip.root.readOnly) throw new FsError('EROFS');
+  if ((ip.flags & InodeFlag.APPEND) !== 0) throw new FsError('EPERM', { detail: 'the file is append-only' });
+}
+
 /** Sets times in an inode item. */
 export function setTimes(view: DataView, now: Timestamp, ...fields: readonly ('atime' | 'ctime' | 'mtime')[]): void {
   for (const field of fields) set[field](view, 0, { sec: now.seconds, nsec: now.nanoseconds });

@@ -14,7 +14,7 @@ import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import { FileExtent } from './file-extent.ts';
 import { dropExtents, insertHole, readAt, seekExtent } from './file-extents.ts';
 import type { BtrfsInode } from './inode.ts';
-import { checkWritable, recordGrowth, setTimes, updateInode } from './inode-write.ts';
+import { checkNotAppendOnly, recordGrowth, setTimes, updateInode } from './inode-write.ts';
 import { FileExtentItem } from './structure/file-extent.ts';
 import { InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
@@ -36,7 +36,8 @@ export function truncateInode(ip: BtrfsInode, size: number): void {
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
   if (size > MAX_POS) throw new FsError('EFBIG');
-  checkWritable(ip);
+  // Of a file that was opened before it became immutable, the size may still change.
+  checkNotAppendOnly(ip);
   setSize(ip, size);
 }
 

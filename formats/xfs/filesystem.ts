@@ -84,7 +84,10 @@ export class XfsFilesystem implements Filesystem {
   sync(): void {
     const files = [...this.mp.inodes.changed()];
     writebackFiles(files);
-    for (const ip of files) writeback(ip);
+    for (const ip of files) {
+      writeback(ip);
+      ip.pages.marked = false;
+    }
     if (this.mp.log.active) this.mp.log.force();
   }
 

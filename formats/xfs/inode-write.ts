@@ -24,6 +24,11 @@ export function checkWritable(ip: XfsInode, append = false): void {
   if (!append && (flags & DiFlag.APPEND) !== 0) throw new FsError('EPERM', { detail: 'the file is append-only' });
 }
 
+/** @throws FsError EPERM for an append-only file */
+export function checkNotAppendOnly(ip: XfsInode): void {
+  if ((inodeFlags(ip) & DiFlag.APPEND) !== 0) throw new FsError('EPERM', { detail: 'the file is append-only' });
+}
+
 /** Content is about to change: mtime and ctime become now, set-id bits go. */
 export function touchInode(ip: XfsInode): void {
   const now = ip.fs.now();

@@ -146,7 +146,8 @@ function unshareSpace(ip: XfsInode, pos: number, length: number): void {
   if (!isReflinked(ip)) return;
   unshareRange(ip, pos, length);
   writeback(ip, pos, pos + length);
-  if (ip.pages.dirtyBlocks > 0 || hasSharedExtents(ip)) return;
+  // What waits in the CoW fork is not thrown away from under pages that were dirty lately: Linux leaves the flag, too.
+  if (ip.pages.marked || hasSharedExtents(ip)) return;
   cancelCow(ip, 0, NULL_OFFSET);
   ip.mp.transact('clear reflink', (tp) => {
     logInode(tp, ip);

@@ -21,7 +21,7 @@ import { Extent, NULL_OFFSET } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2, setTimes } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { checkWritable } from './inode-write.ts';
+import { checkNotAppendOnly } from './inode-write.ts';
 import { DiFlag2 } from './structure/dinode.ts';
 import type { Trans } from './trans.ts';
 
@@ -33,7 +33,8 @@ export function truncateInode(ip: XfsInode, size: number): void {
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file' || size < 0) throw new FsError('EINVAL');
   if (size > MAX_POS) throw new FsError('EFBIG');
-  checkWritable(ip);
+  // Of a file that was opened before it became immutable, the size may still change.
+  checkNotAppendOnly(ip);
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'resizing a file on the realtime device' });
   setSize(ip, size);
 }

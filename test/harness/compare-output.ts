@@ -8,7 +8,9 @@ export function comparable(text: string, dir = ''): string[] {
     .map((line) => line.replace(/[;,] \d.* \(.*ops\/sec\)$/, '').trimEnd())
     .map((line) => line.replace(/^(\d+,\d+),\d+:\d\d:\d\d\.\d\d,.*$/, '$1').replace(/\b0x7[0-9a-f]{11}\b/g, 'ADDRESS'))
     // The table of open files pads the name, which is shorter here than below a mount point.
-    .map((line) => (/^[ [] ?\d{3}/.test(line) ? line.replace(/ +\(/, ' (') : line));
+    .map((line) =>
+      /^[ [] ?\d{3}/.test(line) ? line.replace(/ +\(/, ' (').replace(/^(.* ADDRESS [-rwx]{3}(?: S)?) +/, '$1 ') : line,
+    );
   while (lines.at(-1) === '') lines.pop();
   return lines;
 }

@@ -1,11 +1,13 @@
 /**
  * One list of commands through xfs_io on a mounted copy and through fsio on an unmounted copy of an image that Linux
- * made: the same lines on standard output and standard error, the same exit status.
+ * made: the same lines on standard output and standard error, the same exit status. The file system is XFS or btrfs.
  */
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { type BtrfsVariant, checkComplaints, makeBtrfs, withBtrfs } from '../harness/btrfs-judge.ts';
 import { comparable, firstDifference } from '../harness/compare-output.ts';
 import { fsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { copyImage, makeXfs, must, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
 import { hasReflink, type Variant } from '../harness/variants.ts';
@@ -40,6 +42,8 @@ reflink {d}/src 64k 192k 128k
 pwrite -S 0x47 256k 5000
 fsync
 `;
+/** A directory; made last, so that the others lie where they always did. */
+const SETUP_NAMES = 'cd {d}; mkdir dir; echo inside > dir/file; chmod 644 dir/file';
 
 /** A file, xfs_io's options, and commands; ` /` in a command begins a path of the image. */
 export interface Case {
@@ -47,41 +51,83 @@ export interface Case {
   readonly commands: readonly string[];
   readonly flags?: readonly string[];
   readonly reflink?: boolean;
+  /** What Linux does in the mounted image before the copies are taken: lines for the shell. */
+  readonly setup?: string;
   /** Further files, opened after the first. */
   readonly more?: readonly string[];
+  /** The commands come as a script from standard input. */
+  readonly script?: true;
+  /** By the program as it is installed, not within this process. */
+  readonly program?: true;
+  /** It makes sense on this file system alone. */
+  readonly only?: Format['type'];
 }
 
-/** An image of this kind with the files of SETUP, made once. */
-export function preparedImage(variant: Variant): () => string {
-  const base = join(scratch(true), 'base.img');
-  let made = false;
+/** A file system in an image, with the files of SETUP. */
+export interface Format {
+  readonly type: 'xfs' | 'btrfs';
+  /** The image, made when first asked for. */
+  base(): string;
+  mounted<T>(image: string, use: (dir: string) => T): T;
+  complaints(image: string): string[];
+  readonly reflink: boolean;
+}
+
+/** XFS of this kind. */
+export function preparedXfs(variant: Variant): Format {
+  const reflink = hasReflink(variant);
+  const base = prepared((dir) => makeXfs(join(dir, 'base.img'), variant), withMount, reflink);
+  return { type: 'xfs', base, mounted: withMount, complaints: repairComplaints, reflink };
+}
+
+/** btrfs of this kind, on one device. */
+export function preparedBtrfs(variant: BtrfsVariant): Format {
+  const mounted = <T>(image: string, use: (dir: string) => T) => withBtrfs([image], use);
+  const base = prepared((dir) => makeBtrfs(dir, variant)[0] as string, mounted, true);
+  return { type: 'btrfs', base, mounted, complaints: (image) => checkComplaints([image]), reflink: true };
+}
+
+function prepared(make: (dir: string) => string, mounted: Format['mounted'], reflink: boolean): () => string {
+  let image: string | null = null;
   return () => {
-    if (made) return base;
-    makeXfs(base, variant);
-    withMount(base, (mount) => {
-      const script = hasReflink(variant) ? SETUP + SETUP_REFLINK : SETUP;
+    if (image !== null) return image;
+    image = make(scratch(true));
+    mounted(image, (mount) => {
+      const script = reflink ? SETUP + SETUP_REFLINK : SETUP;
       xfsIo(script.replaceAll('{d}', mount));
+      must('sh', '-ec', SETUP_NAMES.replaceAll('{d}', mount));
       must('sync');
     });
-    made = true;
-    return base;
+    return image;
   };
 }
 
+/** Standard output, standard error and status of both. */
+interface Sides {
+  readonly kernel: string[][];
+  readonly ours: string[][];
+  readonly image: string;
+}
+
 /** Standard output and error of the commands on a file, from xfs_io and from fsio. */
-function both(base: string, one: Case): { kernel: string[][]; ours: string[][]; image: string } {
+function both(format: Format, one: Case): Sides {
   const dir = scratch(true);
+  const base = one.setup === undefined ? format.base() : copyImage(format.base(), join(dir, 'base.img'));
+  if (one.setup !== undefined) format.mounted(base, (at) => must('sh', '-ec', `cd ${at}; ${one.setup}; sync`));
   const theirs = copyImage(base, join(dir, 'kernel.img'));
   const image = copyImage(base, join(dir, 'fsio.img'));
-  const options = (place: string) =>
-    one.commands.flatMap((command) => ['-c', command.replace(/ \/(?=\w|$| )(?!etc\/|nonexistent)/g, ` ${place}/`)]);
-  const kernel = withMount(theirs, (mount) => {
-    const targets = [one.path, ...(one.more ?? [])].map((path) => `${mount}${path}`);
-    const outcome = run('xfs_io', [...(one.flags ?? []), ...options(mount), ...targets]);
+  const lines = (place: string) =>
+    one.commands.map((command) => command.replace(/ \/(?=\w|$| )(?!etc\/|nonexistent)/g, ` ${place}/`));
+  const words = (place: string) => (one.script ? [] : lines(place).flatMap((command) => ['-c', command]));
+  const input = (place: string) => (one.script ? `${lines(place).join('\n')}\n` : '');
+  const paths = [one.path, ...(one.more ?? [])];
+  const kernel = format.mounted(theirs, (mount) => {
+    const targets = paths.map((path) => `${mount}${path}`);
+    const outcome = run('xfs_io', [...(one.flags ?? []), ...words(mount), ...targets], { input: input(mount) });
     return [comparable(outcome.stdout, mount), comparable(outcome.stderr, mount), [`status ${outcome.status}`]];
   });
-  const targets = [one.path, ...(one.more ?? [])].map((path) => `${image}:${path}`);
-  const outcome = fsio([...(one.flags ?? []), ...options(''), ...targets]);
+  const targets = paths.map((path) => `${image}:${path}`);
+  const outcome = (one.program ? fsio : fsioInside)([...(one.flags ?? []), ...words(''), ...targets], input(''));
   const prefix = `${image}:`;
   const ours = [comparable(outcome.stdout, prefix), comparable(outcome.stderr, prefix), [`status ${outcome.status}`]];
   return { kernel, ours, image };
@@ -93,19 +139,25 @@ const wobbly =
 /** Usage lines are our own words; the device that a mount lies on is the host's affair. */
 const ownWords = /^\w+ \[?.* -- |^stat\.dev_m|^(Bus error|Segmentation fault)$/;
 
-/** @throws Error where fsio differs from xfs_io */
-export function compare(base: string, one: Case): void {
-  const { kernel, ours, image } = both(base, one);
+/** Where fsio differs from xfs_io, or what the file system's own checker complains of: one text each. */
+export function differences(format: Format, one: Case): string[] {
+  const { kernel, ours, image } = both(format, one);
   const changes = !one.flags?.includes('-r');
   const steady = (lines: readonly string[] = []) =>
     lines
       .filter((line) => !ownWords.test(line) && !(changes && wobbly.test(line)))
       // The root of an image is "/", that of a mount the mount point.
       .map((line) => line.replace(/ \/$/, ''));
-  const label = `${one.flags?.join(' ') ?? ''} ${one.commands.map((command) => `-c '${command}'`).join(' ')} ${one.path}`;
+  const found: string[] = [];
   for (const [index, stream] of ['stdout', 'stderr', 'exit'].entries()) {
     const difference = firstDifference(steady(ours[index]), steady(kernel[index]));
-    assert.is(difference, null, `${label}: ${stream} differs at ${difference}`);
+    if (difference !== null) found.push(`${stream} differs at ${difference}`);
   }
-  if (changes) assert.equal(repairComplaints(image), [], label);
+  return changes ? [...found, ...format.complaints(image)] : found;
+}
+
+/** @throws Error where fsio differs from xfs_io */
+export function compare(format: Format, one: Case): void {
+  const label = `${one.flags?.join(' ') ?? ''} ${one.commands.map((command) => `-c '${command}'`).join(' ')} ${one.path}`;
+  assert.equal(differences(format, one), [], label);
 }

@@ -7,7 +7,7 @@ import { missingFsio } from '../harness/fsio.ts';
 import { missingJudges } from '../harness/kernel.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { hasReflink, VARIANTS } from '../harness/variants.ts';
-import { type Case, compare, preparedImage } from './io-compare.ts';
+import { type Case, compare, preparedXfs } from './io-compare.ts';
 
 const test = gatedSuite('output against xfs_io', missingJudges() ?? missingFsio());
 
@@ -107,11 +107,11 @@ const WRITING: readonly Case[] = [
 ];
 
 for (const variant of VARIANTS.slice(0, 3)) {
-  const prepared = preparedImage(variant);
+  const prepared = preparedXfs(variant);
   for (const one of [...READING, ...WRITING]) {
     if (one.reflink && !hasReflink(variant)) continue;
     test(`${variant.name}: ${one.flags?.join(' ') ?? ''} ${one.commands.join('; ')} on ${one.path}`, () =>
-      compare(prepared(), one));
+      compare(prepared, one));
   }
 }
 

@@ -98,8 +98,15 @@ export function setFileFlags(ip: BtrfsInode, change: FlagsChange): void {
   else if (change.xflags !== undefined) setXflags(ip, change.xflags);
 }
 
+/** FS_XFLAG_* of hints about sizes, which btrfs has none of. */
+const HINTS = { EXTSIZE: 0x800, INHERIT: 0x1000, COWEXTSIZE: 0x10000 } as const;
+
 /** FS_IOC_FSSETXATTR: only what its flags can say. */
 function setXflags(ip: BtrfsInode, xflags: number): void {
+  // What asks for a size that is nought asks for nothing.
+  if ((xflags & HINTS.EXTSIZE) !== 0 && ip.kind !== 'file') throw new FsError('EINVAL');
+  if ((xflags & HINTS.INHERIT) !== 0 && ip.kind !== 'dir') throw new FsError('EINVAL');
+  xflags &= ~(HINTS.EXTSIZE | HINTS.INHERIT | HINTS.COWEXTSIZE);
   const known = FROM_XFLAGS.reduce((all, [bit]) => all | bit, 0);
   if ((xflags & ~known) !== 0) throw new FsError('EOPNOTSUPP');
   let wanted = 0;

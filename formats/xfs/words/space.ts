@@ -50,6 +50,8 @@ const frag = word({
 
 const freesp = word({
   name: 'freesp',
+  // Operands are those of xfs_io's word of this name.
+  claims: (_, operands) => operands.length === 0 || operands.some((word) => word.startsWith('-')),
   about: 'free space by the size of its extents',
   options: {
     a: { value: 'agno', kind: 'integer', about: 'only this group' },

@@ -1,0 +1,79 @@
+/**
+ * Vectored reads and writes (-V) as xfs_io does them (io/pread.c, io/pwrite.c): the count holds for all later pread
+ * and pwrite of the session, and only one of the blocks is cut when less than all of them is left, so that a last call
+ * may go beyond the range.
+ */
+import { FsError } from '../core/errors.ts';
+import { CommandFailure } from './failure.ts';
+import type { Session } from './session.ts';
+import { parseInteger } from './words.ts';
+
+/** What one call transfers. */
+export interface Unit {
+  /** Bytes of a block. */
+  readonly block: number;
+  /** Blocks in a call; 0 for plain pread(2) and pwrite(2). */
+  readonly vectors: number;
+  /** Bytes of a whole call. */
+  readonly bytes: number;
+}
+
+/** The most that preadv(2) takes. */
+const MOST_VECTORS = 1024;
+
+/** Remembers how many blocks a call takes, from the option's word. @throws CommandFailure in xfs_io's words */
+export function setVectors(session: Session, word: string | undefined): void {
+  if (word === undefined) return;
+  const count = parseInteger(word);
+  if (count === null) throw new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
+  session.vectors = count | 0;
+}
+
+/** What a call transfers in this session. @throws CommandFailure without a word for a negative count, as xfs_io */
+export function unitOf(session: Session, block: number): Unit {
+  const { vectors } = session;
+  if (vectors < 0) throw new CommandFailure('', { mute: true });
+  return { block, vectors, bytes: block * Math.max(1, vectors) };
+}
+
+/** Bytes that a call asks for when `left` are left of the range. */
+export function asked(unit: Unit, left: number): number {
+  if (left >= unit.bytes) return unit.bytes;
+  return unit.vectors === 0 ? left : unit.bytes - unit.block + left - cutAt(unit, left) * unit.block;
+}
+
+/** The block that is cut when `left` bytes are less than all of them. */
+function cutAt(unit: Unit, left: number): number {
+  return Math.max(0, Math.ceil(left / unit.block) - 1);
+}
+
+/**
+ * One call that fills the blocks lying one after the other in `buffer`; returns its bytes.
+ * @throws FsError EINVAL for more blocks than preadv(2) takes
+ */
+export function readUnit(unit: Unit, left: number, buffer: Uint8Array, read: (into: Uint8Array) => number): number {
+  const wanted = asked(unit, left);
+  if (unit.vectors === 0) return read(buffer.subarray(0, Math.min(wanted, buffer.length)));
+  if (unit.vectors > MOST_VECTORS) throw new FsError('EINVAL');
+  if (wanted === unit.bytes) return read(buffer.subarray(0, wanted));
+  const all = new Uint8Array(wanted);
+  const bytes = read(all);
+  const cut = wanted - (unit.vectors - 1 - cutAt(unit, left)) * unit.block;
+  buffer.set(all.subarray(0, Math.min(bytes, cut)), 0);
+  if (bytes > cut) buffer.set(all.subarray(cut, bytes), (cutAt(unit, left) + 1) * unit.block);
+  return bytes;
+}
+
+/** One call that writes the blocks lying one after the other in `buffer`; returns its bytes. @throws FsError as readUnit() */
+export function writeUnit(unit: Unit, left: number, buffer: Uint8Array, write: (from: Uint8Array) => number): number {
+  const wanted = asked(unit, left);
+  if (unit.vectors === 0) return write(buffer.subarray(0, Math.min(wanted, buffer.length)));
+  if (unit.vectors > MOST_VECTORS) throw new FsError('EINVAL');
+  if (wanted === unit.bytes) return write(buffer.subarray(0, wanted));
+  const next = cutAt(unit, left) + 1;
+  const cut = wanted - (unit.vectors - next) * unit.block;
+  const all = new Uint8Array(wanted);
+  all.set(buffer.subarray(0, cut));
+  all.set(buffer.subarray(next * unit.block, unit.bytes), cut);
+  return write(all);
+}
