@@ -5,6 +5,8 @@ type Crc = (data: Uint8Array, initial?: number) => number;
 
 /** Bytes after which loading the library, 3 ms, is worth while. */
 const WORTH_LOADING = 128 * 1024;
+/** Fewer bytes than this are done sooner than the library is called. */
+const FEW = 64;
 let checksummed = 0;
 let native: Crc | null = null;
 
@@ -19,6 +21,7 @@ export function crc32(data: Uint8Array): number {
 
 /** CRC-32C (Castagnoli) of `data`, continuing from `seed` (the result for the bytes before), as unsigned 32 bits. */
 export function crc32c(data: Uint8Array, seed = 0): number {
+  if (data.length < FEW) return crc32cOfFew(data, seed);
   if (native !== null) return native(data, seed) >>> 0;
   checksummed += data.length;
   if (checksummed <= WORTH_LOADING) return crc32cOfFew(data, seed);

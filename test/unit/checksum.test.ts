@@ -13,6 +13,10 @@ test('both ways give the library its numbers, from any seed', () => {
     assert.is(crc32c(piece), library(piece), `round ${round}`);
     assert.is(crc32c(piece, 0x1234_5678 + round), library(piece, 0x1234_5678 + round), `seeded, round ${round}`);
   }
+  for (let length = 0; length < 200; length++) {
+    const piece = bytes.subarray(11, 11 + length);
+    assert.is(crc32c(piece, length), library(piece, length), `${length} bytes, when the library is loaded`);
+  }
   const without = bytes.slice();
   without.fill(0, 100, 104);
   assert.is(crc32cSkipping(bytes, 100), library(without));
