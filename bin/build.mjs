@@ -134,19 +134,29 @@ function printed(...args) {
 /** Lets fsio do a little of everything on small images, and keeps the code that this took. */
 function makeCaches() {
   // What every start loads should know reading and no more; the other files are there for what only some runs do.
-  keepCaches('xfs-default', ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /'], (name) => name === 'main.js.cache');
-  const changes = ['attr', 'pwrite -q 0 4k', 'fsync', 'mkdir /made', 'rmdir /made'];
-  keepCaches('xfs-default', changes, (name) => name !== 'main.js.cache');
-  if (existsSync('test/images/btrfs-default.img.br'))
-    keepCaches('btrfs-default', ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /'], (name) => name.startsWith('btrfs'));
+  const looking = ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /x'];
+  keepCaches(['xfs-default'], looking, (name) => name === 'main.js.cache');
+  const btrfs = existsSync('test/images/btrfs-default.img.br') ? ['btrfs-default'] : [];
+  keepCaches(['xfs-default', ...btrfs], changes(btrfs), (name) => name !== 'main.js.cache');
 }
 
-function keepCaches(name, commands, wanted) {
+/** Changes of the image at /x, and then of others, whose code shares files with it. */
+function changes(others) {
+  const first = ['attr', 'pwrite -q 0 4k', 'fsync', 'mkdir /x/made', 'rmdir /x/made'];
+  const each = ['stat', 'pwrite -q 0 64k', 'fsync', 'pread -q 0 64k', 'fiemap'];
+  return [...first, ...others.flatMap((_, i) => [`open -f /${i}/made`, ...each, `mkdir /${i}/fresh`, `rmdir /${i}/fresh`])];
+}
+
+/** Runs commands on the file `tiny` of the first image, which is seen as /x, the others as /0, /1 and so on. */
+function keepCaches(names, commands, wanted) {
   const dir = mkdtempSync(join(tmpdir(), 'fsio-build-'));
   try {
-    const image = join(dir, 'a.img');
-    unpack(`test/images/${name}.img.br`, image);
-    const args = ['dist/fsio.js', ...commands.flatMap((line) => ['-c', line]), `${image}:/tiny`];
+    const at = names.flatMap((name, i) => {
+      const image = join(dir, `${name}.img`);
+      unpack(`test/images/${name}.img.br`, image);
+      return ['--at', `${i === 0 ? '/x' : `/${i - 1}`}=${image}`];
+    });
+    const args = ['dist/fsio.js', ...at, ...commands.flatMap((line) => ['-c', line]), '/x/tiny'];
     const run = spawnSync(process.execPath, args, { env: { ...process.env, FSIO_BUILD_CACHE: dir }, encoding: 'utf8' });
     if (run.status !== 0) throw new Error(`the new build does not run: ${run.stderr}`);
     const caches = readdirSync(dir).filter((file) => file.endsWith('.cache') && wanted(file));
