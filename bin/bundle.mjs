@@ -2,34 +2,50 @@
  * Bundles the program into CommonJS parts that load one another when they are first needed: what only some commands
  * need costs nothing when fsio starts. esbuild splits ES modules only, so they are split as such and rewritten.
  *
- * A module becomes a part by its place in ON_DEMAND. Whoever imports it gets stand-ins for its functions; the first
- * call loads the part and puts the real functions in their place. Only functions can be waited for like this: an
- * import of anything else from such a module does not build.
+ * A module becomes a part by its place in ON_DEMAND. Whoever imports it gets stand-ins for its functions, classes and
+ * commands; the first use loads the part and puts the real ones in their place. Only these can be waited for like
+ * this: an import of anything else from such a module does not build. Modules in ON_DEMAND import one another as they
+ * are, so that no stand-in comes between them where it is hot.
  */
 import { readFileSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { build } from 'esbuild';
 
+/** Modules of commands: what the registry takes from them is loaded when such a command runs. */
+const FAMILIES = [
+  'advice|attributes|bmap|browse|cd|cmp|copy|cp|diff|fiemap|flags|label|ls|manifest|map|mmap|names|open|overlay|pread',
+  'prealloc|process|pwrite|quit|readdir|reflink|seek|shutdown|source|stat|statx|sum|swapfile|sync|transfer|tree',
+  'truncate|xattr',
+].join('|');
+
+/**
+ * What nearly every run that only looks at a file needs: parts of their own, but in the file that starting reads, and
+ * what they import is on demand again.
+ */
+const READING =
+  /^(commands\/(fiemap|ls|open|pread|stat)|formats\/xfs\/dir\/(form|geometry|hash|lookup|read|short-edit))\.ts$/;
+
 /** Modules that start a part. */
 const ON_DEMAND = [
   'commands/map/(build|draw)',
+  `commands/(${FAMILIES})`,
+  'core/device/(block|early-flush|neighbours|part|partition)',
   'core/device/(nbd|overlay)/open',
-  'core/device/(part|partition)',
-  'formats/btrfs/filesystem',
+  'core/iomap/(bmap|dax|direct|read|readahead|seek|swapfile|trace|write|writeback)',
+  'formats/btrfs/(filesystem|superblock)',
   'formats/btrfs/changes/describe',
-  'formats/xfs/(exchange|reflink|space|truncate|bmap-alloc|cow|delalloc|make-room|shift|bmap-edit|prealloc)',
-  'formats/xfs/names/(create|inactive|remove|rename|set-attr)',
-  'formats/xfs/attr/(set|read)',
-  'formats/xfs/alloc/(alloc|btree-blocks|cow-leftovers|free|freelist|refcount|rmap-records)',
-  'formats/xfs/btree/(insert|delete)',
-  'formats/xfs/log/(checkpoint|in-place|stale|superblock-log)',
-  'formats/xfs/log/recover/open',
-  'formats/xfs/words/words',
-  'formats/xfs/inspect/space-map',
+  'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
+  'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|reservations|shift|space)',
+  'formats/xfs/(statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
   'formats/xfs/changes/describe',
-  'formats/xfs/(label|symlink|trans|inode-write)',
+  'formats/xfs/inspect/space-map',
+  'formats/xfs/log/(checkpoint|in-place|record-writer|stale|superblock-log)',
+  'formats/xfs/log/recover/open',
+  'formats/xfs/verify/(ag|attr|btree|dir-data|dir-leaf|symlink)',
+  'formats/xfs/words/words',
 ];
 const onDemand = new RegExp(`^(${ON_DEMAND.join('|')})\\.ts$`);
+const FAMILY = new RegExp(`/commands/(${FAMILIES})\\.ts$`);
 
 /**
  * Modules of node that take long to load and that few commands need, loaded by the first call into them. An import
@@ -38,6 +54,7 @@ const onDemand = new RegExp(`^(${ON_DEMAND.join('|')})\\.ts$`);
 const NODE_ON_DEMAND = {
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os': "export const freemem = () => require('node:os').freemem();",
+  'node:tty': "export const isatty = (fd) => require('node:tty').isatty(fd);",
   'node:module': 'export const createRequire = () => require;',
 };
 
@@ -84,9 +101,18 @@ function partNames(outputs) {
       if (kind === 'import-statement' && !external) claim(next, known === undefined ? file : 'more');
   };
   claim('dist/main.js', 'main');
-  for (const [path, { entryPoint }] of Object.entries(outputs))
-    if (entryPoint && path !== 'dist/main.js') claim(path, /^formats\/(\w+)\//.exec(entryPoint)?.[1] ?? 'more');
+  const entries = Object.entries(outputs).map(([path, { entryPoint }]) => [path, fileOf(entryPoint)]);
+  for (const [path, file] of entries) if (file === 'main') claim(path, file);
+  for (const [path, file] of entries) if (file !== null) claim(path, file);
   return names;
+}
+
+/** The file for a part that is loaded on demand; null for what only other parts ask for. */
+function fileOf(entryPoint) {
+  if (!entryPoint) return null;
+  if (READING.test(entryPoint)) return 'main';
+  const [floor, format] = entryPoint.split('/');
+  return floor === 'formats' ? format : floor === 'commands' ? floor : 'more';
 }
 
 /** Puts the other bundle in the place of `import('./shell/shell.tsx')`. */
@@ -101,25 +127,71 @@ function shellApart(bundler) {
 function modulesOnDemand(bundler) {
   bundler.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
     if (kind !== 'import-statement' || pluginData === 'real') return null;
-    if (onDemand.test(relative(process.cwd(), importer))) return null;
+    const from = relative(process.cwd(), importer);
+    if (onDemand.test(from) && !READING.test(from)) return null;
     const { path: file } = await bundler.resolve(path, { kind, importer, resolveDir, pluginData: 'real' });
-    return onDemand.test(relative(process.cwd(), file)) ? { path: file, namespace: 'stand-in' } : null;
+    if (!onDemand.test(relative(process.cwd(), file))) return null;
+    checkClasses(importer, file);
+    return { path: file, namespace: 'stand-in' };
   });
-  bundler.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => {
-    const names = [...readFileSync(path, 'utf8').matchAll(/^export (?:async )?function\*? (\w+)/gm)].map(
-      ([, name]) => name,
-    );
-    const put = names.map((name) => `${name} = real.${name};`).join(' ');
+  bundler.onLoad({ filter: /.*/, namespace: 'stand-in' }, async ({ path }) => {
+    const names = exportsOf(path, /^export (?:async )?function\*? (\w+)/gm);
+    const classes = exportsOf(path, /^export class (\w+)/gm);
+    const put = [...names, ...classes].map((name) => `${name} = real.${name};`).join(' ');
+    const commands = FAMILY.test(path) ? await commandsOf(path) : [];
     // Another part may keep the stand-in: it must stay cheap.
     const standIn = (name) => `export let ${name} = (...args) => { if (!real) load(); return ${name}(...args); };`;
-    const load = `let real; function load() { real = __part(import(${JSON.stringify(path)})); ${put} }`;
-    const contents = [load, ...names.map(standIn)].join('\n');
-    return { contents, loader: 'js', resolveDir: process.cwd() };
+    const load = `let real; function load() { real = __part(import(${JSON.stringify(path)})); ${put} return real; }`;
+    const classStandIn = (name) =>
+      `export let ${name} = function (...args) { if (!real) load(); return new ${name}(...args); };`;
+    const contents = [load, ...names.map(standIn), ...classes.map(classStandIn), ...commands.map(commandStandIn)];
+    if (commands.length > 0) contents.unshift("import { later } from 'later';");
+    return { contents: contents.join('\n'), loader: 'js', resolveDir: process.cwd() };
   });
+  bundler.onResolve({ filter: /^later$/ }, () => ({ path: 'later', namespace: 'later' }));
+  bundler.onLoad({ filter: /.*/, namespace: 'later' }, () => ({ contents: LATER, loader: 'js' }));
 }
 
+const exportsOf = (path, pattern) => [...readFileSync(path, 'utf8').matchAll(pattern)].map(([, name]) => name);
+
+/** The stand-in of a class is good for `new`, and for no more. */
+function checkClasses(importer, file) {
+  const source = readFileSync(importer, 'utf8');
+  for (const name of exportsOf(file, /^export class (\w+)/gm))
+    if (new RegExp(`\\b(instanceof|extends) ${name}\\b|\\b${name}\\.\\w`).test(source))
+      throw new Error(
+        `${importer} needs more of the class ${name} than its constructor: ${file} cannot load on demand`,
+      );
+}
+
+/** The commands that a module declares: the export of each, its name and its short name. */
+async function commandsOf(path) {
+  const options = { bundle: true, platform: 'node', format: 'esm', packages: 'external', write: false };
+  const { outputFiles } = await build({ ...options, entryPoints: [path], logLevel: 'silent' });
+  const source = Buffer.from(outputFiles[0].contents).toString('base64');
+  const exported = await import(`data:text/javascript;base64,${source}`);
+  return Object.entries(exported)
+    .filter(([, value]) => typeof value?.run === 'function')
+    .map(([key, { name, alias }]) => ({ key, name, alias }));
+}
+
+/** A command that knows its names only, until anything else is asked of it. */
+function commandStandIn({ key, name, alias }) {
+  const names = `${JSON.stringify(name)}, ${JSON.stringify(alias)}`;
+  return `export const ${key} = later(${names}, () => real ?? load(), ${JSON.stringify(key)});`;
+}
+const LATER = `export function later(name, alias, real, export_) {
+  return new Proxy({ name, alias, real, export_ }, asked);
+}
+const asked = {
+  get: (own, key) => (key === 'name' || key === 'alias' ? own[key] : own.real()[own.export_][key]),
+  has: (own, key) => key in own.real()[own.export_],
+  ownKeys: (own) => Reflect.ownKeys(own.real()[own.export_]),
+  getOwnPropertyDescriptor: (own, key) => Object.getOwnPropertyDescriptor(own.real()[own.export_], key),
+};`;
+
 function nodeOnDemand(bundler) {
-  bundler.onResolve({ filter: /^node:(crypto|os|module)$/ }, ({ path, namespace }) =>
+  bundler.onResolve({ filter: /^node:(crypto|os|module|tty)$/ }, ({ path, namespace }) =>
     namespace === 'node-on-demand' ? { path, external: true } : { path, namespace: 'node-on-demand' },
   );
   bundler.onLoad({ filter: /.*/, namespace: 'node-on-demand' }, ({ path }) => ({

@@ -1,6 +1,5 @@
 /** fsio: arguments to one shot (-c), a script (stdin), or the shell. */
 import { readSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { JsonRenderer, type Renderer, TextRenderer } from '../commands/render.ts';
 import { runLine } from '../commands/run.ts';
 import type { Session } from '../commands/session.ts';
@@ -8,6 +7,7 @@ import { decodeLines, decodeName } from '../core/vfs/names.ts';
 import { type CommandLine, helpText, parseCommandLine } from './arguments.ts';
 import { ProcessStreams } from './output.ts';
 import { newMounts, newSession, openTargets } from './setup.ts';
+import { isTerminal } from './terminal.ts';
 
 declare const FSIO_VERSION: string | undefined;
 
@@ -37,8 +37,8 @@ async function main(line: CommandLine): Promise<number> {
   if (line.targets.length === 0 && line.places.length === 0)
     return refuse('which image? fsio IMAGE[:/PATH], or fsio --help');
   if (line.flags.has('partitions')) return (await import('./partitions.ts')).listPartitions(line, streams);
-  if (line.commands.length === 0 && process.stdin.isTTY && process.stdout.isTTY) return runShell();
-  if (isatty(2) && process.env.TERM !== 'dumb') await watchProgress();
+  if (line.commands.length === 0 && isTerminal(0) && isTerminal(1)) return runShell();
+  if (isTerminal(2) && process.env.TERM !== 'dumb') await watchProgress();
   const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line, newMounts(line, streams));
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;

@@ -157,7 +157,13 @@ export class Mounts {
   }
 
   private state([first, ...devices]: readonly Device[]): ImageState {
-    return { device: choosePart(first as Device, this.settings.part), devices };
+    return { device: this.chosen(first as Device), devices };
+  }
+
+  /** The part of a device that was asked for. @throws FsError EINVAL if there is no such part */
+  private chosen(device: Device): Device {
+    const { part } = this.settings;
+    return part === null ? device : choosePart(device, part);
   }
 
   private layered(device: Device, layers: UndoableDevice[]): Device {
@@ -189,7 +195,7 @@ export class Mounts {
       ...(subvol === null ? {} : { subvol }),
       ...(compress ? { compress } : {}),
     };
-    const chosen = choosePart(device, this.settings.part);
+    const chosen = this.chosen(device);
     if (formatName(chosen) === null) refuseWholeDisk(chosen);
     const fs = mount(chosen, { readOnly, norecovery, ...choice, devices: others, now, owner, random });
     fs.tracer = tracer;

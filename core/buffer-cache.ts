@@ -21,6 +21,8 @@ export interface BufOps {
    * just been called, the checksum need not be computed once more.
    */
   verify(buf: Buf, sealed?: boolean): Damage | null;
+  /** A transaction is about to change the block: the last moment to judge what verify() left for later. */
+  beforeChange?(buf: Buf): void;
   /** Makes the block fit to be written in place: stamps `lsn`, computes the checksum. */
   seal?(buf: Buf, lsn: bigint): void;
 }

@@ -51,51 +51,87 @@ export interface Struct<F extends Fields> {
 /** The decoded object of a structure: `Decoded<typeof AgfHeader>`. */
 export type Decoded<S> = S extends Struct<infer F> ? { -readonly [K in keyof F]: ValueOf<F[K]> } : never;
 
+/** Declares a structure. @throws Error if its fields do not take `size` bytes */
 export function struct<const F extends Fields>(name: string, size: number, fields: F): Struct<F> {
-  const at: Record<string, number> = {};
-  const get: Record<string, (view: DataView, base: number) => unknown> = {};
-  const set: Record<string, (view: DataView, base: number, value: unknown) => void> = {};
-  const infos: FieldInfo[] = [];
-  let offset = 0;
-  for (const [field, type] of Object.entries(fields)) {
-    const getter = type.getter(offset) as (view: DataView, base: number) => unknown;
-    at[field] = offset;
-    get[field] = getter;
-    set[field] = type.setter(offset) as (view: DataView, base: number, value: unknown) => void;
-    infos.push({
-      name: field,
-      offset,
-      size: type.size,
-      read: (view, base) => type.format(getter(view, base)),
-    });
-    offset += type.size;
+  return new Layout(name, size, fields);
+}
+
+/**
+ * A program knows more structures than one run meets: accessors are made when they are first asked for, and are the
+ * object's own from then on.
+ */
+class Layout<F extends Fields> implements Struct<F> {
+  readonly name: string;
+  readonly size: number;
+  readonly #types: F;
+
+  constructor(name: string, size: number, types: F) {
+    this.name = name;
+    this.size = size;
+    this.#types = types;
+    let total = 0;
+    for (const field in types) total += (types[field] as F[typeof field]).size;
+    if (total !== size) throw new Error(`struct ${name}: fields take ${total} bytes, declared ${size}`);
   }
-  if (offset !== size) throw new Error(`struct ${name}: fields take ${offset} bytes, declared ${size}`);
-  return {
-    name,
-    size,
-    at: at as Struct<F>['at'],
-    get: get as Struct<F>['get'],
-    set: set as unknown as Struct<F>['set'],
-    fields: infos,
-    decode(view, base) {
-      const object: Record<string, unknown> = {};
-      for (const field in get) object[field] = get[field]?.(view, base);
-      return object as ReturnType<Struct<F>['decode']>;
-    },
-    encode(view, base, values) {
-      for (const field in values) set[field]?.(view, base, values[field]);
-    },
-    diff(before, beforeBase, after, afterBase) {
-      const changes: FieldChange[] = [];
-      for (const info of infos) {
-        const from = info.read(before, beforeBase);
-        const to = info.read(after, afterBase);
-        if (from !== to) changes.push({ field: info.name, from, to });
-      }
-      return changes;
-    },
-  };
+
+  get at(): Struct<F>['at'] {
+    const at: Record<string, number> = {};
+    let offset = 0;
+    for (const field in this.#types) {
+      at[field] = offset;
+      offset += (this.#types[field] as F[typeof field]).size;
+    }
+    return this.#keep('at', at as Struct<F>['at']);
+  }
+
+  get get(): Struct<F>['get'] {
+    const get: Record<string, unknown> = {};
+    for (const field in this.#types) get[field] = this.#types[field]?.getter(this.at[field]);
+    return this.#keep('get', get as Struct<F>['get']);
+  }
+
+  get set(): Struct<F>['set'] {
+    const set: Record<string, unknown> = {};
+    for (const field in this.#types) set[field] = this.#types[field]?.setter(this.at[field]);
+    return this.#keep('set', set as Struct<F>['set']);
+  }
+
+  get fields(): readonly FieldInfo[] {
+    const infos: FieldInfo[] = [];
+    for (const field in this.#types) {
+      const type = this.#types[field] as F[typeof field];
+      const getter = this.get[field];
+      const read = (view: DataView, base: number): string => type.format(getter(view, base));
+      infos.push({ name: field, offset: this.at[field], size: type.size, read });
+    }
+    return this.#keep('fields', infos);
+  }
+
+  decode(view: DataView, base: number): ReturnType<Struct<F>['decode']> {
+    const { get } = this;
+    const object: Record<string, unknown> = {};
+    for (const field in get) object[field] = get[field]?.(view, base);
+    return object as ReturnType<Struct<F>['decode']>;
+  }
+
+  encode(view: DataView, base: number, values: Parameters<Struct<F>['encode']>[2]): void {
+    for (const field in values) this.set[field]?.(view, base, values[field] as ValueOf<F[typeof field]>);
+  }
+
+  diff(before: DataView, beforeBase: number, after: DataView, afterBase: number): FieldChange[] {
+    const changes: FieldChange[] = [];
+    for (const info of this.fields) {
+      const from = info.read(before, beforeBase);
+      const to = info.read(after, afterBase);
+      if (from !== to) changes.push({ field: info.name, from, to });
+    }
+    return changes;
+  }
+
+  #keep<T>(name: 'at' | 'get' | 'set' | 'fields', value: T): T {
+    Object.defineProperty(this, name, { value, enumerable: true });
+    return value;
+  }
 }
 
 /**

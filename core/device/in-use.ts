@@ -3,7 +3,7 @@
  * would destroy the other's. Asks Linux: mounts, loop devices' backing files, other processes' descriptors (as far
  * as they may be seen). Elsewhere than on Linux there is nothing to ask, and nothing is refused.
  */
-import { readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { FsError } from '../errors.ts';
 import { deviceNumber } from './device-number.ts';
 
@@ -13,6 +13,17 @@ import { deviceNumber } from './device-number.ts';
  */
 export function assertUnused(name: string, stats: Stats, purpose: 'read' | 'write'): void {
   if (process.platform !== 'linux') return;
+  const limit = Error.stackTraceLimit;
+  // Most of what may not be looked at says so by an exception, and the stack is what costs there.
+  Error.stackTraceLimit = 0;
+  try {
+    refuse(name, stats, purpose);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+function refuse(name: string, stats: Stats, purpose: 'read' | 'write'): void {
   const user = stats.isBlockDevice()
     ? mountPointOf(deviceNumber(stats.rdev))
     : (loopUser(stats, purpose) ?? writerOf(name, stats));
@@ -31,8 +42,8 @@ function mountPointOf(number: string): string | null {
 function loopUser(stats: Stats, purpose: 'read' | 'write'): string | null {
   for (const loop of list('/sys/block')) {
     if (!loop.startsWith('loop')) continue;
-    const backing = readText(`/sys/block/${loop}/loop/backing_file`);
-    if (backing === null || !sameFile(backing.trimEnd(), stats)) continue;
+    const backing = `/sys/block/${loop}/loop/backing_file`;
+    if (!existsSync(backing) || !sameFile((readText(backing) ?? '').trimEnd(), stats)) continue;
     for (const part of [loop, ...list(`/sys/block/${loop}`).filter((name) => name.startsWith(loop))]) {
       const mounted = mountPointOf((readText(`/sys/class/block/${part}/dev`) ?? '').trim());
       if (mounted !== null) return `${mounted} (/dev/${part})`;

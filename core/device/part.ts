@@ -8,8 +8,7 @@ import { SliceDevice } from './slice.ts';
 export type Part = { readonly partition: number } | { readonly offset: number; readonly length: number | null };
 
 /** The part of the device as a device. @throws FsError EINVAL if there is no such part, saying which there are */
-export function choosePart(device: Device, part: Part | null): Device {
-  if (part === null) return device;
+export function choosePart(device: Device, part: Part): Device {
   if (!('partition' in part)) {
     return new SliceDevice(device, part.offset, part.length ?? Math.max(0, device.size - part.offset));
   }

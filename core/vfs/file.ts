@@ -82,7 +82,8 @@ function checkOpen(inode: Inode, flags: OpenFlags): void {
 export class File {
   readonly inode: Inode;
   readonly flags: OpenFlags;
-  private readonly readahead = new Readahead();
+  /** How it is read; none before the first buffered read. */
+  private readahead: Readahead | null = null;
   private closed = false;
 
   /** @throws FsError EISDIR, EROFS, ELOOP, ENXIO */
@@ -108,6 +109,7 @@ export class File {
     if (this.flags.direct === true && inode.iomap.bounceDirect?.(inode, pos, into.length, false) !== true) {
       return directRead(inode, pos, into);
     }
+    this.readahead ??= new Readahead();
     return bufferedRead(inode, pos, into, this.readahead);
   }
 

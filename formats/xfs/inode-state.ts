@@ -10,10 +10,6 @@ import { Reservations } from './reservations.ts';
 let lastSequence = 0;
 
 export class InodeState {
-  /** Delayed allocations of the data fork. */
-  readonly delalloc = new Reservations();
-  /** The CoW fork. */
-  readonly cow = new Reservations();
   readonly pages: PageCache;
   /** File size in bytes as readers see it, or -1 while it is what the disk says. */
   size = -1;
@@ -29,9 +25,23 @@ export class InodeState {
   waiting = false;
   /** True when the table forgot it: windows look for the new one. */
   dead = false;
+  private delayed: Reservations | null = null;
+  private staged: Reservations | null = null;
 
   constructor(ip: XfsInode) {
     this.pages = new PageCache(ip, ip.mp.blockSize);
+  }
+
+  /** Delayed allocations of the data fork. */
+  get delalloc(): Reservations {
+    this.delayed ??= new Reservations();
+    return this.delayed;
+  }
+
+  /** The CoW fork. */
+  get cow(): Reservations {
+    this.staged ??= new Reservations();
+    return this.staged;
   }
 
   mappingsChanged(): void {
@@ -45,6 +55,11 @@ export class InodeState {
 
   /** True if the disk does not know all of it yet. */
   get changed(): boolean {
-    return this.pages.dirtyBytes > 0 || this.delalloc.size > 0 || this.cow.size > 0 || this.size >= 0;
+    return this.pages.dirtyBytes > 0 || this.reserves || this.size >= 0;
+  }
+
+  /** Blocks are promised to it. */
+  get reserves(): boolean {
+    return (this.delayed !== null && this.delayed.size > 0) || (this.staged !== null && this.staged.size > 0);
   }
 }

@@ -256,7 +256,7 @@ export class XfsInode implements Inode {
   }
 
   get iomap(): InodeIomapOps {
-    return xfsIomapOps;
+    return xfsIomapOps();
   }
 
   touch(): void {
@@ -309,7 +309,8 @@ export class XfsInode implements Inode {
     const { state } = this;
     state.users = Math.max(0, state.users - 1);
     if (state.users > 0 || this.mp.log.stopped) return;
-    releaseInode(this);
+    // Nothing was changed so far: closing a file that was only read must not be the first change.
+    if (this.mp.log.active || state.reserves) releaseInode(this);
     if (linkCount(this) === 0) freeIfOrphan(this);
     else if (!state.dead && state.pages.dirtyBlocks > 0) this.mp.inodes.closedDirty(state);
   }

@@ -8,7 +8,7 @@ import { writebackOps } from './writeback.ts';
 /** Loop devices and images: direct writes come in these units whatever the file system's sectors are. */
 const SECTOR = 512;
 
-export const xfsIomapOps: InodeIomapOps = {
+const OPS: InodeIomapOps = {
   read: readOps,
   seek: seekOps,
   write: writeOps,
@@ -20,3 +20,8 @@ export const xfsIomapOps: InodeIomapOps = {
   bounceDirect,
   endDirectWrite,
 };
+
+/** How XFS answers the engine. */
+export function xfsIomapOps(): InodeIomapOps {
+  return OPS;
+}

@@ -32,8 +32,6 @@ export class XfsMount {
   readonly features: Features;
   /** The verifiers of this mount, by structure name. */
   readonly ops: MountOps;
-  /** How many blocks may still be promised. */
-  readonly space: SpaceCounters;
   /** Cursors of AG btrees that nobody uses, by kind (btree/ag-cursor.ts). */
   readonly idleCursors = new Map<object, object[]>();
   log!: XfsLog;
@@ -77,6 +75,7 @@ export class XfsMount {
 
   private readonly headers: (Buf | undefined)[] = [];
   private readonly agBlockUnit: number;
+  private counters: SpaceCounters | null = null;
   private readonly aginoUnit: number;
 
   constructor(
@@ -122,7 +121,12 @@ export class XfsMount {
     this.uuid = this.features.metaUuid ? sb.meta_uuid : sb.uuid;
     this.rootIno = sb.rootino;
     this.ops = mountOps(this);
-    this.space = new SpaceCounters(this);
+  }
+
+  /** How many blocks may still be promised. */
+  get space(): SpaceCounters {
+    this.counters ??= new SpaceCounters(this);
+    return this.counters;
   }
 
   /** Promises blocks to a delayed allocation. @throws FsError ENOSPC */

@@ -21,8 +21,6 @@ const found = new Extent();
 export function releaseInode(ip: XfsInode): void {
   if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return;
   if (ip.dataFork.format !== 'extents' && ip.dataFork.format !== 'btree') return;
-  // Nothing was changed here so far: closing a file that was only read must not be the first change.
-  if (!ip.mp.log.active && ip.delalloc.size === 0 && ip.cow.size === 0) return;
   flushTruncated(ip);
   freeEofBlocks(ip);
 }

@@ -55,7 +55,7 @@ export function inodeStat(ip: XfsInode): Stat {
   const mode = get.mode(view, base);
   const kind = kindOfMode(mode);
   const state = mp.inodes.peekState(ip.ino);
-  const delayed = state === null ? 0 : state.delalloc.blocks + state.cow.blocks;
+  const delayed = state?.reserves ? state.delalloc.blocks + state.cow.blocks : 0;
   const special = kind === 'char' || kind === 'block';
   return {
     ino: ip.ino,
@@ -77,7 +77,7 @@ export function inodeStat(ip: XfsInode): Stat {
     extsize: extentSizeHint(ip) * mp.blockSize,
     cowextsize: (flags2 & DiFlag2.COWEXTSIZE) !== 0 ? get.cowextsize(view, base) * mp.blockSize : 0,
     projid: ip.version === 1 ? 0 : get.projid_hi(view, base) * 0x10000 + get.projid_lo(view, base),
-    nextents: forkExtents(ip.dataFork, ip.size) + (state === null ? 0 : state.delalloc.size),
+    nextents: forkExtents(ip.dataFork, ip.size) + (state?.reserves ? state.delalloc.size : 0),
     naextents: ip.hasAttrFork ? forkExtents(ip.attrFork, view.getUint16(ip.attrFork.start)) : 0,
     directUnit: isReflinked(ip) ? mp.blockSize : 512,
   };

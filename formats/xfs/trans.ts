@@ -237,6 +237,7 @@ export class Trans {
     if (buf.transaction !== 0)
       throw new Error(`${this.name}: ${buf.ops.name} at ${buf.addr} is in another transaction`);
     if (!buf.cached) this.mp.cache.revive(buf);
+    buf.ops.beforeChange?.(buf);
     buf.transaction = this.id;
     this.touched.push(buf);
   }

@@ -134,7 +134,7 @@ function showFileExtent({ view, at, size }: ItemPlace): Shown {
     const compression = FileExtentItem.get.compression(view, at);
     const line = `\t\tinline extent data size ${bytes} ram_bytes ${ram} compression ${compression} (${compressionName(view, at)})`;
     const fields = FileExtentItem.fields.filter(({ name }) => INLINE_FIELDS.includes(name));
-    const data = structData({ ...FileExtentItem, fields }, view, at);
+    const data = structData({ fields }, view, at);
     return { lines: [...head, line], data: { ...data, inline_size: bytes } };
   }
   if (size < FileExtentItem.size) return tooShort(size);
@@ -218,7 +218,7 @@ function showQgroupStatus({ view, at, size, simpleQuota }: ItemPlace): Shown {
   const fields = QgroupStatusItem.fields.slice(0, extended ? 5 : 4);
   return {
     lines: [qgroupStatus.lines(view, at).join('') + last],
-    data: structData({ ...QgroupStatusItem, fields }, view, at),
+    data: structData({ fields }, view, at),
   };
 }
 

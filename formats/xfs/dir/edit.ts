@@ -5,9 +5,7 @@
  *
  * The callers know that a name is (or is not) there, keep link counts and times, and own the transaction.
  */
-import { corrupt, FsError } from '../../../core/errors.ts';
-import { dataForkEnd } from '../da/block.ts';
-import { type DirForm, recentBlocks } from '../da/recent.ts';
+import { FsError } from '../../../core/errors.ts';
 import type { XfsInode } from '../inode.ts';
 import { diskSize, setForkFormat } from '../inode-core.ts';
 import { MAX_NAME_LENGTH } from '../structure/dir.ts';
@@ -23,32 +21,12 @@ import {
   shortToBlock,
 } from './block-edit.ts';
 import { setEntry } from './data-space.ts';
+import { dirForm } from './form.ts';
 import { type DirGeometry, dirGeometry } from './geometry.ts';
 import { hashDirName } from './hash.ts';
 import { addLeaf, blockToLeaf, findLeaf, removeLeaf } from './leaf-edit.ts';
 import { addNode, findNode, leafToNode, removeNode } from './node-edit.ts';
 import { addShort, findShort, readShort, type ShortEntry, writeShort } from './short-edit.ts';
-
-/** The form of a directory. @throws FsError EUCLEAN if size and blocks fit none */
-export function dirForm(dp: XfsInode, geo: DirGeometry): DirForm {
-  if (dp.dataFork.format === 'local') return 'short';
-  const recent = recentBlocks(dp);
-  recent.form ??= blockForm(dp, geo);
-  return recent.form;
-}
-
-function blockForm(dp: XfsInode, geo: DirGeometry): DirForm {
-  const end = dataForkEnd(dp);
-  if (end === geo.fsbCount && diskSize(dp) === geo.blockSize) return 'block';
-  if (end === geo.leafBlock + geo.fsbCount) return 'leaf';
-  if (end > geo.leafBlock) return 'node';
-  throw corrupt({
-    structure: `directory ${dp.ino}`,
-    field: 'size',
-    value: String(diskSize(dp)),
-    rule: `does not fit ${end} blocks`,
-  });
-}
 
 /** Adds an entry that is not there yet. @throws FsError ENOSPC, ENAMETOOLONG, EUCLEAN */
 export function dirAdd(tp: Trans, dp: XfsInode, name: Uint8Array, ino: number, ftype: number): void {

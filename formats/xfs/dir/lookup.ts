@@ -7,7 +7,7 @@ import { encodeName } from '../../../core/vfs/names.ts';
 import type { XfsInode } from '../inode.ts';
 import { DirFtype, MAX_NAME_LENGTH } from '../structure/dir.ts';
 import { entryOf, findBlock, readBlock } from './block-edit.ts';
-import { dirForm } from './edit.ts';
+import { dirForm } from './form.ts';
 import { type DirGeometry, dataEntrySize, dirGeometry } from './geometry.ts';
 import { hashDirName, sameName } from './hash.ts';
 import { findLeaf } from './leaf-edit.ts';

@@ -15,7 +15,7 @@ import type { XfsInode } from '../inode.ts';
 import { DirFtype } from '../structure/dir.ts';
 import { readBlock } from './block-edit.ts';
 import { dataEnd, freeLength, isFree } from './data-space.ts';
-import { dirForm } from './edit.ts';
+import { dirForm } from './form.ts';
 import { type DirGeometry, dataEntrySize, dirGeometry, toDataptr } from './geometry.ts';
 import { readShort } from './short-edit.ts';
 

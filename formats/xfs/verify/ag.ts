@@ -1,4 +1,4 @@
-/** Verifiers of the superblock and the allocation group headers (kernel: xfs_agf_verify, xfs_agi_verify, …). */
+/** Verifiers of the allocation group headers (kernel: xfs_agf_verify, xfs_agi_verify, …). */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import type { Damage } from '../../../core/errors.ts';
 import { Blft } from '../log/log-format.ts';
@@ -17,20 +17,7 @@ import {
   NULLAGINO,
 } from '../structure/ag.ts';
 import { BTREE_MAX_LEVELS } from '../structure/btree-format.ts';
-import { Superblock } from '../structure/sb.ts';
-import { checkSuperblock } from '../superblock.ts';
 import { checkIdentity, fault, hex, sealBlock } from './header.ts';
-
-export function sbOps(mp: XfsMount): BufOps {
-  return {
-    name: 'superblock',
-    logType: Blft.SB,
-    verify: (buf) => checkSuperblock(buf.bytes, buf.view, buf.addr),
-    seal: (buf, lsn) => {
-      if (mp.features.v5) sealBlock(buf, { crc: Superblock.at.crc, uuid: 0, lsn: Superblock.at.lsn }, lsn);
-    },
-  };
-}
 
 /** Number of slots in a group's free list. */
 export function agflSize(mp: XfsMount): number {

@@ -41,10 +41,8 @@ export function btreeMaxRecords(mp: XfsMount, name: BtreeName, leaf: boolean): n
   return Math.floor((mp.blockSize - header) / (leaf ? record : pair));
 }
 
-export function btreeOps(mp: XfsMount): Record<BtreeName, BufOps> {
-  const all = {} as Record<BtreeName, BufOps>;
-  for (const name of Object.keys(SIZES) as BtreeName[]) all[name] = name === 'bmbt' ? longOps(mp) : shortOps(mp, name);
-  return all;
+export function btreeOps(mp: XfsMount, name: BtreeName): BufOps {
+  return name === 'bmbt' ? longOps(mp) : shortOps(mp, name);
 }
 
 const SHORT_AT = {

@@ -35,7 +35,7 @@ function checkCore(ip: XfsInode): void {
   const { base, mp } = ip;
   const get = Dinode.get;
   if (ip.version >= 3) {
-    if (hadBadChecksum(ip.buf, base)) bad(ip, 'crc', `0x${get.crc(view, base).toString(16)}`, 'crc');
+    if (hadBadChecksum(mp, ip.buf, base)) bad(ip, 'crc', `0x${get.crc(view, base).toString(16)}`, 'crc');
     if (get.ino(view, base) !== ip.ino) bad(ip, 'ino', get.ino(view, base), 'not its own number');
     for (let i = 0; i < 16; i++)
       if (bytes[base + Dinode.at.uuid + i] !== mp.uuid[i]) bad(ip, 'uuid', '', 'uuid of another file system');

@@ -1,8 +1,8 @@
 /**
- * Verifier of inode buffers (kernel: xfs_inode_buf_verify): magic and version of each inode. The checksum of every
- * v3 inode is judged once, when the buffer is read, and remembered: iget() refuses those inodes, and sealing leaves
- * their bytes alone, so that writing a neighbour never makes damage look sound. Bytes that change later cannot be
- * judged by the stored checksum, which only sealing renews.
+ * Verifier of inode buffers (kernel: xfs_inode_buf_verify): magic and version of each inode. The checksum of a v3
+ * inode is judged once and remembered, by whoever asks for the inode (iget() refuses the bad ones) or before anything
+ * in the buffer changes: bytes that change cannot be judged by the stored checksum, which only sealing renews. Sealing
+ * leaves the bytes of bad inodes alone, so that writing a neighbour never makes damage look sound.
  */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import { crc32c, crc32cSkipping } from '../../../core/checksum.ts';
@@ -11,11 +11,25 @@ import type { XfsMount } from '../mount.ts';
 import { DINODE_MAGIC, Dinode } from '../structure/dinode.ts';
 import { fault, hex } from './header.ts';
 
-const badInodes = new WeakMap<Buf, Set<number>>();
+const UNJUDGED = 0;
+const GOOD = 1;
+const BAD = 2;
+
+/** What is known of the checksum of each inode of a buffer that was read; a buffer made in memory has none to judge. */
+const judgements = new WeakMap<Buf, Uint8Array>();
 
 /** True if the inode at `base` in this buffer had a wrong checksum when the buffer was read. */
-export function hadBadChecksum(buf: Buf, base: number): boolean {
-  return badInodes.get(buf)?.has(base) ?? false;
+export function hadBadChecksum(mp: XfsMount, buf: Buf, base: number): boolean {
+  const known = judgements.get(buf);
+  if (known === undefined) return false;
+  const index = base / mp.inodeSize;
+  if (known[index] === UNJUDGED) known[index] = hasGoodChecksum(mp, buf, base) ? GOOD : BAD;
+  return known[index] === BAD;
+}
+
+function hasGoodChecksum(mp: XfsMount, buf: Buf, base: number): boolean {
+  const bytes = buf.bytes.subarray(base, base + mp.inodeSize);
+  return Dinode.get.crc(buf.view, base) === crc32cSkipping(bytes, Dinode.at.crc);
 }
 
 export function inodeOps(mp: XfsMount): BufOps {
@@ -23,7 +37,6 @@ export function inodeOps(mp: XfsMount): BufOps {
     name: 'inode',
     logType: Blft.DINO,
     verify(buf, sealed) {
-      let bad: Set<number> | null = null;
       for (let base = 0; base < buf.length; base += mp.inodeSize) {
         const magic = Dinode.get.magic(buf.view, base);
         if (magic !== DINODE_MAGIC)
@@ -38,22 +51,21 @@ export function inodeOps(mp: XfsMount): BufOps {
             version,
             'not of this format version',
           );
-        if (version < 3 || sealed === true) continue;
-        const stored = Dinode.get.crc(buf.view, base);
-        if (stored === crc32cSkipping(buf.bytes.subarray(base, base + mp.inodeSize), Dinode.at.crc)) continue;
-        bad ??= new Set();
-        bad.add(base);
       }
-      if (sealed === true) return null;
-      if (bad === null) badInodes.delete(buf);
-      else badInodes.set(buf, bad);
+      if (mp.features.v5 && sealed !== true) judgements.set(buf, new Uint8Array(buf.length / mp.inodeSize));
       return null;
+    },
+    beforeChange(buf) {
+      const known = judgements.get(buf);
+      if (known === undefined) return;
+      for (let index = known.indexOf(UNJUDGED); index >= 0; index = known.indexOf(UNJUDGED, index + 1))
+        known[index] = hasGoodChecksum(mp, buf, index * mp.inodeSize) ? GOOD : BAD;
     },
     seal(buf, lsn) {
       if (!mp.features.v5) return;
-      const bad = badInodes.get(buf);
+      const known = judgements.get(buf);
       for (let base = 0; base < buf.length; base += mp.inodeSize) {
-        if (!bad?.has(base)) sealInode(mp, buf, base, lsn);
+        if (known?.[base / mp.inodeSize] !== BAD) sealInode(mp, buf, base, lsn);
       }
     },
   };

@@ -1,13 +1,15 @@
 /** The verifiers of one mount, by structure name. */
 import type { BufOps } from '../../../core/buffer-cache.ts';
+import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
-import { agflOps, agfOps, agiOps, sbOps } from './ag.ts';
+import { agflOps, agfOps, agiOps } from './ag.ts';
 import { attrLeafOps, attrRemoteOps, daNodeOps } from './attr.ts';
 import { type BtreeName, btreeOps } from './btree.ts';
 import { dirBlockOps, dirDataOps } from './dir-data.ts';
 import { dirFreeOps, dirLeafOps } from './dir-leaf.ts';
 import { inodeOps } from './inode.ts';
-import { rawOps, symlinkOps } from './symlink.ts';
+import { sbOps } from './superblock.ts';
+import { symlinkOps } from './symlink.ts';
 
 export interface MountOps extends Readonly<Record<BtreeName, BufOps>> {
   readonly sb: BufOps;
@@ -30,24 +32,42 @@ export interface MountOps extends Readonly<Record<BtreeName, BufOps>> {
 
 /** Builds the verifiers for a mount whose geometry and features are set. */
 export function mountOps(mp: XfsMount): MountOps {
-  const attrLeaf = attrLeafOps(mp);
-  const dirLeafn = dirLeafOps(mp, 'dirLeafn');
+  const attrLeaf = later('attrLeaf', Blft.ATTR_LEAF, () => attrLeafOps(mp));
+  const dirLeafn = later('dirLeafn', Blft.DIR_LEAFN, () => dirLeafOps(mp, 'dirLeafn'));
+  const btree = (name: BtreeName) => later(name, Blft.BTREE, () => btreeOps(mp, name));
   return {
     sb: sbOps(mp),
-    agf: agfOps(mp),
-    agi: agiOps(mp),
-    agfl: agflOps(mp),
-    ...btreeOps(mp),
+    agf: later('agf', Blft.AGF, () => agfOps(mp)),
+    agi: later('agi', Blft.AGI, () => agiOps(mp)),
+    agfl: later('agfl', Blft.AGFL, () => agflOps(mp)),
+    bnobt: btree('bnobt'),
+    cntbt: btree('cntbt'),
+    inobt: btree('inobt'),
+    finobt: btree('finobt'),
+    rmapbt: btree('rmapbt'),
+    refcountbt: btree('refcountbt'),
+    bmbt: btree('bmbt'),
     inode: inodeOps(mp),
-    dirBlock: dirBlockOps(mp),
-    dirData: dirDataOps(mp),
-    dirLeaf1: dirLeafOps(mp, 'dirLeaf1'),
+    dirBlock: later('dirBlock', Blft.DIR_BLOCK, () => dirBlockOps(mp)),
+    dirData: later('dirData', Blft.DIR_DATA, () => dirDataOps(mp)),
+    dirLeaf1: later('dirLeaf1', Blft.DIR_LEAF1, () => dirLeafOps(mp, 'dirLeaf1')),
     dirLeafn,
-    dirFree: dirFreeOps(mp),
-    daNode: daNodeOps(mp, attrLeaf, dirLeafn),
+    dirFree: later('dirFree', Blft.DIR_FREE, () => dirFreeOps(mp)),
+    daNode: later('daNode', Blft.DA_NODE, () => daNodeOps(mp, attrLeaf, dirLeafn)),
     attrLeaf,
-    attrRemote: attrRemoteOps(mp),
-    symlink: symlinkOps(mp),
-    raw: rawOps(),
+    attrRemote: later('attrRemote', Blft.ATTR_RMT, () => attrRemoteOps(mp)),
+    symlink: later('symlink', Blft.SYMLINK, () => symlinkOps(mp)),
+    raw: { name: 'data', logType: Blft.UNKNOWN, verify: () => null },
   };
+}
+
+/** A verifier that is made when the first block of its kind is met: most runs meet few kinds. */
+function later(name: string, logType: number, make: () => BufOps): BufOps {
+  let made: BufOps | null = null;
+  const real = () => {
+    made ??= make();
+    if (made.name !== name || made.logType !== logType) throw new Error(`${name} is the verifier of ${made.name}`);
+    return made;
+  };
+  return { name, logType, verify: (buf, sealed) => real().verify(buf, sealed), seal: (buf, lsn) => real().seal?.(buf, lsn) };
 }

@@ -37,8 +37,3 @@ export function symlinkOps(mp: XfsMount): BufOps {
     },
   };
 }
-
-/** Accepts anything and seals nothing. */
-export function rawOps(): BufOps {
-  return { name: 'data', logType: Blft.UNKNOWN, verify: () => null };
-}
