@@ -175,20 +175,19 @@ async function commandsOf(path) {
     .map(([key, { name, alias }]) => ({ key, name, alias }));
 }
 
-/** A command that knows its names only, until anything else is asked of it. */
+/** A command that knows its names only, until anything else is asked of it: then it becomes the real one. */
 function commandStandIn({ key, name, alias }) {
   const names = `${JSON.stringify(name)}, ${JSON.stringify(alias)}`;
   return `export const ${key} = later(${names}, () => real ?? load(), ${JSON.stringify(key)});`;
 }
-const LATER = `export function later(name, alias, real, export_) {
-  return new Proxy({ name, alias, real, export_ }, asked);
+const LATER = `export function later(name, alias, real, key) {
+  const spec = Object.create(new Proxy({}, { get: (_, asked) => become(spec, real()[key])[asked] }));
+  spec.name = name;
+  if (alias !== undefined) spec.alias = alias;
+  return spec;
 }
-const asked = {
-  get: (own, key) => (key === 'name' || key === 'alias' ? own[key] : own.real()[own.export_][key]),
-  has: (own, key) => key in own.real()[own.export_],
-  ownKeys: (own) => Reflect.ownKeys(own.real()[own.export_]),
-  getOwnPropertyDescriptor: (own, key) => Object.getOwnPropertyDescriptor(own.real()[own.export_], key),
-};`;
+const become = (spec, real) => Object.assign(Object.setPrototypeOf(spec, Object.prototype), real);
+`;
 
 function nodeOnDemand(bundler) {
   bundler.onResolve({ filter: /^node:(crypto|os|module|tty)$/ }, ({ path, namespace }) =>
