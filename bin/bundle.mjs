@@ -19,11 +19,14 @@ const FAMILIES = [
 ].join('|');
 
 /**
- * What nearly every run that only looks at a file needs: parts of their own, but in the file that starting reads, and
- * what they import is on demand again.
+ * What runs that only look at a file need: parts in files of their own, `main` what nearly every run needs, `reading`
+ * what asking for a file's mappings needs. They import one another as they are, and of all else stand-ins.
  */
-const READING =
-  /^(commands\/(fiemap|ls|open|pread|stat)|formats\/xfs\/dir\/(form|geometry|hash|lookup|read|short-edit))\.ts$/;
+const READING = {
+  main: /^(commands\/(ls|open|stat)|formats\/xfs\/dir\/(form|geometry|hash|lookup|read|short-edit))\.ts$/,
+  reading:
+    /^(commands\/(bmap|fiemap|pread)|core\/iomap\/(read|readahead)|formats\/xfs\/(bmap-fork|btree\/(bmbt|cursor|keys|kind)|fork-view|iomap(-mapping|-read)?|report-extents|shared))\.ts$/,
+};
 
 /** Modules that start a part. */
 const ON_DEMAND = [
@@ -35,8 +38,8 @@ const ON_DEMAND = [
   'formats/btrfs/(filesystem|superblock)',
   'formats/btrfs/changes/describe',
   'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
-  'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|reservations|shift|space)',
-  'formats/xfs/(statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
+  'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
+  'formats/xfs/(shift|space|statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
   'formats/xfs/changes/describe',
   'formats/xfs/inspect/space-map',
   'formats/xfs/log/(checkpoint|in-place|record-writer|stale|superblock-log)',
@@ -95,7 +98,7 @@ function partNames(outputs) {
   const claim = (path, file) => {
     const known = names.get(basename(path));
     // The stand-ins' parts, and what two formats share, belong to nobody in particular.
-    if (known !== undefined && (known.startsWith('main/') || known.startsWith(`${file}/`))) return;
+    if (known !== undefined && [...Object.keys(READING), file].includes(known.split('/')[0])) return;
     names.set(basename(path), `${known === undefined ? file : 'more'}/${count++}`);
     for (const { path: next, kind, external } of outputs[path].imports)
       if (kind === 'import-statement' && !external) claim(next, known === undefined ? file : 'more');
@@ -103,14 +106,21 @@ function partNames(outputs) {
   claim('dist/main.js', 'main');
   const entries = Object.entries(outputs).map(([path, { entryPoint }]) => [path, fileOf(entryPoint)]);
   for (const [path, file] of entries) if (file === 'main') claim(path, file);
+  for (const [path, file] of entries) if (file === 'reading') claim(path, file);
   for (const [path, file] of entries) if (file !== null) claim(path, file);
   return names;
+}
+
+/** The file of a module that reading needs, or null. */
+function readingFile(module) {
+  return Object.keys(READING).find((file) => READING[file].test(module)) ?? null;
 }
 
 /** The file for a part that is loaded on demand; null for what only other parts ask for. */
 function fileOf(entryPoint) {
   if (!entryPoint) return null;
-  if (READING.test(entryPoint)) return 'main';
+  const reading = readingFile(entryPoint);
+  if (reading !== null) return reading;
   const [floor, format] = entryPoint.split('/');
   return floor === 'formats' ? format : floor === 'commands' ? floor : 'more';
 }
@@ -128,9 +138,10 @@ function modulesOnDemand(bundler) {
   bundler.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
     if (kind !== 'import-statement' || pluginData === 'real') return null;
     const from = relative(process.cwd(), importer);
-    if (onDemand.test(from) && !READING.test(from)) return null;
+    if (onDemand.test(from) && readingFile(from) === null) return null;
     const { path: file } = await bundler.resolve(path, { kind, importer, resolveDir, pluginData: 'real' });
-    if (!onDemand.test(relative(process.cwd(), file))) return null;
+    const to = relative(process.cwd(), file);
+    if (!onDemand.test(to) || (readingFile(from) !== null && readingFile(from) === readingFile(to))) return null;
     checkClasses(importer, file);
     return { path: file, namespace: 'stand-in' };
   });
@@ -182,9 +193,7 @@ function commandStandIn({ key, name, alias }) {
 }
 const LATER = `export function later(name, alias, real, key) {
   const spec = Object.create(new Proxy({}, { get: (_, asked) => become(spec, real()[key])[asked] }));
-  spec.name = name;
-  if (alias !== undefined) spec.alias = alias;
-  return spec;
+  return Object.assign(spec, { name, alias });
 }
 const become = (spec, real) => Object.assign(Object.setPrototypeOf(spec, Object.prototype), real);
 `;

@@ -5,7 +5,7 @@
  */
 import type { TextSink } from './text.ts';
 
-const BUFFER = 1 << 16;
+const BUFFER = 1 << 18;
 /** Bytes that a row may take at most. */
 const ROW = 512;
 
@@ -50,8 +50,12 @@ const ONES = Uint8Array.from({ length: 100 }, (_, i) => ZERO + (i % 10));
 
 /** Writes a whole number that is not negative. */
 export function putNumber(buffer: Uint8Array, at: number, value: number): number {
-  if (value >= BILLION) return putLarge(buffer, at, value);
-  let rest = value | 0;
+  return value >= BILLION ? putLarge(buffer, at, value) : putInteger(buffer, at, value | 0);
+}
+
+/** Writes a whole number from 0 to 999,999,999 that is a 32-bit integer to V8 too. */
+export function putInteger(buffer: Uint8Array, at: number, value: number): number {
+  let rest = value;
   const end = at + digits(rest);
   let place = end;
   while (rest >= 100) {
@@ -78,7 +82,8 @@ function putLarge(buffer: Uint8Array, at: number, value: number): number {
   return end;
 }
 
-function digits(value: number): number {
+/** Digits of a whole number from 0 to 999,999,999. */
+export function digits(value: number): number {
   if (value < 10_000) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
   if (value < 10_000_000) return value < 100_000 ? 5 : value < 1_000_000 ? 6 : 7;
   return value < 100_000_000 ? 8 : 9;

@@ -7,6 +7,7 @@
  */
 import type { Device } from '../device/device.ts';
 import type { Inode } from '../vfs/inode.ts';
+import type { ExtentColumns } from './extent-columns.ts';
 
 /** What lies at a file range. Values of the patch; 0 means the mapping is not set. */
 export const IomapType = {
@@ -105,6 +106,11 @@ export interface IomapOps {
   end?(inode: Inode, pos: number, length: number, written: number, flags: number, iomap: Mapping): void;
   /** False if the file's mappings changed since begin() (by the cookie): the engine asks again. Absent: always true. */
   valid?(inode: Inode, iomap: Mapping): boolean;
+  /**
+   * For FIEMAP: puts behind `into` what begin() would answer from `pos` on, mapping by mapping and without the holes, as
+   * far as it is at hand and fits. Returns how far that is: `pos` where only begin() can tell. Absent: nowhere.
+   */
+  report?(inode: Inode, pos: number, length: number, into: ExtentColumns): number;
   /** For FIEMAP: false if an extent lies beyond `end`. Absent: what a walk found last is the last. */
   isLast?(inode: Inode, end: number): boolean;
 }

@@ -28,6 +28,8 @@ import type { Trans } from './trans.ts';
 
 const BMDR_SIZE = 4;
 
+const across = new Extent();
+
 /** Records that fit the inode without a btree. */
 function maxInlineRecords(ip: XfsInode, fork: BtreeFork): number {
   return Math.floor(forkOf(ip, fork).size / RECORD_SIZE);
@@ -87,6 +89,29 @@ export function forkBefore(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
   return true;
 }
 
+/** Records of a leaf of a data fork's btree, from one on. */
+export interface LeafRecords {
+  readonly view: DataView;
+  /** Byte offsets of the first record, and behind the last. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * In the leaf with the record that holds `off`, or with the first one after it, that record and those behind it; null
+ * when there is none. @throws FsError EUCLEAN, EIO
+ */
+export function leafRecords(ip: XfsInode, off: number): LeafRecords | null {
+  const cursor = btreeReader(ip, 'data');
+  readerSequence = ip.sequence;
+  if (cursor.lookup(off, 'le')) {
+    fromRecord(cursor.get(), across);
+    if (across.end <= off && !cursor.next()) return null;
+  } else if (!cursor.lookup(off, 'ge')) return null;
+  const { view } = cursor.bufs[0] as Buf;
+  return { view, start: cursor.recordAt(cursor.slots[0] as number), end: cursor.recordAt(cursor.count(0)) };
+}
+
 /** Index of the first inline record that ends after `off`. */
 function inlineIndex(view: DataView, start: number, count: number, off: number, blockLog: number): number {
   let low = 0;
@@ -105,8 +130,6 @@ export function forkBtreeLevels(ip: XfsInode): number {
   const info = ip.dataFork;
   return info.format === 'btree' ? ip.buf.view.getUint16(info.start) : 0;
 }
-
-const across = new Extent();
 
 /** True if a hole of `count` blocks at `off` cuts one record in two and that takes a new btree block. */
 export function holeNeedsBlock(ip: XfsInode, fork: BtreeFork, off: number, count: number): boolean {

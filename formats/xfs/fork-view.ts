@@ -15,7 +15,7 @@ const other = new Extent();
 export function viewLookup(ip: XfsInode, fork: MemoryFork, off: number, out: Extent): boolean {
   if (fork === 'cow') return ip.cow.lookup(off, out);
   const real = forkLookup(ip, 'data', off, out);
-  if (ip.delalloc.size === 0 || !ip.delalloc.lookup(off, other)) return real;
+  if (!ip.reserves || !ip.delalloc.lookup(off, other)) return real;
   if (!real || other.off < out.off) out.copyFrom(other);
   return true;
 }
@@ -24,7 +24,7 @@ export function viewLookup(ip: XfsInode, fork: MemoryFork, off: number, out: Ext
 export function viewBefore(ip: XfsInode, fork: MemoryFork, off: number, out: Extent): boolean {
   if (fork === 'cow') return ip.cow.before(off, out);
   const real = forkBefore(ip, 'data', off, out);
-  if (ip.delalloc.size === 0 || !ip.delalloc.before(off, other)) return real;
+  if (!ip.reserves || !ip.delalloc.before(off, other)) return real;
   if (!real || other.off > out.off) out.copyFrom(other);
   return true;
 }

@@ -166,6 +166,11 @@ export class XfsInode implements Inode {
     return this.state.pages;
   }
 
+  /** Blocks are promised to it that it does not have yet. */
+  get reserves(): boolean {
+    return this.state.reserves;
+  }
+
   /** Delayed allocations of the data fork, in memory. */
   get delalloc(): Reservations {
     return this.state.delalloc;

@@ -128,7 +128,7 @@ function alignLastBlock(ip: XfsInode, end: number): number {
   return !forkBefore(ip, 'data', NULL_OFFSET, last) || aligned >= last.end ? aligned : end;
 }
 
-export const directOps: IomapOps = {
+const OPS: IomapOps = {
   begin(inode, pos, length, flags, iomap, srcmap) {
     const ip = inode as XfsInode;
     // Overwritten bytes may be the first write to the image, before any transaction.
@@ -136,6 +136,11 @@ export const directOps: IomapOps = {
     directBegin(ip, pos, length, flags, iomap, srcmap);
   },
 };
+
+/** Where direct and DAX writes go. */
+export function directOps(): IomapOps {
+  return OPS;
+}
 
 /** The data of a direct write is on the device: remap staged blocks, convert unwritten ones, grow the size. */
 export function endDirectWrite(inode: Inode, pos: number, written: number, type: number, flags: number): void {

@@ -11,6 +11,7 @@ import { Extent, HOLE } from './extent.ts';
 import { readMapping, viewLookup } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { endBlock, toIomap } from './iomap-mapping.ts';
+import { reportExtents } from './report-extents.ts';
 import { trimAroundShared } from './shared.ts';
 
 const found = new Extent();
@@ -26,6 +27,7 @@ export const readOps: IomapOps = {
     const shared = report && trimAroundShared(ip, found);
     toIomap(ip, iomap, found, shared ? IomapFlag.SHARED : 0);
   },
+  report: (inode, pos, length, into) => reportExtents(inode as XfsInode, pos, length, into),
 };
 
 /** A directory or link that lies in its inode; only bmap comes here, and it reports no place on the device. */
@@ -58,7 +60,7 @@ export const seekOps: IomapOps = {
       dataOff = found.off;
     }
     // A staged copy over a hole may have dirty pages: the engine asks the page cache for UNWRITTEN ranges.
-    const hasStaged = ip.cow.lookup(off, staged);
+    const hasStaged = ip.reserves && ip.cow.lookup(off, staged);
     if (hasStaged && staged.off <= off) {
       if (dataOff < staged.end) end = Math.min(end, dataOff);
       staged.trim(off, end - off);

@@ -123,7 +123,7 @@ function end(ip: XfsInode, pos: number, length: number, written: number, iomap: 
   if (stop > from) punchDelalloc(ip, fork, from, stop);
 }
 
-export const writeOps: IomapOps = {
+const OPS: IomapOps = {
   begin(inode, pos, length, flags, iomap, srcmap) {
     const ip = inode as XfsInode;
     try {
@@ -135,3 +135,8 @@ export const writeOps: IomapOps = {
   },
   end: (inode, pos, length, written, _flags, iomap) => end(inode as XfsInode, pos, length, written, iomap),
 };
+
+/** Where buffered writes go. */
+export function writeOps(): IomapOps {
+  return OPS;
+}

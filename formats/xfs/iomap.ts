@@ -8,14 +8,23 @@ import { writebackOps } from './writeback.ts';
 /** Loop devices and images: direct writes come in these units whatever the file system's sectors are. */
 const SECTOR = 512;
 
+// What only writing asks for is fetched when it is asked for: most runs of the program that read never do.
 const OPS: InodeIomapOps = {
   read: readOps,
   seek: seekOps,
-  write: writeOps,
-  direct: directOps,
-  dax: directOps,
   xattr: xattrOps,
-  writeback: writebackOps,
+  get write() {
+    return writeOps();
+  },
+  get direct() {
+    return directOps();
+  },
+  get dax() {
+    return directOps();
+  },
+  get writeback() {
+    return writebackOps();
+  },
   directAlignment: SECTOR,
   bounceDirect,
   endDirectWrite,

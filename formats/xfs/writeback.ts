@@ -100,7 +100,7 @@ export function recordSize(ip: XfsInode, reached: number): void {
   ip.setMemorySize(ip.size);
 }
 
-export const writebackOps: WritebackOps = {
+const OPS: WritebackOps = {
   mapBlocks: (inode, pos, _length, iomap) => mapBlocks(inode as XfsInode, pos, iomap),
   endIo,
   valid(inode, iomap) {
@@ -115,3 +115,8 @@ export const writebackOps: WritebackOps = {
     punchDelalloc(ip, 'data', start, end);
   },
 };
+
+/** Where dirty pages are written to. */
+export function writebackOps(): WritebackOps {
+  return OPS;
+}
