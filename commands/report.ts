@@ -16,8 +16,11 @@ export interface IoReport {
 
 /** A clock started now; the result tells the seconds since, at least one microsecond. */
 export function stopwatch(): () => number {
-  const start = performance.now();
-  return () => Math.max(1e-6, (performance.now() - start) / 1000);
+  const start = process.hrtime();
+  return () => {
+    const [seconds, nanoseconds] = process.hrtime(start);
+    return Math.max(1e-6, seconds + nanoseconds / 1e9);
+  };
 }
 
 /** Prints the report; `condensed` gives one line of comma separated numbers. */

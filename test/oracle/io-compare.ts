@@ -12,6 +12,10 @@ import { copyImage, makeXfs, must, repairComplaints, run, withMount, xfsIo } fro
 import { scratch } from '../harness/scratch.ts';
 import { hasReflink, type Variant } from '../harness/variants.ts';
 
+/** Written and unwritten extents in turn: more than an inode holds. */
+const PIECES = `falloc 0 4m
+${Array.from({ length: 32 }, (_, i) => `pwrite -q -S 0x48 ${i * 131072} 65536`).join('\n')}`;
+
 /** What Linux puts into the image first; `{d}` is the mount point. */
 const SETUP = `
 open -f {d}/small
@@ -30,6 +34,8 @@ open -f {d}/tail
 truncate 100000
 open -f {d}/frag
 ${Array.from({ length: 60 }, (_, i) => `pwrite -q -S 0x45 ${(59 - i) * 131072} 65536\nfsync`).join('\n')}
+open -f {d}/pieces
+${PIECES}
 `;
 const SETUP_REFLINK = `
 open -f {d}/src
@@ -40,6 +46,10 @@ reflink {d}/src
 open -f {d}/part
 reflink {d}/src 64k 192k 128k
 pwrite -S 0x47 256k 5000
+fsync
+open -f {d}/shared
+${PIECES}
+reflink {d}/src 0 1m 300k
 fsync
 `;
 /** A directory; made last, so that the others lie where they always did. */

@@ -28,6 +28,14 @@ const READING: readonly Case[] = [
     // Once given, xfs_io's fiemap -n holds for the rest of the session: it comes last.
     commands: ['fiemap 100k 1m', 'fiemap -v 1m 100k', 'bmap -n 4', 'fiemap -v -n 5'],
   },
+  ...['pieces', 'shared'].map(
+    (file): Case => ({
+      path: `/${file}`,
+      flags: ['-r'],
+      commands: ['fiemap', 'fiemap -l 65000 3m', 'fiemap 3m 3m', 'bmap -vp', 'fiemap -v'],
+      reflink: file === 'shared',
+    }),
+  ),
   { path: '/frag', flags: ['-r'], commands: ['bmap -l', 'bmap -v', 'bmap -a', 'bmap -av', 'fiemap -a'] },
   { path: '/small', flags: ['-r'], commands: ['stat -v', 'stat -r'] },
   { path: '/small', flags: ['-r'], commands: ['statfs'] },
