@@ -98,7 +98,8 @@ class Lines {
 
   /** Prints extents from `i` to `end` as extent() does; false when enough was printed. */
   extents({ logical, physical, length, flags }: ExtentColumns, i: number, end: number): boolean {
-    const plain = this.range.verbose && this.range.most < 0 && this.count > 0 && this.count < INTEGER_END / SECTOR - end;
+    const plain =
+      this.range.verbose && this.range.most < 0 && this.count > 0 && this.count < INTEGER_END / SECTOR - end;
     const stop = Math.min(INTEGER_END, this.range.end);
     for (; i < end && !this.rows.closed; i++) {
       const start = logical[i] as number;

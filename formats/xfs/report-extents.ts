@@ -16,7 +16,7 @@ import { bmbtBlockcount, bmbtStartblock, bmbtStartoff, bmbtUnwritten } from './s
 export function reportExtents(ip: XfsInode, pos: number, length: number, into: ExtentColumns): number {
   if (ip.dataFork.format !== 'btree' || ip.realtime || ip.reserves) return pos;
   const { mp } = ip;
-  const { blockSize } = mp;
+  const { blockSize, blockLog } = mp;
   const end = endBlock(ip, pos, length);
   let off = Math.floor(pos / blockSize);
   const records = leafRecords(ip, off);
@@ -24,7 +24,7 @@ export function reportExtents(ip: XfsInode, pos: number, length: number, into: E
   const reflinked = isReflinked(ip);
   const { view } = records;
   for (let at = records.start; at < records.end && into.room > 0; at += RECORD_SIZE) {
-    const startoff = bmbtStartoff(view, at);
+    const startoff = bmbtStartoff(view, at, blockLog);
     if (startoff >= end) return pos + length;
     // The first record may begin before `off`; any other that does is damage, for the mapping loop to meet.
     const skip = Math.max(0, off - startoff);
