@@ -156,7 +156,7 @@ function modulesOnDemand(bundler) {
     const classStandIn = (name) =>
       `export let ${name} = function (...args) { if (!real) load(); return new ${name}(...args); };`;
     const contents = [load, ...names.map(standIn), ...classes.map(classStandIn), ...commands.map(commandStandIn)];
-    if (commands.length > 0) contents.unshift("import { later } from 'later';");
+    if (commands.length > 0) contents.unshift("import { later } from 'later';", 'const $real = () => real ?? load();');
     return { contents: contents.join('\n'), loader: 'js', resolveDir: process.cwd() };
   });
   bundler.onResolve({ filter: /^later$/ }, () => ({ path: 'later', namespace: 'later' }));
@@ -188,14 +188,18 @@ async function commandsOf(path) {
 
 /** A command that knows its names only, until anything else is asked of it: then it becomes the real one. */
 function commandStandIn({ key, name, alias }) {
-  const names = `${JSON.stringify(name)}, ${JSON.stringify(alias)}`;
-  return `export const ${key} = later(${names}, () => real ?? load(), ${JSON.stringify(key)});`;
+  return `export const ${key} = later(${JSON.stringify(name)}, ${JSON.stringify(alias)}, $real, ${JSON.stringify(key)});`;
 }
-const LATER = `export function later(name, alias, real, key) {
-  const spec = Object.create(new Proxy({}, { get: (_, asked) => become(spec, real()[key])[asked] }));
-  return Object.assign(spec, { name, alias });
+const LATER = `const SOURCE = Symbol();
+const unknown = new Proxy({}, { get: (_, asked, spec) => become(spec, spec[SOURCE])[asked] });
+function Later(name, alias, source) {
+  this.name = name;
+  this.alias = alias;
+  this[SOURCE] = source;
 }
-const become = (spec, real) => Object.assign(Object.setPrototypeOf(spec, Object.prototype), real);
+Later.prototype = unknown;
+const become = (spec, { get, key }) => Object.assign(Object.setPrototypeOf(spec, Object.prototype), get()[key]);
+export const later = (name, alias, get, key) => new Later(name, alias, { get, key });
 `;
 
 function nodeOnDemand(bundler) {

@@ -28,9 +28,15 @@ const REALS = 2 ** (63 - CHUNK_LOG);
 const LOW_CHUNKS = 66;
 const TOP_CHUNKS = 16;
 
-/** The real chunk of each label's chunk. */
-const realChunks: readonly number[] = layout();
-const labelChunks = new Map(realChunks.map((real, label) => [real, label]));
+/** The real chunk of each label's chunk, and the inverse; made when a position is far. */
+let table: { readonly real: readonly number[]; readonly label: ReadonlyMap<number, number> } | null = null;
+
+function chunks(): NonNullable<typeof table> {
+  if (table !== null) return table;
+  const real = layout();
+  table = { real, label: new Map(real.map((chunk, label) => [chunk, label])) };
+  return table;
+}
 
 function layout(): number[] {
   const centres: number[] = [];
@@ -44,11 +50,13 @@ function layout(): number[] {
 
 /** What follows the last chunk goes on without a gap: extents may lie there, bytes of a file cannot. */
 function realChunk(label: number): number {
-  return label < LABELS ? (realChunks[label] as number) : label - LABELS + REALS;
+  if (label < LOW_CHUNKS) return label;
+  return label < LABELS ? (chunks().real[label] as number) : label - LABELS + REALS;
 }
 
 function labelChunk(real: number): number | undefined {
-  return real < REALS ? labelChunks.get(real) : real - REALS + LABELS;
+  if (real < LOW_CHUNKS) return real;
+  return real < REALS ? chunks().label.get(real) : real - REALS + LABELS;
 }
 
 /**
@@ -82,7 +90,7 @@ export function labelFrom(real: bigint): number {
   const exact = labelOf(real);
   if (exact !== null) return exact;
   const chunk = Number(real >> BigInt(CHUNK_LOG));
-  return realChunks.findIndex((start) => start > chunk) * CHUNK;
+  return chunks().real.findIndex((start) => start > chunk) * CHUNK;
 }
 
 /** The position behind a label. */
