@@ -101,7 +101,7 @@ class Lines {
     const plain =
       this.range.verbose && this.range.most < 0 && this.count > 0 && this.count < INTEGER_END / SECTOR - end;
     const stop = Math.min(INTEGER_END, this.range.end);
-    for (; i < end && !this.rows.closed; i++) {
+    for (; i < end; i++) {
       const start = logical[i] as number;
       const place = physical[i] as number;
       const bytes = length[i] as number;

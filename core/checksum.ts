@@ -52,13 +52,25 @@ function crc32cOfFew(data: Uint8Array, seed: number): number {
   return ~crc >>> 0;
 }
 
-const ZERO4 = new Uint8Array(4);
-
 /**
  * CRC-32C of `data` with the four bytes at `crcOffset` taken as zero: the form in which XFS and others checksum a
- * structure that contains its own checksum.
+ * structure that contains its own checksum. `data` is as before afterwards, and must be in nobody else's sight.
  */
 export function crc32cSkipping(data: Uint8Array, crcOffset: number): number {
-  const head = crc32c(data.subarray(0, crcOffset));
-  return crc32c(data.subarray(crcOffset + 4), crc32c(ZERO4, head));
+  // One call of the library costs a third of three, around the four bytes.
+  const a = data[crcOffset] as number;
+  const b = data[crcOffset + 1] as number;
+  const c = data[crcOffset + 2] as number;
+  const d = data[crcOffset + 3] as number;
+  setBytes(data, crcOffset, 0, 0, 0, 0);
+  const crc = crc32c(data);
+  setBytes(data, crcOffset, a, b, c, d);
+  return crc;
+}
+
+function setBytes(data: Uint8Array, at: number, a: number, b: number, c: number, d: number): void {
+  data[at] = a;
+  data[at + 1] = b;
+  data[at + 2] = c;
+  data[at + 3] = d;
 }

@@ -23,6 +23,10 @@ export function reportExtents(ip: XfsInode, pos: number, length: number, into: E
   if (records === null) return pos + length;
   const reflinked = isReflinked(ip);
   const { view } = records;
+  // The group at hand: its blocks, and what makes a place on the device of one.
+  let low = 0;
+  let high = 0;
+  let shift = 0;
   for (let at = records.start; at < records.end && into.room > 0; at += RECORD_SIZE) {
     const startoff = bmbtStartoff(view, at, blockLog);
     if (startoff >= end) return pos + length;
@@ -31,12 +35,20 @@ export function reportExtents(ip: XfsInode, pos: number, length: number, into: E
     if (skip > 0 && at > records.start) break;
     const count = bmbtBlockcount(view, at) - skip;
     const block = bmbtStartblock(view, at) + skip;
-    if (!mp.validFsb(block, count)) break;
+    if (count < 1 || block < low || block + count > high) {
+      if (!mp.validFsb(block, count)) break;
+      const agno = mp.fsbToAgno(block);
+      low = block;
+      high = mp.agbToFsb(agno, mp.agSize(agno));
+      shift = mp.agbToAddr(agno, 0) / blockSize - mp.agbToFsb(agno, 0);
+    }
     const stop = Math.min(startoff + skip + count, end);
     const first = startoff + skip;
-    if (bmbtUnwritten(view, at)) tell(into, ip, first, block, stop - first, FiemapExtent.UNWRITTEN);
-    else if (!reflinked) tell(into, ip, first, block, stop - first, 0);
-    else {
+    const unwritten = bmbtUnwritten(view, at);
+    if (unwritten || !reflinked) {
+      const flags = unwritten ? FiemapExtent.UNWRITTEN : 0;
+      into.push(first * blockSize, (block + shift) * blockSize, (stop - first) * blockSize, flags);
+    } else {
       const told = tellShared(into, ip, first, block, stop - first);
       if (told < stop) {
         off = told;
@@ -48,10 +60,6 @@ export function reportExtents(ip: XfsInode, pos: number, length: number, into: E
   return off >= end ? pos + length : Math.max(pos, off * blockSize);
 }
 
-function tell(into: ExtentColumns, { mp }: XfsInode, off: number, block: number, count: number, flags: number): void {
-  into.push(off * mp.blockSize, mp.fsbToAddr(block), count * mp.blockSize, flags);
-}
-
 /** Tells shared and unshared parts of a written extent apart. Returns the file block before which all is told. */
 function tellShared(into: ExtentColumns, ip: XfsInode, off: number, block: number, count: number): number {
   const { mp } = ip;
@@ -60,7 +68,8 @@ function tellShared(into: ExtentColumns, ip: XfsInode, off: number, block: numbe
     const shared = findShared(mp, mp.fsbToAgno(block), agbno, count);
     const inside = shared !== null && shared.agbno === agbno;
     const part = shared === null ? count : inside ? shared.length : shared.agbno - agbno;
-    tell(into, ip, off, block, part, inside ? FiemapExtent.SHARED : 0);
+    const flags = inside ? FiemapExtent.SHARED : 0;
+    into.push(off * mp.blockSize, mp.fsbToAddr(block), part * mp.blockSize, flags);
     off += part;
     block += part;
     count -= part;
