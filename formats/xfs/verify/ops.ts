@@ -69,5 +69,10 @@ function later(name: string, logType: number, make: () => BufOps): BufOps {
     if (made.name !== name || made.logType !== logType) throw new Error(`${name} is the verifier of ${made.name}`);
     return made;
   };
-  return { name, logType, verify: (buf, sealed) => real().verify(buf, sealed), seal: (buf, lsn) => real().seal?.(buf, lsn) };
+  return {
+    name,
+    logType,
+    verify: (buf, sealed) => real().verify(buf, sealed),
+    seal: (buf, lsn) => real().seal?.(buf, lsn),
+  };
 }
