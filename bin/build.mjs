@@ -144,7 +144,10 @@ function makeCaches() {
 function changes(others) {
   const first = ['attr', 'pwrite -q 0 4k', 'fsync', 'mkdir /x/made', 'rmdir /x/made'];
   const each = ['stat', 'pwrite -q 0 64k', 'fsync', 'pread -q 0 64k', 'fiemap'];
-  return [...first, ...others.flatMap((_, i) => [`open -f /${i}/made`, ...each, `mkdir /${i}/fresh`, `rmdir /${i}/fresh`])];
+  return [
+    ...first,
+    ...others.flatMap((_, i) => [`open -f /${i}/made`, ...each, `mkdir /${i}/fresh`, `rmdir /${i}/fresh`]),
+  ];
 }
 
 /** Runs commands on the file `tiny` of the first image, which is seen as /x, the others as /0, /1 and so on. */
