@@ -130,7 +130,7 @@ function openFileNumber(session: Session, index: number): OpenFile {
   throw new CommandFailure(text, { stream: 'stdout' });
 }
 
-/** copy_file_range(2) until all is copied or the source ends: whole blocks are shared, the rest is read and written. */
+/** copy_file_range(2) until all is copied or the source ends; which it does later if it is the target and grows. */
 function copyFileRange(
   session: Session,
   from: OpenFile,
@@ -139,6 +139,22 @@ function copyFileRange(
   target: number,
   asked: bigint | null,
 ): void {
+  let done = copyOnce(session, from, source, to, target, asked);
+  for (let copied = done; asked !== null && done > 0 && from.inode === to.inode; copied += done) {
+    const left = asked - BigInt(copied);
+    done = left > 0n ? copyOnce(session, from, source + copied, to, target + copied, left) : 0;
+  }
+}
+
+/** One call: whole blocks are shared, the rest is read and written. Answers how many bytes of the source there were. */
+function copyOnce(
+  session: Session,
+  from: OpenFile,
+  source: number,
+  to: OpenFile,
+  target: number,
+  asked: bigint | null,
+): number {
   const length = checkCopy(from, source, to, target, asked);
   const end = source + length;
   const buffer = session.buffer(CHUNK);
@@ -151,9 +167,10 @@ function copyFileRange(
     }
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     const bytes = from.read(at, buffer.subarray(0, Math.min(CHUNK, end - at, MAX_POS - pos)));
-    if (bytes === 0) return;
+    if (bytes === 0) break;
     at += to.write(pos, buffer.subarray(0, bytes));
   }
+  return length;
 }
 
 /** What Linux refuses; answers how many bytes of the source there are to copy (null: all that follow). */

@@ -103,6 +103,7 @@ const SHARE: readonly Case[] = [
   on('/part', 'copy_range'),
   on('/part', 'copy_range /none'),
   on('/part', 'copy_range -s 0 -d 4k -l 8k /part'),
+  on('/part', 'truncate 10000', 'copy_range -s 2000 -d 10000 -l 20000 /part', 'pread -v 29990 20'),
   on('/part', 'copy_range -s 0 -d 1m -l 8k /part', 'stat'),
   on('/part', 'open /src', 'file 0', 'copy_range -f 1 -l 4k', 'pread -v 0 16'),
   on('/part', 'sendfile -i /src 0 4k', 'pread -v 0 16', 'sendfile -i /src 4k 4k', 'stat', 'sendfile -q -i /src 0 10'),

@@ -19,16 +19,22 @@ export const dumpSuper = word({
     d: { value: 'devid', kind: 'integer', about: 'of this device; else of the one that was opened' },
     F: { about: 'copies without the magic too' },
     f: { about: 'with the system chunks and the older roots' },
+    i: { value: 'copy', kind: 'integer', about: 'as -s' },
     s: { value: 'copy', kind: 'integer', about: 'this copy: 0, 1 or 2' },
+    all: { about: 'as -a' },
+    force: { about: 'as -F' },
+    full: { about: 'as -f' },
+    super: { value: 'copy', kind: 'integer', about: 'as -s' },
     bytenr: { value: 'address', kind: 'size', about: 'the one at this address of the device' },
   },
   run(context, { options, operands }) {
     if (operands.length > 0) throw context.usage();
     const device = deviceOf(mountOf(context), options.d);
-    const one = options.bytenr ?? SUPER_OFFSETS[options.s ?? 0];
-    if (one === undefined) throw new WordFailure(`dump-super: super mirror too big: ${options.s} >= 3`);
-    const all = options.a && options.s === undefined && options.bytenr === undefined;
-    return copies(device, all ? SUPER_OFFSETS : [one], options.f, options.F);
+    const copy = options.s ?? options.super ?? options.i;
+    const one = options.bytenr ?? SUPER_OFFSETS[copy ?? 0];
+    if (one === undefined) throw new WordFailure(`dump-super: super mirror too big: ${copy} >= 3`);
+    const all = (options.a || options.all) && copy === undefined && options.bytenr === undefined;
+    return copies(device, all ? SUPER_OFFSETS : [one], options.f || options.full, options.F || options.force);
   },
 });
 

@@ -43,6 +43,13 @@ export const dumpTree = word({
     R: { about: 'and where older roots were' },
     t: { value: 'tree', kind: 'text', about: 'only this tree' },
     u: { about: 'the uuid tree' },
+    backups: { about: 'as -R' },
+    block: { value: 'block', kind: 'text', about: 'as -b' },
+    device: { about: 'as -d' },
+    extents: { about: 'as -e' },
+    roots: { about: 'as -r' },
+    tree: { value: 'tree', kind: 'text', about: 'as -t' },
+    uuid: { about: 'as -u' },
     follow: { about: 'with -b: and all below it' },
     bfs: { about: 'level by level (the usual)' },
     dfs: { about: 'each block followed by what is below it' },
@@ -64,14 +71,18 @@ export const dumpTree = word({
         headerChecksums: o['csum-headers'],
       },
     };
-    if (o.b !== undefined) return blocks(dump, [o.b, ...operands], o.follow);
+    const block = o.b ?? o.block;
+    if (block !== undefined) return blocks(dump, [block, ...operands], o.follow);
     if (operands.length > 0) throw context.usage();
-    if (o.t !== undefined) {
-      const id = treeIdOf(o.t);
-      if (id === null) throw new WordFailure(`dump-tree: unrecognized tree id: ${o.t}`);
+    const tree = o.t ?? o.tree;
+    if (tree !== undefined) {
+      const id = treeIdOf(tree);
+      if (id === null) throw new WordFailure(`dump-tree: unrecognized tree id: ${tree}`);
       return oneTree(dump, id);
     }
-    return trees(dump, { extents: o.e, devices: o.d, uuids: o.u, roots: o.r || o.R, backups: o.R });
+    const backups = o.R || o.backups;
+    const choice = { extents: o.e || o.extents, devices: o.d || o.device, uuids: o.u || o.uuid };
+    return trees(dump, { ...choice, roots: o.r || o.roots || backups, backups });
   },
 });
 
@@ -79,6 +90,9 @@ function* blocks(dump: Dump, words: readonly string[], follow: boolean): Generat
   for (const text of words) {
     const bytenr = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? Number(text) : -1;
     if (!(bytenr >= 0) || !Number.isSafeInteger(bytenr)) throw new WordFailure(`dump-tree: ${text} is no address`);
+    const { sectorSize } = dump.mp;
+    if (bytenr % sectorSize !== 0)
+      throw new WordFailure(`dump-tree: tree block bytenr ${bytenr} is not aligned to sectorsize ${sectorSize}`);
     const block = readBlock(dump.mp, bytenr);
     if (follow) yield* below(dump, block);
     else yield shown(dump, block);

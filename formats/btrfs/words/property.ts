@@ -9,6 +9,8 @@ import { says } from './mount-of.ts';
 /** A property, of which files it can be asked, and how. */
 interface Property {
   readonly about: string;
+  /** What it is a property of, as -t names it. */
+  readonly type: 'inode' | 'subvol' | 'filesystem';
   applies(ip: BtrfsInode): boolean;
   /** Null: not set. */
   get(ip: BtrfsInode): string | null;
@@ -17,7 +19,8 @@ interface Property {
 
 const PROPERTIES: Readonly<Record<string, Property>> = {
   ro: {
-    about: 'read-only flag of a subvolume',
+    about: 'read-only status of a subvolume',
+    type: 'subvol',
     applies: isSubvolumeTop,
     get: ({ root }) => String(root.readOnly),
     set({ root }, value, force) {
@@ -33,12 +36,14 @@ const PROPERTIES: Readonly<Record<string, Property>> = {
   },
   label: {
     about: 'label of the filesystem',
+    type: 'filesystem',
     applies: (ip) => isSubvolumeTop(ip) && ip.root.id === Objectid.FS_TREE,
     get: ({ fs }) => fs.label?.() ?? '',
     set: ({ fs }, value) => fs.setLabel?.(value),
   },
   compression: {
     about: 'compression algorithm for the file or directory',
+    type: 'inode',
     applies: ({ kind }) => kind === 'file' || kind === 'dir',
     get(ip) {
       const value = ip.getXattr('btrfs', 'compression');
@@ -58,13 +63,13 @@ export const property = word({
   about: 'properties of files, subvolumes and the file system: ro, label, compression',
   options: {
     f: { about: 'set: make a received subvolume writable too' },
-    t: { value: 'type', kind: 'text', about: 'accepted: inode, subvol, filesystem or device' },
+    t: { value: 'type', kind: 'text', about: 'only those of an inode, subvol or filesystem' },
   },
   run(context, { options, operands }): WordResult | Iterable<WordResult> {
     const [action, path, name, value] = operands;
     if (path === undefined) throw context.usage();
-    if (action === 'get' && operands.length <= 3) return get(context, path, name);
-    if (action === 'list' && operands.length === 2) return list(context, path);
+    if (action === 'get' && operands.length <= 3) return get(context, path, name, options.t);
+    if (action === 'list' && operands.length === 2) return list(context, path, options.t);
     if (action === 'set' && name !== undefined && value !== undefined && operands.length === 4) {
       const ip = context.lookup(path) as BtrfsInode;
       applicable(ip, name, path).set(ip, value, options.f);
@@ -81,9 +86,18 @@ function applicable(ip: BtrfsInode, name: string, path: string): Property {
   return found;
 }
 
-function get(context: WordContext, path: string, name: string | undefined): WordResult {
+/** The properties of a type, which may be abbreviated; all where none is named. @throws WordFailure */
+function ofType(type: string | undefined): [string, Property][] {
+  const all = Object.entries(PROPERTIES);
+  if (type === undefined) return all;
+  if (!['inode', 'subvol', 'filesystem', 'device'].some((each) => type !== '' && each.startsWith(type)))
+    throw new WordFailure(`property: invalid object type: ${type}`);
+  return all.filter(([, property]) => property.type.startsWith(type));
+}
+
+function get(context: WordContext, path: string, name: string | undefined, type: string | undefined): WordResult {
   const ip = context.lookup(path) as BtrfsInode;
-  const wanted = name === undefined ? Object.entries(PROPERTIES) : [[name, applicable(ip, name, path)] as const];
+  const wanted = name === undefined ? ofType(type) : [[name, applicable(ip, name, path)] as const];
   const values: [string, string][] = [];
   for (const [key, each] of wanted) {
     const value = each.applies(ip) ? each.get(ip) : null;
@@ -95,9 +109,9 @@ function get(context: WordContext, path: string, name: string | undefined): Word
   );
 }
 
-function list(context: WordContext, path: string): WordResult {
+function list(context: WordContext, path: string, type: string | undefined): WordResult {
   const ip = context.lookup(path) as BtrfsInode;
-  const found = Object.entries(PROPERTIES).filter(([, each]) => each.applies(ip));
+  const found = ofType(type).filter(([, each]) => each.applies(ip));
   return says(
     { path, properties: found.map(([key, { about }]) => ({ name: key, about })) },
     found.map(([key, { about }]) => `${key.padEnd(20)}${about}`),

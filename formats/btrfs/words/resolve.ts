@@ -34,11 +34,12 @@ function fullPath(mp: BtrfsMount, context: WordContext, root: number, path: stri
 
 const inodeResolve = word({
   name: 'inode-resolve',
-  count: [1, 2],
+  count: [1, 3],
   operands: 'inode [path]',
   about: 'the paths of an inode, in the subvolume of the path or the opened one',
   options: { v: { about: 'accepted' } },
   run(context, { operands }) {
+    if (operands.length < 1 || operands.length > 2) throw context.usage();
     const ino = numberOf(operands[0] as string, 'inode-resolve');
     const root = rootOf(context, operands[1]);
     const paths = inodePaths(root, ino).map((path) => fullPath(root.mp, context, root.id, path));

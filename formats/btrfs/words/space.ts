@@ -1,5 +1,5 @@
 /** chunk list, filesystem df, usage, show: what is where on the devices, and how much of it is used. */
-import { type Word, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { type Word, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type ChunkRow, chunkRows } from '../inspect/chunk-list.ts';
 import { uuidText } from '../inspect/template.ts';
 import type { BtrfsMount } from '../mount.ts';
@@ -8,8 +8,9 @@ import { btrfsStatfs } from '../statfs.ts';
 import { BlockGroupFlag } from '../structure/chunk.ts';
 import { defaultSubvolume } from '../subvolume.ts';
 import { PROFILES, profileOf } from '../volumes/profile.ts';
+import { diskUsage } from './disk-usage.ts';
 import { mountOf, says } from './mount-of.ts';
-import { groupProfileText, groupTypeText, sizeText } from './sizes.ts';
+import { groupProfileText, groupTypeText, isHuman, sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 
 type Order = (a: ChunkRow, b: ChunkRow) => number;
 
@@ -45,7 +46,7 @@ const chunk = word({
   run(context, { options, operands }) {
     if (operands.length > 1 || (operands[0] ?? 'list') !== 'list') throw context.usage();
     const rows = sortedRows(chunkRows(mountOf(context)), options.sort);
-    const size = (bytes: number): string => sizeText(bytes, options.b);
+    const size = (bytes: number): string => sizeText(bytes, unitsOf(options));
     const cells = rows.map((row) => [
       String(row.devid),
       String(row.number),
@@ -110,36 +111,45 @@ function shares(mp: BtrfsMount): Share[] {
 const filesystem = word({
   name: 'filesystem',
   alias: 'fi',
-  operands: 'df | usage | show',
+  operands: 'df | usage | show | du path... | label [text]',
   about: 'how much of the devices and of their chunks is used',
-  options: { b: { about: 'sizes in bytes' } },
+  options: { ...UNIT_OPTIONS, s: { about: 'du: only the sum of each path' } },
   run(context, { options, operands }) {
     const mp = mountOf(context);
-    const [action] = operands;
-    if (operands.length !== 1) throw context.usage();
-    if (action === 'df') return df(mp, options.b);
-    if (action === 'usage') return usage(mp, options.b);
-    if (action === 'show') return show(mp, options.b);
+    const [action, ...words] = operands;
+    const units = unitsOf(options);
+    if (action === 'du') return diskUsage(context, words.length === 0 ? ['.'] : words, units, options.s);
+    if (action === 'label' && words.length <= 1) return label(context, words[0]);
+    if (words.length > 0) throw context.usage();
+    if (action === 'df') return df(mp, units);
+    if (action === 'usage') return usage(mp, units);
+    if (action === 'show') return show(mp, units);
     throw context.usage();
   },
 });
 
-function df(mp: BtrfsMount, raw: boolean): WordResult {
+function label({ fs }: WordContext, text: string | undefined): WordResult {
+  if (text !== undefined) fs.setLabel?.(text);
+  const now = fs.label?.() ?? '';
+  return says({ label: now }, text === undefined ? [now] : []);
+}
+
+function df(mp: BtrfsMount, units: Units): WordResult {
   const all = shares(mp);
   const reserve = globalReserve(mp);
   const line = ({ flags, total, used }: Share): string =>
-    `${groupTypeText(flags)}, ${groupProfileText(flags)}: total=${sizeText(total, raw)}, used=${sizeText(used, raw)}`;
+    `${groupTypeText(flags)}, ${groupProfileText(flags)}: total=${sizeText(total, units)}, used=${sizeText(used, units)}`;
   const data = all.map(({ flags, total, used }) => ({
     type: groupTypeText(flags),
     profile: groupProfileText(flags),
     total,
     used,
   }));
-  const last = `GlobalReserve, single: total=${sizeText(reserve, raw)}, used=${sizeText(0, raw)}`;
+  const last = `GlobalReserve, single: total=${sizeText(reserve, units)}, used=${sizeText(0, units)}`;
   return says({ groups: data, globalReserve: reserve }, [...all.map(line), last]);
 }
 
-function show(mp: BtrfsMount, raw: boolean): WordResult {
+function show(mp: BtrfsMount, units: Units): WordResult {
   const { sb } = mp;
   const uuid = uuidText(new DataView(sb.fsid.buffer, sb.fsid.byteOffset), 0);
   const members = mp.space.members.all;
@@ -152,11 +162,11 @@ function show(mp: BtrfsMount, raw: boolean): WordResult {
   }));
   const lines = devices.map(
     ({ devid, size, used, path }) =>
-      `\tdevid ${String(devid).padStart(4)} size ${sizeText(size, raw)} used ${sizeText(used, raw)} path ${path ?? '<missing disk>'}`,
+      `\tdevid ${String(devid).padStart(4)} size ${sizeText(size, units)} used ${sizeText(used, units)} path ${path ?? '<missing disk>'}`,
   );
   const head = [
     `Label: ${label}  uuid: ${uuid}`,
-    `\tTotal devices ${sb.num_devices} FS bytes used ${sizeText(sb.bytes_used, raw)}`,
+    `\tTotal devices ${sb.num_devices} FS bytes used ${sizeText(sb.bytes_used, units)}`,
   ];
   return says({ label: sb.label, uuid, bytesUsed: sb.bytes_used, devices }, [...head, ...lines, '']);
 }
@@ -166,7 +176,7 @@ function ratio(flags: number): number {
   return profileOf(flags)?.copies ?? 1;
 }
 
-function usage(mp: BtrfsMount, raw: boolean): WordResult {
+function usage(mp: BtrfsMount, units: Units): WordResult {
   const all = shares(mp);
   const members = mp.space.members.all;
   const size = members.reduce((sum, member) => sum + member.totalBytes, 0);
@@ -196,7 +206,8 @@ function usage(mp: BtrfsMount, raw: boolean): WordResult {
     metadataRatio: rate(meta),
     globalReserve: globalReserve(mp),
   };
-  const wide = (bytes: number): string => sizeText(bytes, raw).padStart(10);
+  const width = isHuman(units) ? 10 : 18;
+  const wide = (bytes: number): string => sizeText(bytes, units).padStart(width);
   const lines = [
     'Overall:',
     `    Device size:\t\t${wide(size)}`,
@@ -205,17 +216,18 @@ function usage(mp: BtrfsMount, raw: boolean): WordResult {
     `    Device missing:\t\t${wide(missing)}`,
     `    Device slack:\t\t${wide(slack(mp))}`,
     `    Used:\t\t\t${wide(used)}`,
-    `    Free (estimated):\t\t${wide(values.free)}\t(min: ${sizeText(values.freeLeast, raw)})`,
+    `    Free (estimated):\t\t${wide(values.free)}\t(min: ${sizeText(values.freeLeast, units)})`,
     `    Free (statfs, df):\t\t${wide(values.freeStatfs)}`,
-    `    Data ratio:\t\t\t${values.dataRatio.toFixed(2).padStart(10)}`,
-    `    Metadata ratio:\t\t${values.metadataRatio.toFixed(2).padStart(10)}`,
-    `    Global reserve:\t\t${wide(values.globalReserve)}\t(used: ${sizeText(0, raw)})`,
-    `    Multiple profiles:\t\t${(hasSeveral(all) ? 'yes' : 'no').padStart(10)}`,
+    `    Data ratio:\t\t\t${values.dataRatio.toFixed(2).padStart(width)}`,
+    `    Metadata ratio:\t\t${values.metadataRatio.toFixed(2).padStart(width)}`,
+    `    Global reserve:\t\t${wide(values.globalReserve)}\t(used: ${sizeText(0, units)})`,
+    `    Multiple profiles:\t\t${(hasSeveral(all) ? 'yes' : 'no').padStart(width)}`,
     '',
-    ...all.sort((a, b) => order(a) - order(b)).flatMap((share) => [...shareLines(mp, share, raw), '']),
+    ...all.sort((a, b) => order(a) - order(b)).flatMap((share) => [...shareLines(mp, share, units), '']),
     'Unallocated:',
     ...members.map(
-      ({ device, totalBytes, bytesUsed }) => `   ${device?.name ?? 'missing'}\t${wide(totalBytes - bytesUsed)}`,
+      ({ device, totalBytes, bytesUsed }) =>
+        `   ${device?.name ?? 'missing'}\t${sizeText(totalBytes - bytesUsed, units).padStart(10)}`,
     ),
   ];
   return says(
@@ -250,10 +262,10 @@ function slack(mp: BtrfsMount): number {
   );
 }
 
-function shareLines(mp: BtrfsMount, share: Share, raw: boolean): string[] {
+function shareLines(mp: BtrfsMount, share: Share, units: Units): string[] {
   const { flags, total, used } = share;
   const percent = total === 0 ? '0.00' : ((used / total) * 100).toFixed(2);
-  const head = `${groupTypeText(flags)},${groupProfileText(flags)}: Size:${sizeText(total, raw)}, Used:${sizeText(used, raw)} (${percent}%)`;
+  const head = `${groupTypeText(flags)},${groupProfileText(flags)}: Size:${sizeText(total, units)}, Used:${sizeText(used, units)} (${percent}%)`;
   const perDevice = new Map<string, number>();
   for (const { type, stripes, stripeBytes } of mp.space.chunks) {
     if ((type & 0x7ff) !== flags) continue;
@@ -262,7 +274,7 @@ function shareLines(mp: BtrfsMount, share: Share, raw: boolean): string[] {
       perDevice.set(name, (perDevice.get(name) ?? 0) + stripeBytes);
     }
   }
-  return [head, ...[...perDevice].map(([name, bytes]) => `   ${name}\t${sizeText(bytes, raw).padStart(10)}`)];
+  return [head, ...[...perDevice].map(([name, bytes]) => `   ${name}\t${sizeText(bytes, units).padStart(10)}`)];
 }
 
 export const spaceWords: readonly Word[] = [chunk, filesystem];

@@ -13,6 +13,8 @@ import { setDefaultSubvolume } from '../subvol/settings.ts';
 import { defaultSubvolume, findSubvolume, placeOf } from '../subvolume.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { mountOf, says } from './mount-of.ts';
+import { groupOf } from './qgroup.ts';
+import { sizeText } from './sizes.ts';
 
 interface Flags {
   readonly [letter: string]: boolean | number | string | undefined;
@@ -25,6 +27,8 @@ export const subvolume = word({
     'list | show path | create path | delete path... | snapshot [-r] from to | get-default | set-default id|path',
   about: 'subvolumes and snapshots',
   options: {
+    C: { value: 'value', kind: 'text', about: 'list: only those of this generation of making, or +from, -up to it' },
+    G: { value: 'value', kind: 'text', about: 'list: only those of this generation, or +from, -up to it' },
     a: { about: 'list: paths of those that the opened one does not hold begin with <FS_TREE>' },
     c: { about: 'list: generation of their making' },
     d: { about: 'list: deleted ones that are not cleaned up' },
@@ -87,7 +91,7 @@ function columns(flags: Flags): Column[] {
   const all: readonly [boolean, string, string, (info: SubvolumeInfo) => string][] = [
     [true, 'ID', 'ID', ({ id }) => String(id)],
     [true, 'gen', 'gen', ({ generation }) => String(generation)],
-    [Boolean(flags.c || flags.s), 'cgen', 'cgen', ({ otransid }) => String(otransid)],
+    [Boolean(flags.c || flags.s || flags.C), 'cgen', 'cgen', ({ otransid }) => String(otransid)],
     [Boolean(flags.p), 'parent', 'parent', ({ parent }) => String(parent)],
     [true, 'top level', 'top level', ({ parent }) => String(parent)],
     [Boolean(flags.s), 'otime', 'otime', ({ otime }) => otime ?? '-'],
@@ -127,7 +131,18 @@ function listed(info: SubvolumeInfo, flags: Flags, top: number): boolean {
   if (info.deleted !== Boolean(flags.d)) return false;
   if (flags.r && !info.readOnly) return false;
   if (flags.s && info.parentUuid === null) return false;
+  if (!within(flags.G, info.generation) || !within(flags.C, info.otransid)) return false;
   return !flags.o || info.parent === top;
+}
+
+/** True if a value is the wanted one; at least that after a `+`, at most after a `-`. @throws WordFailure */
+function within(wanted: Flags[string], value: number): boolean {
+  if (wanted === undefined) return true;
+  const match = /^([+-]?)(\d+)$/.exec(String(wanted));
+  if (match === null) throw new WordFailure(`subvolume: ${wanted} is not a generation`);
+  const limit = Number(match[2]);
+  if (match[1] === '+') return value >= limit;
+  return match[1] === '-' ? value <= limit : value === limit;
 }
 
 function pathOf(info: SubvolumeInfo, flags: Flags, top: number): string {
@@ -188,12 +203,25 @@ function show(context: WordContext, path: string, byId: boolean): WordResult {
     ['Receive time: \t', time(info.rtime)],
   ];
   const lines = rows.map(([label, value]) => `\t${label}${label.endsWith(':') ? ' ' : ''}\t${value}`);
-  return says({ ...info, name: first ? '<FS_TREE>' : info.name, snapshots }, [
+  const group = groupOf(mp, info.id);
+  return says({ ...info, name: first ? '<FS_TREE>' : info.name, snapshots, qgroup: group }, [
     first ? '/' : (info.path ?? ''),
     ...lines,
     '\tSnapshot(s):',
     ...snapshots.map((at) => `\t\t\t\t${at}`),
+    ...(group === null ? [] : groupLines(group)),
   ]);
+}
+
+function groupLines(group: NonNullable<ReturnType<typeof groupOf>>): string[] {
+  const limit = (value: number | null): string => (value === null ? '-' : sizeText(value));
+  return [
+    `\tQuota group:\t\t${group.qgroupid}`,
+    `\t  Limit referenced:\t${limit(group.maxReferenced)}`,
+    `\t  Limit exclusive:\t${limit(group.maxExclusive)}`,
+    `\t  Usage referenced:\t${sizeText(group.referenced)}`,
+    `\t  Usage exclusive:\t${sizeText(group.exclusive)}`,
+  ];
 }
 
 /** The local zone as strftime's %z. */

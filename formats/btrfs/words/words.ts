@@ -3,8 +3,17 @@ import type { Word } from '../../../core/vfs/word.ts';
 import { dumpSuper } from './dump-super.ts';
 import { dumpTree } from './dump-tree.ts';
 import { property } from './property.ts';
+import { qgroup } from './qgroup.ts';
 import { resolveWords } from './resolve.ts';
 import { spaceWords } from './space.ts';
 import { subvolume } from './subvolume.ts';
 
-export const btrfsWords: readonly Word[] = [dumpSuper, dumpTree, property, ...resolveWords, ...spaceWords, subvolume];
+export const btrfsWords: readonly Word[] = [
+  dumpSuper,
+  dumpTree,
+  property,
+  qgroup,
+  ...resolveWords,
+  ...spaceWords,
+  subvolume,
+];
