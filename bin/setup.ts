@@ -121,7 +121,8 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     for (const target of line.targets) {
       const { image, path } = splitTarget(target, line.places);
       session.openImage(image);
-      if (path !== null) openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
+      if (path !== null && !(path === '/' && opensFirst(line)))
+        openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
     }
     return true;
   } catch (error) {
@@ -131,6 +132,11 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     else throw error;
     return false;
   }
+}
+
+/** True if the first command opens a file: then `IMAGE:/` says only which image that is in. */
+function opensFirst({ targets, commands }: CommandLine): boolean {
+  return targets.length === 1 && /^\s*open\s+\S/.test(commands[0]?.line ?? '');
 }
 
 /** Numbers in [0, 1) that follow from the seed (mulberry32). */

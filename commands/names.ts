@@ -92,7 +92,7 @@ export const mv = command({
   name: 'mv',
   count: [2, Number.POSITIVE_INFINITY],
   operands: 'from... to',
-  about: 'rename, or move into a directory',
+  about: 'rename; into a directory if several are moved, or if the last path ends in / or .',
   options: {
     n: { about: 'do not replace anything' },
     T: { about: 'the last path is the new name, even if it is a directory' },
@@ -104,7 +104,9 @@ export const mv = command({
   run(session, { options, operands }): undefined {
     const target = operands.at(-1) as string;
     const sources = operands.slice(0, -1);
-    const into = !options.T && !options.x && session.isDirectory(target);
+    // Two names are rename(2)'s, over an empty directory too; that the last one is meant as a place must be seen in it.
+    const place = sources.length > 1 || /(^|\/)\.{0,2}$/.test(target);
+    const into = !options.T && !options.x && place && session.isDirectory(target);
     if (sources.length === 0 || (sources.length > 1 && !into)) throw usage(mv);
     const mode = options.x ? 'exchange' : options.n ? 'noreplace' : 'replace';
     for (const source of sources) {

@@ -1,0 +1,70 @@
+/**
+ * What test harnesses rely on that stand an image in for a mount: `mv A B` is rename(2) whatever B is, and a file that
+ * the first command opens is the only one, although the target of such a run is `IMAGE:/`.
+ */
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { comparable } from '../harness/compare-output.ts';
+import { fsio, fsioOn, missingFsio } from '../harness/fsio.ts';
+import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
+import { missingPython } from '../harness/kernel-names.ts';
+import { scratch } from '../harness/scratch.ts';
+import { gatedSuite } from '../harness/suite.ts';
+
+const test = gatedSuite('harness-words', missingFsio() ?? missingJudges() ?? missingPython());
+const dir = scratch(true);
+
+const RENAMES: readonly (readonly [string, string])[] = [
+  ['/full', '/other'],
+  ['/full/full', '/full'],
+  ['/full', '/empty'],
+  ['/file', '/other'],
+  ['/other', '/file'],
+  ['/file', '/other/file'],
+  ['/other/file', '/file'],
+  ['/empty', '/new'],
+];
+
+const tree = (image: string): string =>
+  withMount(image, (mount) => must('find', mount, '-printf', '%P %y\\n').split('\n').sort().join('\n'));
+
+test('mv of two names is rename(2)', () => {
+  const theirs = makeXfs(join(dir, 'kernel.img'));
+  withMount(theirs, (mount) => {
+    const folders = ['full/full', 'other/empty', 'empty'].map((name) => join(mount, name));
+    must('mkdir', '-p', ...folders);
+    must('touch', ...['file', 'full/a', 'other/b', 'full/full/c'].map((name) => join(mount, name)));
+  });
+  const ours = copyImage(theirs, join(dir, 'fsio.img'));
+  const program = 'import os,sys\ntry: os.rename(*sys.argv[1:])\nexcept OSError as e: print(e.strerror)';
+  for (const [from, to] of RENAMES) {
+    const wanted = withMount(theirs, (mount) => must('python3', '-c', program, `${mount}${from}`, `${mount}${to}`));
+    const got = fsio(['-c', `mv ${from} ${to}`, `${ours}:/`]);
+    assert.is(got.stderr.replace(/^mv: \S+: /, ''), wanted, `mv ${from} ${to}`);
+    assert.is(got.status, wanted === '' ? 0 : 1);
+    assert.is(tree(ours), tree(theirs), `after mv ${from} ${to}`);
+  }
+  assert.is(fsio(['-c', 'mv /new /other/', '-c', 'mv /file /other /full', `${ours}:/`]).stderr, '');
+  const listed = withMount(ours, (mount) => must('ls', join(mount, 'full'), join(mount, 'full/other')));
+  assert.match(listed, /file\n(.*\n)*other\n(.*\n)*new\n/);
+  assert.equal(repairComplaints(ours), []);
+});
+
+test('a run that begins with open has that file only', () => {
+  const image = makeXfs(join(dir, 'open.img'));
+  const commands = ['open -fd /file', 'pwrite -S 0xff 0 8k', 'stat -r'];
+  const got = fsioOn(image, '/', commands);
+  const wanted = withMount(image, (mount) => {
+    const place = (command: string) => command.replace('/file', `${mount}/file`);
+    return run(
+      'xfs_io',
+      commands.flatMap((command) => ['-c', place(command)]),
+    );
+  });
+  assert.is(got.stderr, wanted.stderr);
+  const wrote = (text: string) => comparable(text).filter((line) => line.startsWith('wrote'));
+  assert.equal(wrote(got.stdout), wrote(wanted.stdout));
+  assert.is(wrote(got.stdout).length, 1);
+});
+
+test.run();
