@@ -59,7 +59,8 @@ export const placeWords: readonly Word[] = [
   word({
     name: 'inode',
     operands: '[number]',
-    about: 'look at an inode; with an open file: ask whether an inode number is in use',
+    // Scripts tell the usage line from an answer by its first word, xfs_io's.
+    about: 'Query whether an inode number is in use; without an open file: look at that inode',
     options: { n: { about: 'the next inode in use' }, v: { about: 'with its size in bits' } },
     run(context, { options, operands }) {
       if (context.file !== null || options.n || options.v) return inodeUse(context, options, operands);
