@@ -134,10 +134,11 @@ function printed(...args) {
 /** Lets fsio do a little of everything on small images, and keeps the code that this took. */
 function makeCaches() {
   // What every start loads should know reading and no more; the other files are there for what only some runs do.
-  const looking = ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /x'];
-  keepCaches(['xfs-default'], looking, (name) => name === 'main.js.cache');
+  const looking = ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /x', 'open /x/frag', 'fiemap -v', 'pread -q 0 64k'];
+  const forLooking = (name) => /^(main|reading)\.js\.cache$/.test(name);
+  keepCaches(['xfs-default'], looking, forLooking);
   const btrfs = existsSync('test/images/btrfs-default.img.br') ? ['btrfs-default'] : [];
-  keepCaches(['xfs-default', ...btrfs], changes(btrfs), (name) => name !== 'main.js.cache');
+  keepCaches(['xfs-default', ...btrfs], changes(btrfs), (name) => !forLooking(name));
 }
 
 /** Changes of the image at /x, and then of others, whose code shares files with it. */
