@@ -61,6 +61,8 @@ export class Buf {
   pinned = false;
   /** 128-byte chunks that the next checkpoint logs, one bit each; null if none. */
   chunks: Uint32Array | null = null;
+  /** Bytes that the running transaction has kept of it in case it is cancelled; -1 once it has kept all of them. */
+  undoBytes = 0;
   /** Format-private facts for the log. */
   logFlags = 0;
   /** Position in the log of the last checkpoint that has this block. */

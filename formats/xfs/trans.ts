@@ -239,6 +239,7 @@ export class Trans {
     if (!buf.cached) this.mp.cache.revive(buf);
     buf.ops.beforeChange?.(buf);
     buf.transaction = this.id;
+    buf.undoBytes = 0;
     this.touched.push(buf);
   }
 }

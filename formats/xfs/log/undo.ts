@@ -19,8 +19,19 @@ export class UndoLog {
   private readonly offsets: number[] = [];
   private readonly lengths: number[] = [];
 
-  /** Keeps `length` bytes of `buf` from `offset` on. */
+  /**
+   * Keeps `length` bytes of `buf` from `offset` on. Of a block that changes again and again all bytes are kept once:
+   * on the way back they come before what was kept earlier.
+   */
   save(buf: Buf, offset: number, length: number): void {
+    if (buf.undoBytes < 0) return;
+    buf.undoBytes += length;
+    if (buf.undoBytes <= buf.length) return this.keep(buf, offset, length);
+    buf.undoBytes = -1;
+    this.keep(buf, 0, buf.length);
+  }
+
+  private keep(buf: Buf, offset: number, length: number): void {
     if (this.used + length > this.bytes.length) this.grow(length);
     if (length <= 16) {
       for (let i = 0; i < length; i++) this.bytes[this.used + i] = buf.bytes[offset + i] as number;
