@@ -2,7 +2,8 @@
 import { FsError } from '../core/errors.ts';
 import type { FlagsChange, Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
-import { CommandFailure, explain } from './failure.ts';
+import { Complaints } from './complaints.ts';
+import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import { type TreeEntry, treeDepthFirst } from './walk-tree.ts';
 import {
@@ -96,27 +97,6 @@ export const cowextsize = hintCommand(
   'print or set the size in bytes that copy-on-write extents should have',
   () => Xflag.COWEXTSIZE,
 );
-
-/** What went wrong with some of many files: the others are not left out for it. */
-class Complaints {
-  private readonly lines: string[] = [];
-  private code: FsError['code'] | null = null;
-
-  attempt(label: string, change: () => void): void {
-    try {
-      change();
-    } catch (error) {
-      if (!(error instanceof FsError)) throw error;
-      this.lines.push(`${label}: ${explain(error)}`);
-      this.code ??= error.code;
-    }
-  }
-
-  /** @throws CommandFailure with all complaints, if there are any */
-  raise(stream: 'stdout' | 'stderr'): void {
-    if (this.code !== null) throw new CommandFailure(this.lines.join('\n'), { stream, code: this.code });
-  }
-}
 
 export const lsproj = command({
   name: 'lsproj',

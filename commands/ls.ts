@@ -1,6 +1,7 @@
 /** ls: the entries of a directory, for people and for programs. */
 import type { Inode, Timestamp } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
+import { Complaints, sortedEntries } from './complaints.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { modeText } from './mode.ts';
 import type { Session } from './session.ts';
@@ -30,13 +31,15 @@ export const ls = command({
   *run(session, { options, operands }): Generator<Listing> {
     const paths = operands.length > 0 ? operands : [session.cwd];
     const style = options.p ? 'fields' : options.l ? 'long' : 'names';
+    const complaints = new Complaints();
     for (const [i, path] of paths.entries()) {
       const inode = session.lookup(path, { follow: style === 'names' });
       const title = paths.length > 1 ? path : null;
       const dir = inode.kind === 'symlink' ? followToDirectory(session, path) : inode;
-      if (dir?.kind === 'dir') yield { style, title, first: i === 0, ...listDirectory(dir, style) };
+      if (dir?.kind === 'dir') yield { style, title, first: i === 0, ...listDirectory(dir, path, style, complaints) };
       else yield { style, title: null, first: i === 0, names: [path], entries: [entryOf(inode, path)] };
     }
+    complaints.raise();
   },
   text(listing, out) {
     if (listing.title !== null) out.write(`${listing.first ? '' : '\n'}${listing.title}:\n`);
@@ -56,10 +59,20 @@ function followToDirectory(session: Session, path: string): Inode | null {
   return path.endsWith('/') ? session.lookup(path, { follow: true }) : null;
 }
 
-function listDirectory(dir: Inode, style: Listing['style']): { names: string[]; entries: Entry[] } {
-  const found = [...dir.entries()].filter(({ name }) => name !== '.' && name !== '..');
-  found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const entries = style === 'names' ? [] : found.map((entry) => entryOf(dir.childOf(entry), entry.name));
+/** The entries of a directory; an inode that is damaged does not hide the others. */
+function listDirectory(
+  dir: Inode,
+  path: string,
+  style: Listing['style'],
+  complaints: Complaints,
+): { names: string[]; entries: Entry[] } {
+  const found = sortedEntries(dir, `ls: ${path}`, complaints);
+  const entries: Entry[] = [];
+  for (const entry of style === 'names' ? [] : found) {
+    const label = `ls: ${path.endsWith('/') ? path : `${path}/`}${entry.name}`;
+    const whole = complaints.attempt(label, () => entryOf(dir.childOf(entry), entry.name));
+    if (whole !== null) entries.push(whole);
+  }
   return { names: found.map(({ name }) => name), entries };
 }
 

@@ -12,6 +12,7 @@ import { MAX_POS } from '../core/units.ts';
 import { File } from '../core/vfs/file.ts';
 import { type Inode, sameInode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
+import { Complaints, sortedEntries } from './complaints.ts';
 import { timestampText } from './entry.ts';
 import { modeText } from './mode.ts';
 import type { Session } from './session.ts';
@@ -34,7 +35,12 @@ interface Item {
   readonly sha256?: string;
   readonly xattrs?: { readonly [name: string]: string };
   readonly extents?: readonly Extent[];
+  /** Why what is missing here cannot be told: the file is damaged. */
+  readonly error?: string;
 }
+
+/** A file of which not even the inode can be read. */
+type Unreadable = Required<Pick<Item, 'path' | 'error'>>;
 
 /** Larger files get no checksum: a sparse file of a tebibyte is small on disk and long to read. */
 const HASH_LIMIT = 1 << 30;
@@ -48,11 +54,16 @@ export const manifest = command({
   needs: 'image',
   once: true,
   completes: 'path',
-  *run(session, { operands }): Generator<Item> {
+  *run(session, { operands }): Generator<Item | Unreadable> {
     const path = operands[0] ?? session.cwd;
-    yield* walk(session, tidyPath(session.where(path).path), session.lookup(path, { follow: false }), []);
+    const complaints = new Complaints();
+    const root = session.lookup(path, { follow: false });
+    yield* walk({ session, complaints }, tidyPath(session.where(path).path), root, []);
+    complaints.raise();
   },
   text(item, out) {
+    // The complaints follow the list.
+    if (!('ino' in item)) return;
     const mode = modeText({ mode: item.mode, kind: item.type });
     const arrow = item.target === undefined ? '' : ` -> ${item.target}`;
     out.write(
@@ -68,30 +79,49 @@ export const manifest = command({
   json: (item) => item,
 });
 
-/** The item of `inode` and of everything below it, names in order; `parents` are the directories that lead there. */
-function* walk(session: Session, path: string, inode: Inode, parents: readonly Inode[]): Generator<Item> {
-  yield describe(session, path, inode);
+interface Walk {
+  readonly session: Session;
+  readonly complaints: Complaints;
+}
+
+/**
+ * The item of `inode` and of everything below it, names in order; `parents` are the directories that lead there. What
+ * is damaged does not hide the rest.
+ */
+function* walk(at: Walk, path: string, inode: Inode, parents: readonly Inode[]): Generator<Item | Unreadable> {
+  yield describe(at, path, inode);
   if (inode.kind !== 'dir') return;
   if (parents.some((parent) => sameInode(parent, inode))) {
     throw corrupt({ structure: `directory ${inode.ino} at ${path}`, rule: 'it contains itself' });
   }
-  const found = [...inode.entries()].filter(({ name }) => name !== '.' && name !== '..');
-  found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const below = [...parents, inode];
-  for (const entry of found) {
-    yield* walk(session, path === '/' ? `/${entry.name}` : `${path}/${entry.name}`, inode.childOf(entry), below);
+  for (const entry of sortedEntries(inode, `manifest: ${path}`, at.complaints)) {
+    const name = path === '/' ? `/${entry.name}` : `${path}/${entry.name}`;
+    let child: Inode;
+    try {
+      child = inode.childOf(entry);
+    } catch (error) {
+      yield { path: name, error: at.complaints.add(`manifest: ${name}`, error) };
+      continue;
+    }
+    yield* walk(at, name, child, below);
   }
 }
 
-function describe(session: Session, path: string, inode: Inode): Item {
-  const { ino, mode, uid, gid, nlink, size, mtime, kind } = inode.stat();
-  const item = { path, type: kind, ino, mode, uid, gid, nlink, size, mtime: timestampText(mtime) };
-  const xattrs = userXattrs(inode);
-  const withXattrs = xattrs === null ? item : { ...item, xattrs };
-  if (kind === 'symlink') return { ...withXattrs, target: inode.readlink() };
-  if (kind !== 'file') return withXattrs;
-  const extents = extentsOf(inode);
-  return size < HASH_LIMIT ? { ...withXattrs, sha256: hashOf(session, inode), extents } : { ...withXattrs, extents };
+function describe({ session, complaints }: Walk, path: string, inode: Inode): Item | Unreadable {
+  let item: Item | Unreadable = { path, error: '' };
+  try {
+    const { ino, mode, uid, gid, nlink, size, mtime, kind } = inode.stat();
+    item = { path, type: kind, ino, mode, uid, gid, nlink, size, mtime: timestampText(mtime) };
+    const xattrs = userXattrs(inode);
+    if (xattrs !== null) item = { ...item, xattrs };
+    if (kind === 'symlink') return { ...item, target: inode.readlink() };
+    if (kind !== 'file') return item;
+    item = { ...item, extents: extentsOf(inode) };
+    return size < HASH_LIMIT ? { ...item, sha256: hashOf(session, inode) } : item;
+  } catch (error) {
+    return { ...item, error: complaints.add(`manifest: ${path}`, error) };
+  }
 }
 
 function userXattrs(inode: Inode): { [name: string]: string } | null {
@@ -112,6 +142,14 @@ function extentsOf(inode: Inode): Extent[] {
 
 function hashOf(session: Session, inode: Inode): string {
   const file = new File(inode, {});
+  try {
+    return sumOf(session, file);
+  } finally {
+    file.close();
+  }
+}
+
+function sumOf(session: Session, file: File): string {
   const sum = createHash('sha256');
   const buffer = session.buffer(CHUNK);
   for (let at = 0; ; ) {
@@ -121,6 +159,5 @@ function hashOf(session: Session, inode: Inode): string {
     advance(bytes);
     at += bytes;
   }
-  file.close();
   return sum.digest('hex');
 }

@@ -1,7 +1,8 @@
 /** tree: what lies below a directory, drawn with lines. */
 import { exactPos } from '../core/positions.ts';
-import type { Inode } from '../core/vfs/inode.ts';
+import type { DirEntry, FileKind, Inode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
+import { Complaints, sortedEntries } from './complaints.ts';
 
 interface Leaf {
   /** The lines to the left of the name. */
@@ -30,7 +31,10 @@ export const tree = command({
   *run(session, { options, operands: [path = '.'] }): Generator<Leaf> {
     const root = session.lookup(path, { follow: true });
     yield leafOf('', path, root);
-    if (root.kind === 'dir') yield* below(root, '', Math.min(options.L ?? DEPTH_LIMIT, DEPTH_LIMIT), options.d);
+    const complaints = new Complaints();
+    const levels = Math.min(options.L ?? DEPTH_LIMIT, DEPTH_LIMIT);
+    if (root.kind === 'dir') yield* below({ dir: root, path, indent: '', levels }, options.d, complaints);
+    complaints.raise();
   },
   text({ indent, name, type, target }, out) {
     const mark = type === 'dir' && !name.endsWith('/') ? '/' : '';
@@ -39,19 +43,36 @@ export const tree = command({
   json: ({ indent, ...leaf }) => ({ command: 'tree', depth: indent.length / 4, ...leaf }),
 });
 
-function* below(dir: Inode, indent: string, levels: number, onlyDirectories: boolean): Generator<Leaf> {
+interface Branch {
+  readonly dir: Inode;
+  readonly path: string;
+  readonly indent: string;
+  /** How many more levels are shown. */
+  readonly levels: number;
+}
+
+function* below(branch: Branch, onlyDirectories: boolean, complaints: Complaints): Generator<Leaf> {
+  const { dir, path, indent, levels } = branch;
   if (levels < 1) return;
-  const entries = [...dir.entries()].filter(({ name }) => name !== '.' && name !== '..');
-  entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const shown = onlyDirectories
-    ? entries.filter((entry) => (entry.kind ?? dir.childOf(entry).kind) === 'dir')
-    : entries;
+  const entries = sortedEntries(dir, `tree: ${path}`, complaints);
+  const shown = onlyDirectories ? entries.filter((entry) => kindOf(dir, entry) === 'dir') : entries;
   for (const [i, entry] of shown.entries()) {
     const last = i === shown.length - 1;
-    const inode = dir.childOf(entry);
-    yield leafOf(`${indent}${last ? '└── ' : '├── '}`, entry.name, inode);
-    if (inode.kind === 'dir') yield* below(inode, `${indent}${last ? '    ' : '│   '}`, levels - 1, onlyDirectories);
+    const { name } = entry;
+    const at = `${path.endsWith('/') ? path : `${path}/`}${name}`;
+    const line = `${indent}${last ? '└── ' : '├── '}`;
+    const inode = complaints.attempt(`tree: ${at}`, () => dir.childOf(entry));
+    const leaf = inode === null ? null : complaints.attempt(`tree: ${at}`, () => leafOf(line, name, inode));
+    yield leaf ?? { indent: line, name, type: '?', size: 0, target: null };
+    if (inode?.kind !== 'dir') continue;
+    const deeper = { dir: inode, path: at, indent: `${indent}${last ? '    ' : '│   '}`, levels: levels - 1 };
+    yield* below(deeper, onlyDirectories, complaints);
   }
+}
+
+/** What an entry is, asked of its inode where the directory does not say; null if that is damaged. */
+function kindOf(dir: Inode, entry: DirEntry): FileKind | null {
+  return entry.kind ?? new Complaints().attempt('', () => dir.childOf(entry).kind);
 }
 
 function leafOf(indent: string, name: string, inode: Inode): Leaf {
