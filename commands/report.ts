@@ -1,4 +1,5 @@
 /** The two lines that end an I/O command: how much, how many operations, how fast (xfs_io's report_io_times). */
+import { fixed } from '../core/fixed.ts';
 import type { TextSink } from './text.ts';
 
 /** What an I/O command did. Bytes; seconds. */
@@ -59,12 +60,5 @@ function humanSize(bytes: number): string {
   const step = Math.min(UNITS.length, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 2 ** (10 * step);
   const whole = Number.isInteger(bytes) && bytes < 2 ** 31;
-  return `${whole ? roundHalfEven(value) : value.toFixed(3)} ${UNITS[step - 1]}`;
-}
-
-/** printf's "%.0f". */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return `${fixed(value, whole ? 0 : 3)} ${UNITS[step - 1]}`;
 }

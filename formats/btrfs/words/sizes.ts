@@ -1,4 +1,5 @@
 /** Sizes as btrfs-progs prints them. */
+import { fixed } from '../../../core/fixed.ts';
 import { BlockGroupFlag } from '../structure/chunk.ts';
 import { profileOf } from '../volumes/profile.ts';
 
@@ -62,7 +63,7 @@ export function sizeText(bytes: number, units: Units = HUMAN): string {
   if (units.power === null) for (; value >= base && power < PREFIXES.length - 1; power++) value /= base;
   const prefix = PREFIXES[power] as string;
   const unit = base === 1024 ? (prefix === '' ? 'B' : `${prefix}iB`) : `${prefix.replace('K', 'k')}B`;
-  return `${Math.fround(value).toFixed(2)}${unit}`;
+  return `${fixed(Math.fround(value), 2)}${unit}`;
 }
 
 /** What a group holds: `Data`, `Metadata`, `System`, `Data+Metadata`. */

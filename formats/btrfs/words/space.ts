@@ -1,4 +1,5 @@
 /** chunk list, filesystem df, usage, show: what is where on the devices, and how much of it is used. */
+import { fixed } from '../../../core/fixed.ts';
 import { type Word, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type ChunkRow, chunkRows } from '../inspect/chunk-list.ts';
 import { uuidText } from '../inspect/template.ts';
@@ -56,7 +57,7 @@ const chunk = word({
       size(row.physical + row.length),
       String(row.logicalNumber),
       size(row.logical),
-      ((row.used / row.length) * 100).toFixed(2).padStart(6),
+      fixed((row.used / row.length) * 100, 2).padStart(6),
     ]);
     const chunks = rows.map(({ flags, ...row }) => ({
       ...row,
@@ -218,8 +219,8 @@ function usage(mp: BtrfsMount, units: Units): WordResult {
     `    Used:\t\t\t${wide(used)}`,
     `    Free (estimated):\t\t${wide(values.free)}\t(min: ${sizeText(values.freeLeast, units)})`,
     `    Free (statfs, df):\t\t${wide(values.freeStatfs)}`,
-    `    Data ratio:\t\t\t${values.dataRatio.toFixed(2).padStart(width)}`,
-    `    Metadata ratio:\t\t${values.metadataRatio.toFixed(2).padStart(width)}`,
+    `    Data ratio:\t\t\t${fixed(values.dataRatio, 2).padStart(width)}`,
+    `    Metadata ratio:\t\t${fixed(values.metadataRatio, 2).padStart(width)}`,
     `    Global reserve:\t\t${wide(values.globalReserve)}\t(used: ${sizeText(0, units)})`,
     `    Multiple profiles:\t\t${(hasSeveral(all) ? 'yes' : 'no').padStart(width)}`,
     '',
@@ -264,7 +265,7 @@ function slack(mp: BtrfsMount): number {
 
 function shareLines(mp: BtrfsMount, share: Share, units: Units): string[] {
   const { flags, total, used } = share;
-  const percent = total === 0 ? '0.00' : ((used / total) * 100).toFixed(2);
+  const percent = total === 0 ? '0.00' : fixed((used / total) * 100, 2);
   const head = `${groupTypeText(flags)},${groupProfileText(flags)}: Size:${sizeText(total, units)}, Used:${sizeText(used, units)} (${percent}%)`;
   const perDevice = new Map<string, number>();
   for (const { type, stripes, stripeBytes } of mp.space.chunks) {
