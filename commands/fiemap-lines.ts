@@ -53,6 +53,7 @@ export function writeFiemap(range: FiemapRange, walk: (visit: FiemapColumnsVisit
     for (const [logical, physical, length, flags] of held)
       if (more) more = lines.extent(logical, physical, length, flags);
   };
+  let walked = 0;
   walk((extents, count) => {
     let i = 0;
     for (; holding && i < count; i++) {
@@ -62,8 +63,10 @@ export function writeFiemap(range: FiemapRange, walk: (visit: FiemapColumnsVisit
       widen(widths, logical, physical, length, flags);
       if (held.length === BATCH) release();
     }
+    walked += count;
     if (!holding && more) more = lines.extents(extents, i, count);
-    return more;
+    // xfs_io asks for a whole batch, however few of its lines are wanted.
+    return more || walked < BATCH;
   });
   if (holding) release();
   lines.lastHole();

@@ -51,7 +51,7 @@ export const mmap = command({
     checkMap(file.flags.readOnly, file.inode, offset, length, protection);
     if (options.S && !file.flags.dax) throw new FsError('EOPNOTSUPP');
     const room = options.s === undefined ? null : session.sizeOrNull(options.s);
-    session.map({ file, offset, length, protection, synchronous: options.S, room: room ?? 0 });
+    session.map({ file, offset, length, protection, synchronous: options.S, room: room ?? 0, stored: new Set() });
     return undefined;
   },
   text: writeRegions,
@@ -89,11 +89,22 @@ function touchPage(session: Session, region: Region, pos: number, write: boolean
       const { offset, length } = region;
       return daxFault(inode, page, write, offset, offset + length);
     }
-    if (!write) faultPage(inode, page);
-    else {
-      inode.touch();
-      pageMkwrite(inode, page);
+    const { offset, length, protection } = region;
+    const mapping = { executable: protection.execute, end: offset + length };
+    if (!write) {
+      faultPage(inode, page, mapping);
+      return null;
     }
+    // Once stored to, a page takes further stores without a fault, until it is written back.
+    const { pages } = inode;
+    const index = Math.floor(page / pages.pageSize);
+    const from = index * pages.pageSize;
+    const to = Math.min(from + pages.pageSize, inode.size);
+    const dirty = pages.isDirty(from) && pages.dirtyRunEnd(from, to) >= to;
+    if (region.stored.has(index) && dirty) return null;
+    inode.touch();
+    pageMkwrite(inode, page, mapping);
+    region.stored.add(index);
     return null;
   } catch (error) {
     // A fault has no other way to fail: no space, a damaged map and a bad sector are all SIGBUS to the program.

@@ -19,10 +19,12 @@ export interface Region {
   readonly synchronous: boolean;
   /** Bytes that mmap -s reserved for it to grow. */
   readonly room: number;
+  /** Pages of the file that were stored to, by number: while dirty, they are writable. */
+  readonly stored: Set<number>;
 }
 
 export interface RegionTable {
-  readonly regions: readonly Omit<Region, 'file' | 'room'>[];
+  readonly regions: readonly Omit<Region, 'file' | 'room' | 'stored'>[];
   readonly names: readonly string[];
   readonly current: number;
 }

@@ -11,6 +11,7 @@
 import { FsError } from '../errors.ts';
 import { step } from '../steps.ts';
 import type { Inode } from '../vfs/inode.ts';
+import { PAGE_SIZE } from '../vfs/page-cache.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
@@ -228,22 +229,33 @@ export function truncatePage(inode: Inode, pos: number): boolean {
   return offset === 0 ? false : zeroRange(inode, pos, blockSize - offset);
 }
 
+/** The memory mapping in which a fault happens: what is read besides the page depends on it (kernel: mm/filemap.c). */
+export interface FaultMapping {
+  readonly executable: boolean;
+  /** Where it ends in the file. */
+  readonly end: number;
+}
+
 /** Makes the page around `pos` readable through a memory mapping. @throws FsError EFAULT beyond EOF */
-export function faultPage(inode: Inode, pos: number): void {
+export function faultPage(inode: Inode, pos: number, mapping: FaultMapping | null = null): void {
   const { pages } = inode;
   if (pos >= inode.size) throw new FsError('EFAULT');
   const page = Math.floor(pos / pages.pageSize);
   const start = page * pages.pageSize;
   const missing = (): boolean => pages.seekUptodate(start, start + pages.pageSize, false) < start + pages.pageSize;
   if (!missing()) return;
-  // As Linux does for a mapping: the fault reads a whole window from here on.
-  readMissing(inode, page, MAX_WINDOW / pages.pageSize);
+  // As Linux does: a program is read from here on, up to the end of its mapping, other files around the page.
+  const here = pos - (pos % PAGE_SIZE);
+  const from = mapping?.executable === false ? Math.max(0, here - MAX_WINDOW / 2) : here;
+  const to = Math.min(from + MAX_WINDOW, mapping?.executable === true ? mapping.end : Number.POSITIVE_INFINITY);
+  const first = Math.floor(from / pages.pageSize);
+  readMissing(inode, first, Math.ceil(to / pages.pageSize) - first);
   if (missing()) readPage(inode, start);
 }
 
 /** A memory mapping is about to write into the page around `pos`: reserves for it and dirties it. @throws FsError */
-export function pageMkwrite(inode: Inode, pos: number): void {
-  faultPage(inode, pos);
+export function pageMkwrite(inode: Inode, pos: number, mapping: FaultMapping | null = null): void {
+  faultPage(inode, pos, mapping);
   const { pageSize } = inode.pages;
   const start = pos - (pos % pageSize);
   const length = Math.min(pageSize, inode.size - start);

@@ -89,7 +89,8 @@ function allocateRange(ip: XfsInode, pos: number, length: number): void {
   let off = Math.floor(pos / mp.blockSize);
   const end = Math.ceil((pos + length) / mp.blockSize);
   const hint = extentHint(ip);
-  let marked = (inodeFlags(ip) & DiFlag.PREALLOC) !== 0;
+  // Linux logs the inode even where nothing is missing and the flag is set.
+  let marked = false;
   while (off < end) {
     const start = hint > 0 ? off - (off % hint) : off;
     const stop = hint > 0 ? Math.ceil(end / hint) * hint : end;

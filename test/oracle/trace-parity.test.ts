@@ -9,12 +9,14 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { firstDifference } from '../harness/compare-output.ts';
-import { fsio, missingFsio } from '../harness/fsio.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { copyImage, makeXfs, missingJudges, must, run, withMount, xfsIo } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { kernelTrace, missingTracing } from '../harness/tracing.ts';
 import { VARIANTS } from '../harness/variants.ts';
+import { MORE_SCENARIOS } from './trace-scenarios.ts';
 
 const test = gatedSuite('steps against the kernel', missingJudges() ?? missingTracing() ?? missingFsio());
 
@@ -111,7 +113,7 @@ function compare(base: string, setup: readonly string[], commands: readonly stri
   const kernel = withMount(theirs, (mount) =>
     kernelTrace(mount, () => void run('xfs_io', [...flags, ...options(mount), `${mount}/b`])),
   );
-  const outcome = fsio(['--trace', ...flags, ...options(''), `${ours}:/b`]);
+  const outcome = fsioInside(['--trace', ...flags, ...options(''), `${ours}:/b`]);
   const readOnly = commands.every((command) => /^(-|pread|fiemap|seek)/.test(command));
   const wanted = steps(kernel, ino, readOnly);
   const got = steps(outcome.stderr.split('\n'), ino, readOnly);
@@ -123,10 +125,16 @@ function compare(base: string, setup: readonly string[], commands: readonly stri
   );
 }
 
-for (const variant of VARIANTS.slice(0, 3)) {
+/** All of them on the first variant; of the many, each second one on the others. */
+function scenariosOf(variant: number): [string, (typeof SCENARIOS)[string]][] {
+  const more = Object.entries(MORE_SCENARIOS).filter((_, i) => variant === 0 || i % 2 === variant - 1);
+  return [...Object.entries(SCENARIOS), ...more];
+}
+
+for (const [index, variant] of VARIANTS.slice(0, 3).entries()) {
   const base = join(scratch(true), 'base.img');
   let made = false;
-  for (const [name, [setup, commands]] of Object.entries(SCENARIOS)) {
+  for (const [name, [setup, commands]] of scenariosOf(index)) {
     test(`${variant.name}: ${name}`, () => {
       if (!made) makeXfs(base, variant);
       made = true;
