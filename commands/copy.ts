@@ -11,7 +11,11 @@ import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import { parseSize } from './words.ts';
 
-const CHUNK = 1 << 20;
+/** Linux copies through a pipe of this many bytes: pieces of other sizes would read ahead otherwise than it does. */
+const PIPE = 64 * 1024;
+
+/** What one splice from `at` moves: as many pages as the pipe has places for. */
+const piece = (at: number): number => PIPE - (at % 4096);
 
 interface Deduped {
   readonly report: IoReport;
@@ -157,7 +161,7 @@ function copyOnce(
 ): number {
   const length = checkCopy(from, source, to, target, asked);
   const end = source + length;
-  const buffer = session.buffer(CHUNK);
+  const buffer = session.buffer(PIPE);
   for (let at = source; at < end; ) {
     const pos = target + (at - source);
     const shared = from.mount === to.mount ? shareSome(from, at, to, pos, Math.min(end - at, MAX_POS - pos)) : 0;
@@ -166,7 +170,7 @@ function copyOnce(
       continue;
     }
     if (pos >= MAX_POS) throw new FsError('EFBIG');
-    const bytes = from.read(at, buffer.subarray(0, Math.min(CHUNK, end - at, MAX_POS - pos)));
+    const bytes = from.read(at, buffer.subarray(0, Math.min(piece(at), end - at, MAX_POS - pos)));
     if (bytes === 0) break;
     at += to.write(pos, buffer.subarray(0, bytes));
   }
@@ -309,10 +313,10 @@ export const sendfile = command({
 /** Copies bytes to where the last sendfile on the open file ended. */
 function sendBytes(session: Session, from: OpenFile, offset: number, count: number): { total: number; ops: number } {
   const to = session.file();
-  const buffer = session.buffer(CHUNK);
+  const buffer = session.buffer(PIPE);
   let total = 0;
   while (total < count) {
-    const bytes = from.read(offset + total, buffer.subarray(0, Math.min(CHUNK, count - total)));
+    const bytes = from.read(offset + total, buffer.subarray(0, Math.min(piece(offset + total), count - total)));
     if (bytes === 0) break;
     to.position += to.write(to.position, buffer.subarray(0, bytes));
     total += bytes;
