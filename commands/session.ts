@@ -3,7 +3,7 @@
  * Commands see files through it; it knows paths and open flags, not formats.
  */
 import { FsError } from '../core/errors.ts';
-import { exactPos, labelFrom, labelLength, labelOf, slim } from '../core/positions.ts';
+import { exactPos, FAR, labelFrom, labelLength, labelOf, slim } from '../core/positions.ts';
 import type { Inode } from '../core/vfs/inode.ts';
 import { type PathEnd, resolve, resolveEnd } from '../core/vfs/path.ts';
 import { CommandFailure, perror } from './failure.ts';
@@ -347,6 +347,8 @@ export class Session {
    * @throws FsError EFBIG where no label stands for it
    */
   positionOrNull(word: string): number | null {
+    const plain = plainNumber(word);
+    if (plain >= 0) return plain;
     const value = parseSize(word, this.blockSize, this.sectorSize);
     if (value === null || value < 0n) return null;
     const label = labelOf(value);
@@ -379,6 +381,9 @@ export class Session {
 
   /** As range(), from a position on; `noun` of the length. */
   rangeAt(pos: number, len: string, ends: 'exact' | 'loose', noun = 'length argument', kind = 'non-numeric'): Range {
+    const plain = plainNumber(len);
+    // So few digits that no end of theirs is far.
+    if (plain >= 0 && pos < FAR / 2) return { pos, length: plain, asked: plain };
     const asked = parseSize(len, this.blockSize, this.sectorSize);
     if (asked === null || asked < 0n) throw this.notNumber(noun, len, kind);
     const length = labelLength(pos, asked);

@@ -47,10 +47,13 @@ export function forkLookup(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
   const info = forkOf(ip, fork);
   if (info.format === 'extents') {
     const { view } = ip.buf;
+    const { nextents } = info;
+    if (nextents === 0) return false;
     const { blockLog } = ip.mp;
-    const index = inlineIndex(view, info.start, info.nextents, off, blockLog);
-    if (index >= info.nextents) return false;
-    readExtent(view, info.start + index * RECORD_SIZE, blockLog, out);
+    const { start } = info;
+    const index = inlineIndex(view, start, nextents, off, blockLog);
+    if (index >= nextents) return false;
+    readExtent(view, start + index * RECORD_SIZE, blockLog, out);
     return true;
   }
   if (fork === 'data' && run.lookup(ip, off, out)) return true;
@@ -74,11 +77,14 @@ export function forkBefore(ip: XfsInode, fork: BtreeFork, off: number, out: Exte
   const info = forkOf(ip, fork);
   if (info.format === 'extents') {
     const { view } = ip.buf;
+    const { nextents } = info;
+    if (nextents === 0) return false;
     const { blockLog } = ip.mp;
-    let index = inlineIndex(view, info.start, info.nextents, off, blockLog);
-    if (index < info.nextents && bmbtStartoff(view, info.start + index * RECORD_SIZE, blockLog) < off) index++;
+    const { start } = info;
+    let index = inlineIndex(view, start, nextents, off, blockLog);
+    if (index < nextents && bmbtStartoff(view, start + index * RECORD_SIZE, blockLog) < off) index++;
     if (index === 0) return false;
-    readExtent(view, info.start + (index - 1) * RECORD_SIZE, blockLog, out);
+    readExtent(view, start + (index - 1) * RECORD_SIZE, blockLog, out);
     return true;
   }
   const cursor = btreeReader(ip, fork);

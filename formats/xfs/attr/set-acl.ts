@@ -34,7 +34,7 @@ const EMPTY = new Uint8Array(0);
 
 /** The list that an inode keeps, or null. @throws FsError EUCLEAN */
 function keptAcl(ip: XfsInode, type: AclType): Acl | null {
-  if (!ip.hasAttrFork) return null;
+  if (!ip.hasAttrFork || (ip.attrFork.format === 'extents' && ip.attrFork.nextents === 0)) return null;
   const value = getXattr(ip, 'system', aclName(type));
   return value === null ? null : decodeAcl(value);
 }
