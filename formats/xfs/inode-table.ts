@@ -15,9 +15,9 @@ import { Dinode, dinodeIsMetadata } from './structure/dinode.ts';
 import { checkInode } from './verify/dinode.ts';
 
 const MAX_WINDOWS = 8192;
-const MAX_STATES = 2048;
+const MAX_STATES = 512;
 /** Closed files whose data waits in memory. */
-const MAX_WAITING = 1024;
+const MAX_WAITING = 256;
 
 export class InodeTable {
   private readonly mp: XfsMount;
