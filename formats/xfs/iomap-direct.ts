@@ -57,6 +57,7 @@ export function directBegin(
   if (!unmapped || (flags & IomapOp.ZERO) !== 0) {
     if ((flags & IomapOp.OVERWRITE_ONLY) !== 0) checkOverwrite(ip, pos, count, off, end);
     toIomap(ip, iomap, data, iomapFlags);
+    if (data.written) ip.mp.log.beforeOverwrite(data.block, data.count);
     return;
   }
   if ((flags & IomapOp.OVERWRITE_ONLY) !== 0) throw new FsError('EAGAIN');

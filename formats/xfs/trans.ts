@@ -48,6 +48,7 @@ export class Trans {
   private freed: Buf[] | null = null;
   private icreates: Icreate[] | null = null;
   private busyRanges: BusyRange[] | null = null;
+  private unsharedRanges: BusyRange[] | null = null;
   private aborts: (() => void)[] | null = null;
   private commits: (() => void)[] | null = null;
   private counters = false;
@@ -144,6 +145,12 @@ export class Trans {
     this.busyRanges.push({ agno, agbno, length });
   }
 
+  /** These blocks have one owner from now on, who must not overwrite them before the log says so on disk. */
+  unshare(agno: number, agbno: number, length: number): void {
+    this.unsharedRanges ??= [];
+    this.unsharedRanges.push({ agno, agbno, length });
+  }
+
   /** Busy blocks had to be allocated again: the log is forced as soon as this transaction has ended. */
   reuseBusy(): void {
     this.reused = true;
@@ -200,6 +207,8 @@ export class Trans {
     if (this.icreates !== null) for (const item of this.icreates) cil.addIcreate(item);
     if (this.busyRanges !== null)
       for (const range of this.busyRanges) log.busy.add(range.agno, range.agbno, range.length);
+    if (this.unsharedRanges !== null)
+      for (const range of this.unsharedRanges) log.unshared.add(range.agno, range.agbno, range.length);
     if (this.counters) log.countersChanged = true;
     log.undo.clear();
     if (this.commits !== null) for (const fn of this.commits) fn();

@@ -43,6 +43,7 @@ function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
   else if (found.block === DELAY) convertDelalloc(ip, 'data', off, found);
   if (found.end > cowOff) found.count = cowOff - found.off;
   toIomap(ip, iomap, found, 0);
+  if (found.written) ip.mp.log.beforeOverwrite(found.block, found.count);
 }
 
 function endIo(ioend: IoEnd): void {

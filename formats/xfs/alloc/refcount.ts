@@ -177,6 +177,7 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
   if (change < 0 && holds(cursor, agbno, end, false) && cursor.get().refcount === 2) {
     // The usual case: all of it has one owner from now on, and nothing is left to join.
     carve(cursor, agbno, end);
+    tp.unshare(agno, agbno, length);
     retire(cursor);
     return gone;
   }
@@ -199,8 +200,10 @@ function adjust(tp: Trans, fsb: FsBlock, length: number, change: 1 | -1): number
     if (here === null) break;
     pos = here.startblock + here.blockcount;
     if (here.refcount === MAX_REFCOUNT) continue;
-    if (here.refcount + change < 2) cursor.delete();
-    else cursor.update({ ...here, refcount: here.refcount + change });
+    if (here.refcount + change < 2) {
+      tp.unshare(agno, here.startblock, here.blockcount);
+      cursor.delete();
+    } else cursor.update({ ...here, refcount: here.refcount + change });
   }
   join(cursor, agbno, false);
   join(cursor, end, false);

@@ -32,6 +32,8 @@ export class XfsLog {
   readonly undo = new UndoLog();
   /** Freed blocks that data must not reuse yet. */
   readonly busy = new BusyExtents();
+  /** Blocks that lost all owners but one, which the disk does not know yet. */
+  readonly unshared = new BusyExtents();
   /** The global counters in memory differ from those on disk. */
   countersChanged = false;
   private begun = 0;
@@ -233,8 +235,19 @@ export class XfsLog {
       this.writer.flush();
       if (this.mp.logDevice !== this.mp.device) this.mp.device.flush();
       this.busy.clear();
+      this.unshared.clear();
     });
     this.pushIfFull();
+  }
+
+  /**
+   * The bytes of these blocks are going to be overwritten in place: if after a crash another file would have them again,
+   * and with them the new bytes, the log is forced first. @throws FsError EIO, ENOSPC
+   */
+  beforeOverwrite(fsb: number, length: number): void {
+    if (this.unshared.empty || this.running !== null || this.atomicDepth > 0) return;
+    const { mp } = this;
+    if (this.unshared.overlap(mp.fsbToAgno(fsb), mp.fsbToAgbno(fsb), length) !== null) this.force();
   }
 
   /** What was written so far, data and log records, is durable when it returns. @throws FsError EIO */
@@ -254,6 +267,7 @@ export class XfsLog {
       this.checkpoint();
       writer.flush();
       this.busy.clear();
+      this.unshared.clear();
       if (writeInPlace(this.mp.cache) > 0) this.mp.device.flush();
       writer.moveTail();
     });
