@@ -93,8 +93,6 @@ class Pass {
   /** Writes the dirty pages of [start, end), the last of them perhaps only with finish(). */
   file(inode: Inode, start: number, end: number): void {
     if (inode !== this.inode) {
-      // A format that records many ioends together takes those of one file.
-      if (this.inode.iomap.writeback.endIos !== undefined) this.finish();
       this.inode = inode;
       this.map.reset();
     }
@@ -251,17 +249,27 @@ class Pass {
     const done = this.ioends;
     this.ioends = [];
     this.pending = 0;
-    const { inode } = this;
+    for (let i = 0; i < done.length; ) {
+      const { inode } = done[i] as IoEnd;
+      let next = i + 1;
+      while (next < done.length && (done[next] as IoEnd).inode === inode) next++;
+      this.record(inode, next - i === done.length ? done : done.slice(i, next));
+      i = next;
+    }
+  }
+
+  /** The device has what these ioends of one file are about. */
+  private record(inode: Inode, ioends: readonly IoEnd[]): void {
     const ops = inode.iomap.writeback;
     if (ops.endIos !== undefined) {
-      if (done.length > 0) ops.endIos(done, (pos, length, error) => this.discard(inode, pos, length, error));
+      ops.endIos(ioends, (pos, length, error) => this.discard(inode, pos, length, error));
       return;
     }
-    for (const ioend of done) {
+    for (const ioend of ioends) {
       try {
         ops.endIo(ioend);
       } catch (error) {
-        this.discard(ioend.inode, ioend.offset, ioend.length, error);
+        this.discard(inode, ioend.offset, ioend.length, error);
       }
     }
   }

@@ -31,29 +31,47 @@ const staged = new Extent();
 const old = new Extent();
 const moved: Extent[] = Array.from({ length: BATCH }, () => new Extent());
 
+/** A byte range of a file. */
+interface Run {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /**
  * Moves the staged blocks of byte range [pos, pos + length) into the data fork; `marked`: only those that
  * markStaged() was called for. @throws FsError ENOSPC, EFBIG
  */
 export function endCow(ip: XfsInode, pos: number, length: number, marked = false): void {
+  endCowRuns(ip, [{ offset: pos, length }], 0, 1, marked);
+}
+
+/**
+ * endCow() of runs[from … to), as many in one transaction as it may hold. After an error it can be asked again: what
+ * was moved stays so. @throws FsError ENOSPC, EFBIG
+ */
+export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to: number, marked = false): void {
   const { blockSize } = ip.mp;
-  let off = Math.floor(pos / blockSize);
-  const end = Math.ceil((pos + length) / blockSize);
-  while (off < end) {
+  let at = from;
+  let done = 0;
+  const endOf = (run: Run): number => Math.ceil((run.offset + run.length) / blockSize);
+  while (at < to) {
     let count = 0;
-    const from = off;
-    off = ip.mp.transact('end cow', (tp) => {
-      let next = from;
+    ip.mp.transact('end cow', (tp) => {
       logInode(tp, ip);
-      while (next < end && count < BATCH) {
+      while (at < to && count < BATCH) {
+        const run = runs[at] as Run;
+        const off = Math.max(done, Math.floor(run.offset / blockSize));
+        const end = endOf(run);
         const piece = moved[count] as Extent;
-        if (!nextStaged(ip, next, end, piece, marked)) return end;
+        if (off >= end || !nextStaged(ip, off, end, piece, marked)) {
+          at++;
+          continue;
+        }
         remap(tp, ip, piece);
-        next = piece.end;
+        done = piece.end;
         count++;
         if (mayHaveBeenCut(piece.count)) break;
       }
-      return next;
     });
     for (let i = 0; i < count; i++) forgetStaged(ip, moved[i] as Extent);
   }

@@ -10,7 +10,7 @@ import { type IoEnd, IomapFlag, IomapType, type Mapping, type WritebackOps } fro
 import { convertDelalloc } from './bmap-alloc.ts';
 import { convertExtent } from './bmap-edit.ts';
 import { forkLookup } from './bmap-fork.ts';
-import { cancelCow, endCow } from './cow.ts';
+import { cancelCow, endCow, endCowRuns } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
 import { DELAY, Extent, HOLE } from './extent.ts';
 import { viewLookup } from './fork-view.ts';
@@ -48,12 +48,48 @@ function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
 
 function endIo(ioend: IoEnd): void {
   const ip = ioend.inode as XfsInode;
-  if ((ioend.flags & IomapFlag.SHARED) !== 0) endCow(ip, ioend.offset, ioend.length);
+  if (isShared(ioend)) endCow(ip, ioend.offset, ioend.length);
   else if (ioend.type === IomapType.UNWRITTEN) {
     convertUnwritten(ip, ioend.offset, ioend.length, false);
     return;
   }
   recordSize(ip, ioend.offset + ioend.length);
+}
+
+function isShared(ioend: IoEnd): boolean {
+  return (ioend.flags & IomapFlag.SHARED) !== 0;
+}
+
+/** Scattered writes over shared blocks are recorded together; what fails together is tried one by one. */
+function endIos(ioends: readonly IoEnd[], failed: (pos: number, length: number, error: unknown) => void): void {
+  for (let i = 0; i < ioends.length; ) {
+    let next = i;
+    while (next < ioends.length && isShared(ioends[next] as IoEnd)) next++;
+    if (next > i + 1 && endCowTogether(ioends, i, next)) {
+      i = next;
+      continue;
+    }
+    for (const stop = Math.max(next, i + 1); i < stop; i++) {
+      const ioend = ioends[i] as IoEnd;
+      try {
+        endIo(ioend);
+      } catch (error) {
+        failed(ioend.offset, ioend.length, error);
+      }
+    }
+  }
+}
+
+function endCowTogether(ioends: readonly IoEnd[], from: number, to: number): boolean {
+  const last = ioends[to - 1] as IoEnd;
+  const ip = last.inode as XfsInode;
+  try {
+    endCowRuns(ip, ioends, from, to);
+    recordSize(ip, last.offset + last.length);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -104,6 +140,7 @@ export function recordSize(ip: XfsInode, reached: number): void {
 const OPS: WritebackOps = {
   mapBlocks: (inode, pos, _length, iomap) => mapBlocks(inode as XfsInode, pos, iomap),
   endIo,
+  endIos,
   valid(inode, iomap) {
     // CoW mappings stay: nothing else uses staged blocks.
     return (iomap.flags & IomapFlag.SHARED) !== 0 || iomap.cookie === (inode as XfsInode).sequence;
