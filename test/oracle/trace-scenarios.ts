@@ -200,3 +200,12 @@ export const MORE_SCENARIOS: Readonly<
   'zero word': [HOLEY, ['zero 5001 10001', 'fsync', 'fiemap']],
   resvsp: [HOLEY, ['resvsp 64k 64k', 'unresvsp 5001 70000', 'fsync', 'fiemap']],
 };
+
+/** Of these iomap sees nothing: neither side takes a step. */
+export const WITHOUT_STEPS: ReadonlySet<string> = new Set([
+  'punch: past eof',
+  'truncate: to 4096',
+  'pread empty',
+  'bmap',
+  'fiemap attr',
+]);
