@@ -6,6 +6,7 @@ import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { modeText } from './mode.ts';
 import type { Session } from './session.ts';
 import { right, type TextSink } from './text.ts';
+import { childPath } from './tidy-path.ts';
 
 interface Listing {
   readonly style: 'names' | 'long' | 'fields';
@@ -69,7 +70,7 @@ function listDirectory(
   const found = sortedEntries(dir, `ls: ${path}`, complaints);
   const entries: Entry[] = [];
   for (const entry of style === 'names' ? [] : found) {
-    const label = `ls: ${path.endsWith('/') ? path : `${path}/`}${entry.name}`;
+    const label = `ls: ${childPath(path, entry.name)}`;
     const whole = complaints.attempt(label, () => entryOf(dir.childOf(entry), entry.name));
     if (whole !== null) entries.push(whole);
   }

@@ -16,7 +16,7 @@ import { Complaints, sortedEntries } from './complaints.ts';
 import { timestampText } from './entry.ts';
 import { modeText } from './mode.ts';
 import type { Session } from './session.ts';
-import { tidyPath } from './tidy-path.ts';
+import { childPath, tidyPath } from './tidy-path.ts';
 
 /** [offset, physical, length, flags] as FIEMAP reports it, bytes. */
 type Extent = readonly [number | bigint, number, number, number];
@@ -96,7 +96,7 @@ function* walk(at: Walk, path: string, inode: Inode, parents: readonly Inode[]):
   }
   const below = [...parents, inode];
   for (const entry of sortedEntries(inode, `manifest: ${path}`, at.complaints)) {
-    const name = path === '/' ? `/${entry.name}` : `${path}/${entry.name}`;
+    const name = childPath(path, entry.name);
     let child: Inode;
     try {
       child = inode.childOf(entry);

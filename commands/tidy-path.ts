@@ -7,3 +7,8 @@ export function tidyPath(path: string): string {
   }
   return `/${parts.join('/')}`;
 }
+
+/** The path of `name` in the directory at `path`. */
+export function childPath(path: string, name: string): string {
+  return `${path.endsWith('/') ? path : `${path}/`}${name}`;
+}

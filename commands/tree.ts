@@ -3,6 +3,7 @@ import { exactPos } from '../core/positions.ts';
 import type { DirEntry, FileKind, Inode } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 import { Complaints, sortedEntries } from './complaints.ts';
+import { childPath } from './tidy-path.ts';
 
 interface Leaf {
   /** The lines to the left of the name. */
@@ -59,7 +60,7 @@ function* below(branch: Branch, onlyDirectories: boolean, complaints: Complaints
   for (const [i, entry] of shown.entries()) {
     const last = i === shown.length - 1;
     const { name } = entry;
-    const at = `${path.endsWith('/') ? path : `${path}/`}${name}`;
+    const at = childPath(path, name);
     const line = `${indent}${last ? '└── ' : '├── '}`;
     const inode = complaints.attempt(`tree: ${at}`, () => dir.childOf(entry));
     const leaf = inode === null ? null : complaints.attempt(`tree: ${at}`, () => leafOf(line, name, inode));

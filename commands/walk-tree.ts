@@ -1,5 +1,6 @@
 import { corrupt } from '../core/errors.ts';
 import { type Inode, sameInode } from '../core/vfs/inode.ts';
+import { childPath } from './tidy-path.ts';
 
 /** A file or directory of a tree, with its path below the name of the root. */
 export interface TreeEntry {
@@ -19,7 +20,7 @@ export function* treeDepthFirst(root: Inode, path: string, parents: readonly Ino
     const below = [...parents, root];
     for (const entry of root.entries()) {
       if (entry.name === '.' || entry.name === '..') continue;
-      yield* treeDepthFirst(root.childOf(entry), `${path.endsWith('/') ? path : `${path}/`}${entry.name}`, below);
+      yield* treeDepthFirst(root.childOf(entry), childPath(path, entry.name), below);
     }
   }
   yield { path, inode: root };
