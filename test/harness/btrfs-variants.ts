@@ -1,4 +1,5 @@
 /** The kinds of btrfs on which random operations are judged. */
+import { ENABLE_SIMPLE_QUOTAS, moveBlockGroups } from './btrfs-convert.ts';
 import type { BtrfsVariant } from './btrfs-judge.ts';
 
 /** How a kind is used, beside how it is made. */
@@ -12,6 +13,13 @@ export interface UsedVariant extends BtrfsVariant {
   readonly noise: boolean;
   /** False: the shapes of files are not compared. */
   readonly shapes?: false;
+  /** What the installed mkfs cannot make, made of the fresh image. */
+  readonly convert?: (path: string) => void;
+  /**
+   * Who judges in place of btrfs check: scrub where data are rebuilt from parity, our own sums of simple quotas, which
+   * the installed check refuses.
+   */
+  readonly judge?: 'scrub' | 'simple quotas';
 }
 
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
@@ -24,17 +32,26 @@ function variant(name: string, args: string, more: Partial<UsedVariant> = {}): U
 /** A folder for the files, made before the copy is taken. */
 export const FOLDER = '/d';
 
+/**
+ * Whether an extent may be overwritten Linux asks the last commit: our fsync is one, Linux's is one without a log tree.
+ */
+const FSYNC_COMMITS = 'notreelog';
+
 const OLD = '-n 4096 -O ^no-holes,^extref,^skinny-metadata -R ^free-space-tree';
 
 /** The first ones matter most. */
 export const USED_VARIANTS: readonly UsedVariant[] = [
   variant('default', ''),
   variant('old', OLD),
-  variant('nodatacow', '', { setup: [['chattr', '+C', `{}${FOLDER}`]] }),
+  variant('nodatacow', '', { mount: FSYNC_COMMITS, setup: [['chattr', '+C', `{}${FOLDER}`]] }),
   variant('compress-force', '', { mount: 'compress-force=zstd', fsio: ['--compress-force', 'zstd'], noise: true }),
   variant('raid1', '-d raid1 -m raid1', { devices: 2 }),
   variant('snapshots', '', { snapshots: true }),
-  variant('snapshots of nodatacow', '', { snapshots: true, setup: [['chattr', '+C', `{}${FOLDER}`]] }),
+  variant('snapshots of nodatacow', '', {
+    mount: FSYNC_COMMITS,
+    snapshots: true,
+    setup: [['chattr', '+C', `{}${FOLDER}`]],
+  }),
   variant('xxhash', '--csum xxhash -n 4096'),
   variant('compress by chattr', '--csum sha256', { noise: true, setup: [['chattr', '+c', `{}${FOLDER}`]] }),
   variant('lzo property', OLD, {
@@ -44,5 +61,11 @@ export const USED_VARIANTS: readonly UsedVariant[] = [
     setup: [['btrfs', 'property', 'set', `{}${FOLDER}`, 'compression', 'lzo']],
   }),
   variant('mixed', '--mixed --csum blake2 -n 4096'),
-  variant('raid5', '-d raid5 -m raid1', { devices: 3 }),
+  variant('raid5', '-d raid5 -m raid1', { devices: 3, judge: 'scrub' }),
+  variant('raid6', '-d raid6 -m raid1c3', { devices: 4, judge: 'scrub' }),
+  variant('raid10', '-d raid10 -m raid10', { devices: 4 }),
+  variant('quotas', '', { snapshots: true, setup: [['btrfs', 'quota', 'enable', '{}']] }),
+  variant('simple quotas', '', { snapshots: true, setup: [ENABLE_SIMPLE_QUOTAS], judge: 'simple quotas' }),
+  variant('block-group tree', '', { convert: moveBlockGroups }),
+  variant('64 KiB nodes, dup', '-n 65536 -d dup -m dup --csum sha256'),
 ];

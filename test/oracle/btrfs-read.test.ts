@@ -10,14 +10,8 @@ import { openDevice } from '../../core/device/open.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
 import { bufferedWrite } from '../../core/iomap/write.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
-import type { BtrfsFilesystem } from '../../formats/btrfs/filesystem.ts';
-import { CompatRo } from '../../formats/btrfs/structure/features.ts';
-import { ItemType, Objectid } from '../../formats/btrfs/structure/key.ts';
-import { RootItem } from '../../formats/btrfs/structure/root.ts';
-import { insertRootItem } from '../../formats/btrfs/trans/root-items.ts';
-import { TreeCursor } from '../../formats/btrfs/tree/cursor.ts';
-import { TreeRoot } from '../../formats/btrfs/tree/root.ts';
 import { assertBytes } from '../harness/assert-bytes.ts';
+import { ENABLE_SIMPLE_QUOTAS, moveBlockGroups } from '../harness/btrfs-convert.ts';
 import { type BtrfsVariant, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { must, run, xfsIo } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
@@ -43,10 +37,6 @@ const layout = (name: string, args: string, rest: Partial<Layout> = {}): Layout 
   ...rest,
 });
 
-/** BTRFS_IOC_QUOTA_CTL with BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA, which older programs do not know. */
-const SIMPLE_QUOTAS = `import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0xc0109428, bytearray(struct.pack('QQ', 4, 0)))`;
-
 const LAYOUTS: readonly Layout[] = [
   layout('defaults', ''),
   layout('blake2, 64 KiB nodes', '--csum blake2 -n 65536'),
@@ -63,7 +53,7 @@ const LAYOUTS: readonly Layout[] = [
   layout('raid5 on three', '-d raid5 -m raid5', { devices: 3 }),
   layout('raid6, raid1c4 on four', '-d raid6 -m raid1c4', { devices: 4 }),
   layout('quotas', '', { setup: [['btrfs', 'quota', 'enable', '{}']] }),
-  layout('simple quotas', '', { setup: [['python3', '-c', SIMPLE_QUOTAS, '{}']] }),
+  layout('simple quotas', '', { setup: [ENABLE_SIMPLE_QUOTAS] }),
 ];
 
 /** Names with one crc32c: each pair shares a directory item. */
@@ -178,37 +168,6 @@ for (const variant of sample(LAYOUTS, 6, seed)) {
     assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);
     assert.ok(count > 3500, `only ${count} paths compared`);
   });
-}
-
-/** Moves the items of block groups to a tree of their own, as btrfstune of newer btrfs-progs does. */
-function moveBlockGroups(image: string): void {
-  const fs = mountDevice(openDevice(image)) as BtrfsFilesystem;
-  const { mp } = fs;
-  mp.change('block groups', 100, () => {
-    const item = RootItem.decode(new DataView(new ArrayBuffer(RootItem.size)), 0);
-    item.refs = 1;
-    const place = { bytenr: 0, level: 0, generation: mp.trans.id };
-    const tree = new TreeRoot(mp, Objectid.BLOCK_GROUP_TREE, place, item, 0);
-    mp.trans.setRootNode(tree, mp.trans.allocTreeBlock(tree, 0));
-    insertRootItem(mp.trans, tree);
-    mp.addRoot(tree);
-    const from = new TreeCursor(mp.extentRoot());
-    const to = new TreeCursor(tree);
-    for (let more = from.first(); more; ) {
-      if (from.key.type !== ItemType.BLOCK_GROUP_ITEM) {
-        more = from.next();
-        continue;
-      }
-      const bytes = new Uint8Array(from.view.buffer, from.view.byteOffset + from.at, from.size).slice();
-      to.insert(from.key.clone(), bytes.length);
-      new Uint8Array(to.view.buffer, to.view.byteOffset + to.at, bytes.length).set(bytes);
-      from.delete();
-      more = from.valid;
-    }
-    mp.sb.compat_ro_flags |= CompatRo.BLOCK_GROUP_TREE;
-    Object.assign(mp.features, { blockGroupTree: true });
-  });
-  fs.unmount();
 }
 
 test('block-group tree', () => {

@@ -4,7 +4,8 @@
  *     isShared()        for fiemap: by other files, by another place of the same file, or by another tree that shares
  *                       a block on the way to it (btrfs_is_data_extent_shared of backref.c)
  *     crossReferenced() for writing in place: anything but references of this one file with this one origin
- *                       (btrfs_cross_ref_exist of extent-tree.c); a snapshot taken since counts even if deleted again
+ *                       (btrfs_cross_ref_exist of extent-tree.c); a snapshot taken since counts even if deleted again,
+ *                       and so does a user who let go of it after the last commit
  */
 import { corrupt } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
@@ -117,10 +118,14 @@ export function crossReferenced(mp: BtrfsMount, root: TreeRoot, ino: number, off
   } finally {
     cursor.close();
   }
-  const merged = extentRefs(currentView(mp), bytenr);
-  if (merged === null) return false;
-  return merged.refs.some(
-    (ref) =>
-      ref.type !== ItemType.EXTENT_DATA_REF || ref.root !== root.id || ref.owner !== ino || ref.offset !== offset,
-  );
+  let crossed = false;
+  visitRefs(currentView(mp), bytenr, {
+    // A reference whose drop is pending counts too: until that has run, Linux takes the extent for shared.
+    visit(ref) {
+      crossed =
+        ref.type !== ItemType.EXTENT_DATA_REF || ref.root !== root.id || ref.owner !== ino || ref.offset !== offset;
+      return crossed;
+    },
+  });
+  return crossed;
 }
