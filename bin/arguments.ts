@@ -37,6 +37,7 @@ const OPTIONS: readonly OptionInfo[] = [
   { name: 'norecovery', about: 'do not replay a dirty log: show the image as it is' },
   { name: 'subvol', value: 'PATH|ID', about: 'paths start in this subvolume (default: what the image says)' },
   { name: 'backup-root', about: 'if the newest root cannot be read, show the newest older one that can (btrfs)' },
+  { name: 'superblock', value: 'N', about: 'believe this copy of the superblock, 0 to 2, for reading only (btrfs)' },
   { name: 'degraded', about: 'write although a device is missing, to the others only (btrfs)' },
   { name: 'no-data-csum', about: 'read file data without verifying checksums' },
   { name: 'compress', value: 'KIND', about: 'compress new file data: zlib, lzo or zstd, zstd:LEVEL (btrfs)' },
@@ -89,6 +90,8 @@ export interface CommandLine {
   readonly places: readonly Place[];
   /** The time that changes get, or null for the clock's. */
   readonly time: Timestamp | null;
+  /** The copy of the superblock that is to be believed, or null for the newest good one. */
+  readonly superblock: number | null;
   /** What is chosen at random follows from this; null: chance decides. */
   readonly seed: number | null;
   /** The shell whose completion script is to be printed, or null. */
@@ -123,6 +126,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
   let compress: CommandLine['compress'] = null;
   let time = timestamp(env.SOURCE_DATE_EPOCH);
   let seed: number | null = null;
+  let superblock: number | null = null;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
@@ -149,6 +153,9 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     } else if (name === 'time') {
       time = timestamp(value);
       if (time === null) complaint ??= `bad time -- ${value}`;
+    } else if (name === 'superblock') {
+      superblock = parseInteger(value);
+      if (superblock === null || superblock < 0) complaint ??= `bad superblock -- ${value}`;
     } else if (name === 'seed') {
       seed = parseInteger(value);
       if (seed === null) complaint ??= `bad seed -- ${value}`;
@@ -173,6 +180,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     devices,
     places,
     time,
+    superblock,
     seed,
     completion,
     connect,

@@ -53,6 +53,7 @@ class OpenedImage implements Image {
       degraded: options.degraded ?? false,
       noDataCsum: false,
       backupRoot: false,
+      superblock: null,
       part: partition === undefined ? range : { partition },
       devices: options.devices ?? [],
       overlay: options.overlay ?? null,

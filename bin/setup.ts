@@ -23,6 +23,7 @@ export function newMounts(line: CommandLine, streams: Streams): Mounts {
     subvol: line.subvol,
     compress: line.compress,
     backupRoot: line.flags.has('backup-root'),
+    superblock: line.superblock,
     degraded: line.flags.has('degraded'),
     noDataCsum: line.flags.has('no-data-csum'),
     part: line.part,

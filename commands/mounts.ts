@@ -32,6 +32,8 @@ export interface MountSettings {
   readonly compress: MountOptions['compress'] | null;
   /** An older root of the file system may stand in for one that cannot be read, for reading. */
   readonly backupRoot: boolean;
+  /** The copy of the superblock to believe, or null for the newest good one. */
+  readonly superblock: number | null;
   /** Devices may be missing from what is written. */
   readonly degraded: boolean;
   readonly noDataCsum: boolean;
@@ -187,11 +189,12 @@ export class Mounts {
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
     const { readOnly, norecovery, subvol, compress, now, owner, random, tracer } = this.settings;
-    const { backupRoot, degraded, noDataCsum } = this.settings;
+    const { backupRoot, superblock, degraded, noDataCsum } = this.settings;
     const choice = {
       backupRoot,
       degraded,
       noDataCsum,
+      ...(superblock === null ? {} : { superblock }),
       ...(subvol === null ? {} : { subvol }),
       ...(compress ? { compress } : {}),
     };

@@ -3,8 +3,8 @@ import type { Device } from '../core/device/device.ts';
 import { FsError } from '../core/errors.ts';
 import type { ByteRange, DescribeChanges, ImageState, StructureChange } from '../core/vfs/changes.ts';
 import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
+import { openBtrfs } from './btrfs/bare.ts';
 import { describeBtrfsChanges } from './btrfs/changes/describe.ts';
-import { mountBtrfs } from './btrfs/filesystem.ts';
 import { hasBtrfsMagic } from './btrfs/superblock.ts';
 import { describeXfsChanges } from './xfs/changes/describe.ts';
 import { mountXfs } from './xfs/filesystem.ts';
@@ -21,7 +21,7 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { name: 'xfs', probe: hasXfsMagic, mount: mountXfs, changes: describeXfsChanges },
-  { name: 'btrfs', probe: hasBtrfsMagic, mount: mountBtrfs, subvolumes: true, changes: describeBtrfsChanges },
+  { name: 'btrfs', probe: hasBtrfsMagic, mount: openBtrfs, subvolumes: true, changes: describeBtrfsChanges },
 ];
 
 /** The name of the format of what is on a device, or null if it is none that we know. @throws FsError EIO */

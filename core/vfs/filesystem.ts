@@ -40,6 +40,8 @@ export interface MountOptions {
   readonly compress?: { readonly method: string; readonly force: boolean };
   /** When the newest root cannot be read, show the newest older one that can, for reading only. */
   readonly backupRoot?: boolean;
+  /** This copy of the superblock is to be believed, for reading only; absent: the newest good one. */
+  readonly superblock?: number;
   /** Write although devices are missing, where the copies on the others bear it. */
   readonly degraded?: boolean;
   /** Do not verify checksums of file data. */

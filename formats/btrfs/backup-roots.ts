@@ -1,34 +1,70 @@
 /**
- * The root tree of an image: that of the last commit, or on request an older one, of which the superblock names four.
- * What older trees point to may have been overwritten since, so they are for reading only (Linux: usebackuproot).
+ * The chunk tree and the root tree of an image: those of the last commit, or on request older ones, of which the
+ * superblock names four. What older trees point to may have been overwritten since, so they are for reading only
+ * (Linux: usebackuproot).
  */
 import { FsError } from '../../core/errors.ts';
 import type { BtrfsMount } from './mount.ts';
 import { Objectid } from './structure/key.ts';
 import { TreeRoot } from './tree/root.ts';
 
-/** The root tree to use, and the generation that it shows if that is not the last. */
+/** The tree to use, and the generation that it shows if that is not the last. */
 export interface ChosenRoot {
   readonly root: TreeRoot;
   readonly older: number | null;
 }
 
-/** The root tree, whose root node was read. @throws FsError EUCLEAN or EIO if it is damaged, saying what else there is */
-export function chooseTreeRoot(mp: BtrfsMount): ChosenRoot {
+/** Where a root node is, and how old it is. */
+interface Place {
+  readonly bytenr: number;
+  readonly level: number;
+  readonly generation: number;
+}
+
+/** Told of a tree that cannot be read, and of what else there is; may throw it. */
+type Fault = (failure: FsError) => void;
+
+/** The root tree, whose root node was read; `fault` hears if it cannot be. */
+export function chooseTreeRoot(mp: BtrfsMount, fault: Fault): ChosenRoot {
   const { sb } = mp;
-  const root = treeAt(mp, sb.root, sb.root_level, sb.generation);
+  const newest = { bytenr: sb.root, level: sb.root_level, generation: sb.generation };
+  const older = sb.super_roots.map((backup) => ({
+    bytenr: backup.tree_root,
+    level: backup.tree_root_level,
+    generation: backup.tree_root_gen,
+  }));
+  return choose(mp, Objectid.ROOT_TREE, newest, older, fault);
+}
+
+/** The chunk tree likewise. */
+export function chooseChunkRoot(mp: BtrfsMount, fault: Fault): ChosenRoot {
+  const { sb } = mp;
+  const newest = { bytenr: sb.chunk_root, level: sb.chunk_root_level, generation: sb.chunk_root_generation };
+  const older = sb.super_roots.map((backup) => ({
+    bytenr: backup.chunk_root,
+    level: backup.chunk_root_level,
+    generation: backup.chunk_root_gen,
+  }));
+  return choose(mp, Objectid.CHUNK_TREE, newest, older, fault);
+}
+
+function choose(mp: BtrfsMount, id: number, newest: Place, older: readonly Place[], fault: Fault): ChosenRoot {
+  const root = new TreeRoot(mp, id, newest, null);
   const failure = unreadable(root);
   if (failure === null) return { root, older: null };
-  const backups = sb.super_roots
-    .filter((backup) => backup.tree_root > 0 && backup.tree_root_gen > 0 && backup.tree_root_gen < sb.generation)
-    .sort((a, b) => b.tree_root_gen - a.tree_root_gen);
+  const backups = older
+    .filter((backup) => backup.bytenr > 0 && backup.generation > 0 && backup.generation < newest.generation)
+    .sort((a, b) => b.generation - a.generation);
   for (const backup of backups) {
-    const older = treeAt(mp, backup.tree_root, backup.tree_root_level, backup.tree_root_gen);
-    if (unreadable(older) !== null) continue;
-    if (mp.options.backupRoot === true) return { root: older, older: backup.tree_root_gen };
-    throw withHint(failure, `the older root tree of generation ${backup.tree_root_gen} can be read (--backup-root)`);
+    const found = new TreeRoot(mp, id, backup, null);
+    if (unreadable(found) !== null) continue;
+    if (mp.options.backupRoot === true) return { root: found, older: backup.generation };
+    const name = id === Objectid.CHUNK_TREE ? 'chunk tree' : 'root tree';
+    fault(withHint(failure, `the older ${name} of generation ${backup.generation} can be read (--backup-root)`));
+    return { root, older: null };
   }
-  throw failure;
+  fault(failure);
+  return { root, older: null };
 }
 
 function withHint(failure: FsError, hint: string): FsError {
@@ -36,10 +72,6 @@ function withHint(failure: FsError, hint: string): FsError {
   if (damage === undefined)
     return new FsError(code, { detail: `${detail ?? 'no root tree'}; ${hint}`, cause: failure });
   return new FsError(code, { damage: { ...damage, rule: `${damage.rule}; ${hint}` }, cause: failure });
-}
-
-function treeAt(mp: BtrfsMount, bytenr: number, level: number, generation: number): TreeRoot {
-  return new TreeRoot(mp, Objectid.ROOT_TREE, { bytenr, level, generation }, null);
 }
 
 function unreadable(root: TreeRoot): FsError | null {

@@ -18,6 +18,7 @@ import { replayLog } from './log-replay/replay.ts';
 import { type BtrfsMount, openMount } from './mount.ts';
 import { btrfsStatfs } from './statfs.ts';
 import { defaultSubvolume, subvolumeNamed, subvolumeTop } from './subvolume.ts';
+import type { DeviceEntry } from './words/mount-of.ts';
 import { btrfsWords } from './words/words.ts';
 import { writeBackAll } from './write-state.ts';
 
@@ -47,6 +48,14 @@ export class BtrfsFilesystem implements Filesystem {
 
   get status(): string | null {
     return this.mp.notes.length === 0 ? null : this.mp.notes.join('; ');
+  }
+
+  get devices(): readonly DeviceEntry[] {
+    return this.mp.space.members.all;
+  }
+
+  get devid(): number {
+    return this.mp.sb.dev_item.devid;
   }
 
   takeNotices(): string[] {
@@ -107,9 +116,12 @@ function openLog(mp: BtrfsMount): void {
   else replayLog(mp);
 }
 
+/** ENOENT: the subvolume is there, but its directory is not. */
+const UNREADABLE: ReadonlySet<string> = new Set(['EUCLEAN', 'EIO', 'ENOENT']);
+
 /**
  * Without its top directory an image is still worth looking at, through dump-tree or another subvolume; whoever asks
- * for a path hears what is wrong. @throws FsError ENOENT the subvolume that was asked for is not there
+ * for a path hears what is wrong.
  */
 function checkTop(fs: BtrfsFilesystem): void {
   const { mp } = fs;
@@ -117,13 +129,13 @@ function checkTop(fs: BtrfsFilesystem): void {
     if (fs.root().kind === 'dir') return;
     throw corrupt({ structure: `subvolume ${fs.root().root.id}`, rule: 'its root is no directory' });
   } catch (error) {
-    if (!(error instanceof FsError) || (error.code !== 'EUCLEAN' && error.code !== 'EIO')) throw error;
+    if (!(error instanceof FsError) || !UNREADABLE.has(error.code)) throw error;
     mp.readOnly = true;
     mp.notes.push(`read-only: ${error.message}`);
   }
 }
 
-/** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, ENODEV devices missing, ENOENT no such subvolume */
+/** Opens a btrfs image. @throws FsError EINVAL unknown features, EUCLEAN damaged, EIO devices missing, ENOENT no such subvolume */
 export function mountBtrfs(device: Device, options: MountOptions): BtrfsFilesystem {
   const mp = openMount(device, options);
   try {

@@ -8,7 +8,7 @@ import { corrupt, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import type { MountOptions } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
-import { chooseTreeRoot } from './backup-roots.ts';
+import { chooseChunkRoot, chooseTreeRoot } from './backup-roots.ts';
 import type { ChecksumKind } from './checksum.ts';
 import { ExtentReader } from './extents.ts';
 import type { InodeTable } from './inode-table.ts';
@@ -77,7 +77,11 @@ export class BtrfsMount {
   private readonly roots = new Map<number, TreeRoot>();
   private uuidOfChunkTree: Uint8Array | null = null;
 
-  constructor(found: FoundSuper, members: Members, options: MountOptions) {
+  /**
+   * `rescue`: where chunk tree or root tree cannot be read, the mount is made all the same, read-only, with what there
+   * is; whoever asks for more hears of the damage.
+   */
+  constructor(found: FoundSuper, members: Members, options: MountOptions, rescue = false) {
     const sb = found.values;
     this.options = options;
     this.sb = sb;
@@ -100,19 +104,22 @@ export class BtrfsMount {
     this.refs = new ExtentReferences(this);
     this.blocks = this.openBlocks();
     this.space.addSystemChunks(sb.sys_chunk_array, sb.sys_chunk_array_size);
-    this.chunkRoot = new TreeRoot(
-      this,
-      Objectid.CHUNK_TREE,
-      at(sb.chunk_root, sb.chunk_root_level, sb.chunk_root_generation),
-      null,
-    );
-    this.readChunks();
-    const { root, older } = chooseTreeRoot(this);
-    this.treeRoot = root;
+    const damage: FsError[] = [];
+    const note = rescue ? (failure: FsError) => damage.push(failure) : raise;
+    const chunks = chooseChunkRoot(this, note);
+    this.chunkRoot = chunks.root;
+    if (damage.length === 0) this.readChunks(note);
+    const tree = chooseTreeRoot(this, note);
+    this.treeRoot = tree.root;
     // What is written over a log that was not replayed would be lost to it, or it to that.
     const unreplayed = options.norecovery && sb.log_root !== 0;
-    this.readOnly = options.readOnly || obstacle !== null || older !== null || unreplayed;
-    if (older !== null) this.notes.push(`read-only: shown is the older state of generation ${older}`);
+    const older = chunks.older ?? tree.older;
+    const chosen = options.superblock ?? null;
+    this.readOnly =
+      options.readOnly || obstacle !== null || older !== null || chosen !== null || damage.length > 0 || unreplayed;
+    if (tree.older !== null) this.notes.push(`read-only: shown is the older state of generation ${tree.older}`);
+    if (chunks.older !== null) this.notes.push(`read-only: chunks are those of generation ${chunks.older}`);
+    if (chosen !== null) this.notes.push(`read-only: shown is what superblock ${chosen} says`);
   }
 
   get devRoot(): TreeRoot {
@@ -225,15 +232,21 @@ export class BtrfsMount {
   }
 
   /** Devices and chunks; the devices come first in the tree. */
-  private readChunks(): void {
+  private readChunks(fault: (failure: FsError) => void): void {
     const cursor = new TreeCursor(this.chunkRoot);
-    for (let more = cursor.first(); more; more = cursor.next()) {
-      const { key, view, at: place, size } = cursor;
-      if (key.type === ItemType.DEV_ITEM) this.space.addDevice(view, place, size, key.offset);
-      else if (key.type === ItemType.CHUNK_ITEM) this.space.addChunk(view, place, size, key.offset);
+    try {
+      for (let more = cursor.first(); more; more = cursor.next()) {
+        const { key, view, at: place, size } = cursor;
+        if (key.type === ItemType.DEV_ITEM) this.space.addDevice(view, place, size, key.offset);
+        else if (key.type === ItemType.CHUNK_ITEM) this.space.addChunk(view, place, size, key.offset);
+      }
+      this.notes.push(...this.space.checkMembers());
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      fault(error);
+    } finally {
+      cursor.close();
     }
-    cursor.close();
-    this.notes.push(...this.space.checkMembers());
   }
 
   private readRoot(id: number): TreeRoot | null {
@@ -287,11 +300,26 @@ function featuresOf(sb: SuperValues): Features {
   };
 }
 
+function raise(failure: FsError): never {
+  throw failure;
+}
+
 /** Opens a btrfs image. @throws FsError EINVAL no btrfs or unknown features, EUCLEAN damaged, EIO devices missing */
 export function openMount(device: Device, options: MountOptions): BtrfsMount {
   const members = new Members(device, options.devices, options.degraded);
   try {
-    return new BtrfsMount(readSuperblock(members.latest), members, options);
+    return new BtrfsMount(readSuperblock(members.latest, options.superblock), members, options);
+  } catch (error) {
+    members.close();
+    throw error;
+  }
+}
+
+/** As openMount(), with what can be read of an image whose chunk tree or root tree is damaged. @throws FsError likewise */
+export function rescueMount(device: Device, options: MountOptions): BtrfsMount {
+  const members = new Members(device, options.devices, options.degraded);
+  try {
+    return new BtrfsMount(readSuperblock(members.latest, options.superblock), members, options, true);
   } catch (error) {
     members.close();
     throw error;

@@ -47,8 +47,28 @@ export function hasBtrfsMagic(device: Device): boolean {
   });
 }
 
-/** The newest good superblock of a device. @throws FsError EINVAL no btrfs, EUCLEAN every copy is damaged */
-export function readSuperblock(device: Device): FoundSuper {
+/**
+ * The newest good superblock of a device, or the copy that was asked for. @throws FsError EINVAL no btrfs or no such
+ * copy, EUCLEAN every copy is damaged, or that one
+ */
+export function readSuperblock(device: Device, asked?: number): FoundSuper {
+  const found = asked === undefined ? newestSuperblock(device) : superblockCopy(device, asked);
+  const view = new DataView(found.bytes.buffer, found.bytes.byteOffset);
+  const values = SuperBlock.decode(view, 0);
+  return { ...found, values, csum: checksumKind(values.csum_type) as ChecksumKind };
+}
+
+type Chosen = Pick<FoundSuper, 'bytes' | 'mirror' | 'notes'>;
+
+function superblockCopy(device: Device, mirror: number): Chosen {
+  const bytes = mirror in SUPER_OFFSETS ? readCopy(device, mirror) : null;
+  if (bytes === null) throw new FsError('EINVAL', { path: device.name, detail: `no superblock ${mirror}` });
+  const damage = superDamage(bytes, mirror);
+  if (damage !== null) throw new FsError('EUCLEAN', { path: device.name, damage });
+  return { bytes, mirror, notes: [] };
+}
+
+function newestSuperblock(device: Device): Chosen {
   const copies: { mirror: number; bytes: Uint8Array; damage: Damage | null }[] = [];
   for (let mirror = 0; mirror < SUPER_OFFSETS.length; mirror++) {
     const bytes = readCopy(device, mirror);
@@ -65,10 +85,7 @@ export function readSuperblock(device: Device): FoundSuper {
     if (copy.damage === null) continue;
     notes.push(`${describeDamage(copy.damage)}; using the copy at 0x${SUPER_OFFSETS[best.mirror]?.toString(16)}`);
   }
-  const view = new DataView(best.bytes.buffer, best.bytes.byteOffset);
-  const values = SuperBlock.decode(view, 0);
-  const csum = checksumKind(values.csum_type) as ChecksumKind;
-  return { values, bytes: best.bytes, csum, mirror: best.mirror, notes };
+  return { bytes: best.bytes, mirror: best.mirror, notes };
 }
 
 /** What is wrong with the bytes of a superblock copy, or null. */

@@ -9,6 +9,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MemoryDevice } from '../../core/device/memory.ts';
 import { OverlayDevice } from '../../core/device/overlay.ts';
+import type { Filesystem } from '../../core/vfs/filesystem.ts';
+import type { Inode } from '../../core/vfs/inode.ts';
+import type { Word } from '../../core/vfs/word.ts';
 import { checksumKind, seal } from '../../formats/btrfs/checksum.ts';
 import { logRootTree, logTrees } from '../../formats/btrfs/log-replay/replay.ts';
 import { type BtrfsMount, openMount } from '../../formats/btrfs/mount.ts';
@@ -128,7 +131,7 @@ function one(base: MemoryDevice, victim: Victim, random: Random): Attempts {
   const started = performance.now();
   const attempts = new Attempts();
   try {
-    lookAndChange(damaged, attempts);
+    lookAndChange(damaged, attempts, random.oneIn(4));
   } catch (error) {
     if (error instanceof Error) error.message = `seed ${seed}: ${label}: ${error.message}`;
     throw error;
@@ -138,11 +141,27 @@ function one(base: MemoryDevice, victim: Victim, random: Random): Attempts {
   return attempts;
 }
 
-function lookAndChange(damaged: OverlayDevice, attempts: Attempts): void {
+/** Words that show what is there, damaged or not. */
+const WORDS = ['dump-super', 'dump-tree', 'chunk'];
+
+function ask(fs: Filesystem, name: string, attempts: Attempts): void {
+  const word = fs.words?.find((known) => known.name === name) as Word;
+  const size = (text: string): number => Number(text);
+  const lookup = (): Inode => fs.root();
+  const context = { fs, file: null, program: 'xfs_io', size, lookup, usage: () => new Error(`usage of ${name}`) };
+  attempts.try(() => {
+    const answer = word.run(context, { options: { a: true, f: true }, operands: [], last: () => null });
+    const results = answer === undefined ? [] : Symbol.iterator in answer ? answer : [answer];
+    for (const result of results) result.text({ write: () => {} });
+  });
+}
+
+function lookAndChange(damaged: OverlayDevice, attempts: Attempts, words: boolean): void {
   const looking = new OverlayDevice(damaged);
   const fs = attempts.try(() => mountDevice(looking));
   if (fs !== null) {
     look(fs, attempts);
+    for (const name of words ? WORDS : []) ask(fs, name, attempts);
     attempts.try(() => fs.unmount());
   }
   assert.is([...looking.written()].length, 0, 'looking changed the image');

@@ -224,7 +224,9 @@ test('seed and sprout', () => {
 
   mkdirSync(join(dir, 'elsewhere'));
   renameSync(sprout, join(dir, 'elsewhere', '1.img'));
-  fails('EIO', /device 1 missing/, () => open(join(dir, 'elsewhere', '1.img')));
+  const alone = open(join(dir, 'elsewhere', '1.img'));
+  assert.match(alone.status ?? '', /read-only: .*device 1 missing/);
+  fails('EIO', /device 1 missing/, () => read(alone, 'old'));
 });
 
 test.run();

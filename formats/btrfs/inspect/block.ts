@@ -1,4 +1,5 @@
 /** A tree block as dump-tree prints it: header, then items with what they say, or pointers. */
+import { FsError } from '../../../core/errors.ts';
 import {
   HEADER_SIZE,
   Header,
@@ -49,7 +50,9 @@ const blockHeader = new Template(
 );
 
 /** Bytes between the last item header and the data; negative in a damaged leaf. */
-function leafFree(view: DataView, count: number): number {
+function leafFree(view: DataView, nritems: number): number {
+  // A damaged count may lead out of the block.
+  const count = Math.min(nritems, Math.floor(leafDataSize(view.byteLength) / ITEM_SIZE));
   const dataStart =
     count === 0 ? leafDataSize(view.byteLength) : Item.get.offset(view, HEADER_SIZE + (count - 1) * ITEM_SIZE);
   return dataStart - count * ITEM_SIZE;
@@ -97,6 +100,16 @@ function showNode(view: DataView, setting: BlockSetting): Shown {
   return { lines, data: { ...headerData(view), pointers } };
 }
 
+/** An item, or that it cannot be made out: in a damaged leaf an item may be anything. */
+function showSurely(place: ItemPlace): Shown {
+  try {
+    return showItem(place);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof FsError)) throw error;
+    return { lines: [`\t\titem of ${place.size} bytes that cannot be made out`], data: {} };
+  }
+}
+
 function showLeaf(view: DataView, setting: BlockSetting): Shown {
   const lines = headerLines(view, setting);
   const limit = leafDataSize(view.byteLength);
@@ -112,7 +125,7 @@ function showLeaf(view: DataView, setting: BlockSetting): Shown {
     }
     key.read(view, at);
     const place: ItemPlace = { ...setting, key, view, at: HEADER_SIZE + offset, size };
-    const shown = showItem(place);
+    const shown = showSurely(place);
     lines.push(`\titem ${slot} key ${keyText(key)} itemoff ${offset} itemsize ${size}`, ...shown.lines);
     items.push({ key: keyData(key), itemoff: offset, itemsize: size, ...shown.data });
   }

@@ -1,4 +1,5 @@
 /** The chunks, a row for each stripe: where it lies on its device, and how full the chunk is. */
+import { FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { BlockGroupItem } from '../structure/chunk.ts';
 import { ItemType, Key } from '../structure/key.ts';
@@ -13,9 +14,9 @@ export interface ChunkRow {
   readonly flags: number;
   /** Device address, bytes. */
   readonly physical: number;
-  /** Bytes of the chunk, and how many of them are used. */
+  /** Bytes of the chunk, and how many of them are used; null where that cannot be read. */
   readonly length: number;
-  readonly used: number;
+  readonly used: number | null;
   readonly logical: number;
   /** Its number among those of its device, by logical address. */
   readonly logicalNumber: number;
@@ -41,14 +42,19 @@ export function chunkRows(mp: BtrfsMount): ChunkRow[] {
   });
 }
 
-function usedBytes(mp: BtrfsMount, logical: number): number {
-  const cursor = new TreeCursor(mp.blockGroupRoot());
+function usedBytes(mp: BtrfsMount, logical: number): number | null {
   try {
-    cursor.search(new Key(logical, ItemType.BLOCK_GROUP_ITEM, 0));
-    const { key, view, at } = cursor;
-    const there = cursor.valid && key.objectid === logical && key.type === ItemType.BLOCK_GROUP_ITEM;
-    return there ? BlockGroupItem.get.used(view, at) : 0;
-  } finally {
-    cursor.close();
+    const cursor = new TreeCursor(mp.blockGroupRoot());
+    try {
+      cursor.search(new Key(logical, ItemType.BLOCK_GROUP_ITEM, 0));
+      const { key, view, at } = cursor;
+      const there = cursor.valid && key.objectid === logical && key.type === ItemType.BLOCK_GROUP_ITEM;
+      return there ? BlockGroupItem.get.used(view, at) : 0;
+    } finally {
+      cursor.close();
+    }
+  } catch (error) {
+    if (error instanceof FsError) return null;
+    throw error;
   }
 }

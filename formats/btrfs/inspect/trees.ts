@@ -1,8 +1,6 @@
 /** The trees of an image, and the names by which a user may ask for one. */
-import { FsError } from '../../../core/errors.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
-import { RootItem } from '../structure/root.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import { TreeRoot } from '../tree/root.ts';
 
@@ -102,16 +100,4 @@ export function logTree(mp: BtrfsMount): TreeRoot | null {
   const { log_root, log_root_level } = mp.sb;
   if (log_root === 0) return null;
   return new TreeRoot(mp, Objectid.TREE_LOG, { bytenr: log_root, level: log_root_level, generation: 0 }, null);
-}
-
-/** Where a ROOT_ITEM says that the root node is. @throws FsError ENOENT */
-export function rootBytenr(tree: TreeRoot, key: Key): number {
-  const cursor = new TreeCursor(tree);
-  try {
-    if (!cursor.search(key) || cursor.size < RootItem.at.byte_limit)
-      throw new FsError('ENOENT', { detail: `item ${key}` });
-    return RootItem.get.bytenr(cursor.view, cursor.at);
-  } finally {
-    cursor.close();
-  }
 }

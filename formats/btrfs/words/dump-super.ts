@@ -1,11 +1,10 @@
 /** dump-super: superblocks as they are on the devices, as btrfs inspect-internal dump-super prints them. */
 import type { Device } from '../../../core/device/device.ts';
-import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { checksumKind, sealMatches } from '../checksum.ts';
 import { type SuperSetting, showSuper } from '../inspect/super.ts';
-import type { BtrfsMount } from '../mount.ts';
 import { SUPER_MAGIC, SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
-import { mountOf, says } from './mount-of.ts';
+import { imageOf, says } from './mount-of.ts';
 
 const RULE = '---------------------------------------------------------';
 /** Where btrfs-progs' name is not the kernel's. */
@@ -29,7 +28,7 @@ export const dumpSuper = word({
   },
   run(context, { options, operands }) {
     if (operands.length > 0) throw context.usage();
-    const device = deviceOf(mountOf(context), options.d);
+    const device = deviceOf(context, options.d);
     const copy = options.s ?? options.super ?? options.i;
     const one = options.bytenr ?? SUPER_OFFSETS[copy ?? 0];
     if (one === undefined) throw new WordFailure(`dump-super: super mirror too big: ${copy} >= 3`);
@@ -38,9 +37,10 @@ export const dumpSuper = word({
   },
 });
 
-function deviceOf(mp: BtrfsMount, devid: number | undefined): Device {
-  const wanted = devid ?? mp.sb.dev_item.devid;
-  const device = mp.space.members.all.find((member) => member.devid === wanted)?.device ?? null;
+function deviceOf(context: WordContext, devid: number | undefined): Device {
+  const image = imageOf(context);
+  const wanted = devid ?? image.devid;
+  const device = image.devices.find((entry) => entry.devid === wanted)?.device ?? null;
   if (device === null) throw new WordFailure(`dump-super: device ${wanted} is not there`);
   return device;
 }

@@ -1,17 +1,15 @@
 /** dump-tree: the blocks of the trees, as btrfs inspect-internal dump-tree prints them. */
-import { FsError } from '../../../core/errors.ts';
 import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type BlockSetting, showBlock } from '../inspect/block.ts';
 import { keyData, keyText } from '../inspect/key-text.ts';
 import { backupRootLines } from '../inspect/super.ts';
 import { uuidText } from '../inspect/template.ts';
-import { logTree, rootBytenr, rootItemKeys, treeIdOf, treeRootOf, treeTitle } from '../inspect/trees.ts';
-import { breadthFirst, depthFirst, readBlock, type Visit } from '../inspect/walk.ts';
+import { logTree, treeIdOf, treeRootOf, treeTitle } from '../inspect/trees.ts';
+import { breadthFirst, depthFirst, type Pointer, pointerTo, rootEntries, type Visit, visit } from '../inspect/walk.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { Incompat } from '../structure/features.ts';
 import { type Key, Objectid } from '../structure/key.ts';
 import { SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
-import type { TreeBlock } from '../tree/blocks.ts';
 import { mountOf, says } from './mount-of.ts';
 
 /** Which trees are asked for. */
@@ -93,26 +91,27 @@ function* blocks(dump: Dump, words: readonly string[], follow: boolean): Generat
     const { sectorSize } = dump.mp;
     if (bytenr % sectorSize !== 0)
       throw new WordFailure(`dump-tree: tree block bytenr ${bytenr} is not aligned to sectorsize ${sectorSize}`);
-    const block = readBlock(dump.mp, bytenr);
-    if (follow) yield* below(dump, block);
-    else yield shown(dump, block);
+    const pointer = pointerTo(dump.mp, bytenr);
+    if (follow) yield* below(dump, pointer);
+    else yield shown(dump, visit(dump.mp, pointer));
   }
 }
 
-function shown({ setting }: Dump, block: TreeBlock): WordResult {
+/** A block, and below it what is wrong with its items; or why it cannot be shown. */
+function shown({ setting }: Dump, found: Visit): WordResult {
+  if (found.block === null) {
+    const { bytenr, error } = found;
+    return says({ bytenr, error: error.message }, [`ERROR: block ${bytenr}: ${error.message}`]);
+  }
+  const { block, error } = found;
   const { lines, data } = showBlock(block.view, setting);
-  return says(data, lines);
+  if (error === null) return says(data, lines);
+  return says({ ...data, error: error.message }, [...lines, `ERROR: block ${block.bytenr}: ${error.message}`]);
 }
 
-function* below(dump: Dump, top: TreeBlock): Generator<WordResult> {
-  const visits: Generator<Visit> = dump.depthFirst ? depthFirst(dump.mp, top) : breadthFirst(dump.mp, top);
-  for (const visit of visits) {
-    if ('block' in visit) yield shown(dump, visit.block);
-    else
-      yield says({ bytenr: visit.bytenr, error: visit.error.message }, [
-        `ERROR: block ${visit.bytenr}: ${visit.error.message}`,
-      ]);
-  }
+function* below(dump: Dump, top: Pointer): Generator<WordResult> {
+  const visits = dump.depthFirst ? depthFirst(dump.mp, top) : breadthFirst(dump.mp, top);
+  for (const found of visits) yield shown(dump, found);
 }
 
 function heading(line: string, data: object): WordResult {
@@ -124,11 +123,11 @@ function* oneTree(dump: Dump, id: number): Generator<WordResult> {
   if (id === Objectid.ROOT_TREE || id === Objectid.CHUNK_TREE) {
     const title = `${treeTitle(id)} tree`;
     yield heading(title, { tree: title });
-    yield* below(dump, treeRootOf(mp, id).node());
+    yield* below(dump, treeRootOf(mp, id));
     return;
   }
   if (id === Objectid.TREE_LOG) {
-    const log = logRoot(mp);
+    const log = logTree(mp);
     if (log === null) throw new WordFailure('dump-tree: there is no log tree');
     yield heading('log root tree', { tree: 'log root tree' });
     yield* below(dump, log);
@@ -136,14 +135,14 @@ function* oneTree(dump: Dump, id: number): Generator<WordResult> {
   }
   if (id === Objectid.BLOCK_GROUP_TREE) {
     yield heading('block group tree', { tree: 'block group tree' });
-    yield* below(dump, mp.root(id).node());
+    yield* below(dump, mp.root(id));
     yield* summary(dump, false);
     return;
   }
-  for (const key of rootItemKeys(mp.treeRoot)) {
+  for (const { key, top } of rootEntries(mp, mp.treeRoot)) {
     if (key.objectid !== id) continue;
     yield treeHeading(key, '');
-    yield* below(dump, mp.root(id).node());
+    yield* below(dump, top);
   }
   yield* summary(dump, false);
 }
@@ -153,23 +152,14 @@ function treeHeading(key: Key, rest: string): WordResult {
   return heading(`${title} key ${keyText(key)} ${rest}`, { tree: title, key: keyData(key) });
 }
 
-/** The root node of the tree of log trees, or null. @throws FsError */
-function logRoot(mp: BtrfsMount): TreeBlock | null {
-  return logTree(mp)?.node() ?? null;
-}
-
 function* trees(dump: Dump, choice: Choice): Generator<WordResult> {
   const { mp } = dump;
   const special = choice.extents || choice.devices || choice.uuids;
   if (!choice.extents && !choice.uuids) yield* superTrees(dump, choice);
-  for (const key of rootItemKeys(mp.treeRoot)) {
-    if (special && !wanted(choice, key.objectid)) continue;
-    yield* tree(dump, choice, key, () => mp.root(key.objectid).node());
-  }
+  for (const { key, top } of rootEntries(mp, mp.treeRoot))
+    if (!special || wanted(choice, key.objectid)) yield* tree(dump, choice, key, top);
   const logs = logTree(mp);
-  if (logs !== null && !special) {
-    for (const key of rootItemKeys(logs)) yield* tree(dump, choice, key, () => readBlock(mp, rootBytenr(logs, key)));
-  }
+  if (logs !== null && !special) for (const { key, top } of rootEntries(mp, logs)) yield* tree(dump, choice, key, top);
   if (!special) yield* summary(dump, choice.backups);
 }
 
@@ -180,49 +170,41 @@ function wanted({ extents, devices, uuids }: Choice, id: number): boolean {
   return id === Objectid.ROOT_TREE_DIR;
 }
 
-function* tree(dump: Dump, choice: Choice, key: Key, top: () => TreeBlock): Generator<WordResult> {
-  let node: TreeBlock;
-  try {
-    node = top();
-  } catch (error) {
-    if (!(error instanceof FsError)) throw error;
-    yield says({ key: keyData(key), error: error.message }, [`ERROR: tree ${keyText(key)}: ${error.message}`]);
-    return;
-  }
+function* tree(dump: Dump, choice: Choice, key: Key, top: Pointer): Generator<WordResult> {
+  const { bytenr, level } = top;
   if (choice.roots && !choice.extents) {
     const title = `${treeTitle(key.objectid)} tree`;
-    const line = `${title} key ${keyText(key)} ${node.bytenr} level ${node.level}`;
-    yield heading(line, { tree: title, key: keyData(key), bytenr: node.bytenr, level: node.level });
+    const line = `${title} key ${keyText(key)} ${bytenr} level ${level}`;
+    yield heading(line, { tree: title, key: keyData(key), bytenr, level });
     return;
   }
   yield choice.extents
     ? heading(`${treeTitle(key.objectid)} tree key ${keyText(key)}`, { key: keyData(key) })
     : treeHeading(key, '');
   if (!choice.extents) {
-    yield* below(dump, node);
+    yield* below(dump, top);
     return;
   }
-  for (const visit of depthFirst(dump.mp, node))
-    if ('block' in visit && visit.block.level === 0) yield shown(dump, visit.block);
+  for (const found of depthFirst(dump.mp, top)) if (found.block?.level === 0) yield shown(dump, found);
 }
 
 /** The trees that the superblock names. */
 function* superTrees(dump: Dump, choice: Choice): Generator<WordResult> {
   const { mp } = dump;
-  const log = logRoot(mp);
-  const all: [string, TreeBlock][] = [
-    ['root tree', mp.treeRoot.node()],
-    ['chunk tree', mp.chunkRoot.node()],
+  const log = logTree(mp);
+  const all: [string, Pointer][] = [
+    ['root tree', mp.treeRoot],
+    ['chunk tree', mp.chunkRoot],
   ];
   if (log !== null) all.push(['log root tree', log]);
-  for (const [title, node] of all) {
+  for (const [title, top] of all) {
+    const { bytenr, level } = top;
     if (choice.roots) {
-      const { bytenr, level } = node;
       yield heading(`${title}: ${bytenr} level ${level}`, { tree: title, bytenr, level });
       continue;
     }
     yield heading(title, { tree: title });
-    yield* below(dump, node);
+    yield* below(dump, top);
   }
 }
 

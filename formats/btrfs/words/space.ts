@@ -19,7 +19,7 @@ const ORDERS: Readonly<Record<string, Order>> = {
   devid: (a, b) => a.devid - b.devid,
   pstart: (a, b) => a.physical - b.physical,
   lstart: (a, b) => a.logical - b.logical,
-  usage: (a, b) => a.used / a.length - b.used / b.length,
+  usage: (a, b) => (a.used ?? 0) / a.length - (b.used ?? 0) / b.length,
   length: (a, b) => a.length - b.length,
   type: (a, b) => (a.flags & 7) - (b.flags & 7),
   profile: (a, b) => rankOf(a) - rankOf(b),
@@ -57,7 +57,7 @@ const chunk = word({
       size(row.physical + row.length),
       String(row.logicalNumber),
       size(row.logical),
-      fixed((row.used / row.length) * 100, 2).padStart(6),
+      (row.used === null ? '-' : fixed((row.used / row.length) * 100, 2)).padStart(6),
     ]);
     const chunks = rows.map(({ flags, ...row }) => ({
       ...row,
