@@ -14,6 +14,7 @@ export const chmod = command({
   options: { r: { about: 'the open file: 0444' }, w: { about: 'the open file: 0664' } },
   needs: 'image',
   perFile: true,
+  once: true,
   completes: 'path',
   call: 'fchmod',
   run(session, { options, operands }): undefined {
@@ -90,7 +91,8 @@ export const utimes = command({
   run(session, { operands }): undefined {
     const [asec, ansec, msec, mnsec] = operands as [string, string, string, string];
     const { inode } = session.file();
-    const [atime, mtime] = [timeOf(inode, asec, ansec, 'atime'), timeOf(inode, msec, mnsec, 'mtime')];
+    const [first, second] = [wordsOfTime(asec, ansec, 'atime'), wordsOfTime(msec, mnsec, 'mtime')];
+    const [atime, mtime] = [timeOf(inode, first), timeOf(inode, second)];
     inode.setAttr({ ...(atime === null ? {} : { atime }), ...(mtime === null ? {} : { mtime }) });
   },
 });
@@ -98,14 +100,23 @@ export const utimes = command({
 /** Nanoseconds that stand for the present, and for leaving a time alone (UTIME_NOW, UTIME_OMIT). */
 const Utime = { NOW: 0x3fffffff, OMIT: 0x3ffffffe } as const;
 
-/** The time that two words name; null: leave it. @throws CommandFailure, FsError EINVAL */
-function timeOf(inode: Inode, seconds: string, nanoseconds: string, name: string): Timestamp | null {
+interface TimeWords {
+  readonly seconds: number | bigint;
+  readonly nanoseconds: number | bigint;
+}
+
+/** @throws CommandFailure for what is no number */
+function wordsOfTime(seconds: string, nanoseconds: string, name: string): TimeWords {
   const number = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
   if (!number.test(seconds) || !number.test(nanoseconds)) throw new CommandFailure(`Bad value for ${name}`);
-  const rest = wholeNumber(nanoseconds);
-  if (rest === Utime.OMIT) return null;
-  if (rest === Utime.NOW) return inode.fs.now();
-  const time = { seconds: wholeNumber(seconds), nanoseconds: Number(rest) };
+  return { seconds: wholeNumber(seconds), nanoseconds: wholeNumber(nanoseconds) };
+}
+
+/** The time that is meant; null: leave it. @throws FsError EINVAL */
+function timeOf(inode: Inode, { seconds, nanoseconds }: TimeWords): Timestamp | null {
+  if (nanoseconds === Utime.OMIT) return null;
+  if (nanoseconds === Utime.NOW) return inode.fs.now();
+  const time = { seconds, nanoseconds: Number(nanoseconds) };
   if (time.nanoseconds < 0 || time.nanoseconds > 999_999_999) throw new FsError('EINVAL');
   return time;
 }

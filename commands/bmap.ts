@@ -39,6 +39,8 @@ interface BlockMap {
   readonly geometry: Geometry;
 }
 
+/** BMV_IF_*, as failures show them. */
+const Query = { ATTR: 0x1, DELALLOC: 0x8, COW: 0x20 } as const;
 const SECTOR = 512;
 const Flag = { shared: 0o100000, unwritten: 0o10000, bsu: 0o1000, esu: 0o100, bsw: 0o10, esw: 0o1 };
 
@@ -61,8 +63,9 @@ group. Without -p the map ends with the file.`,
   run(session, args): BlockMap {
     const { options } = args;
     const file = session.file();
-    if (options.c && file.inode.size > 0) {
-      const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x28 ["${file.name}"]: Invalid argument`;
+    if (options.c && (file.inode.size > 0 || options.a)) {
+      const iflags = Query.COW | Query.DELALLOC | (options.a ? Query.ATTR : 0);
+      const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x${iflags.toString(16)} ["${file.name}"]: Invalid argument`;
       throw new CommandFailure(`${session.program}: ${text}`, { code: 'EINVAL' });
     }
     const limit = options.n === undefined ? 0 : parseDecimal(options.n);
@@ -119,7 +122,7 @@ function collect(file: OpenFile, attributes: boolean, delalloc: boolean, preallo
   fiemap(file.inode, 0, Math.max(end, 1), visit, { sync: !delalloc, xattr: attributes, untraced: true });
   if (inInode) return rows;
   if (!attributes && at < round(size) && !full() && (rows.length > 0 || delalloc)) hole(round(size));
-  if (delalloc && rows.length === 0) rows.push(row(0, 0, null, 0));
+  if (delalloc && rows.length === 0) rows.push(row(0, round(size), null, 0));
   return rows;
 }
 

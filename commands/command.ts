@@ -32,6 +32,8 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   readonly expert?: true;
   /** Used wrongly, xfs_io prints the usage line and exits 0 all the same. */
   readonly mildUsage?: true;
+  /** An option that there is not is complained of, and the command goes on. */
+  readonly lenient?: true;
   /** Works after shutdown too. */
   readonly survives?: true;
   /** Works on a file that was opened for its name only. */

@@ -9,7 +9,7 @@ import type { OpenFile } from './open-file.ts';
 import { checkKinds, lengthAt } from './reflink.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
-import { parseSize } from './words.ts';
+import { parseDecimal, parseSize } from './words.ts';
 
 /** Linux copies through a pipe of this many bytes: pieces of other sizes would read ahead otherwise than it does. */
 const PIPE = 64 * 1024;
@@ -98,17 +98,19 @@ export const copyRange = command({
     s: { value: 'src_off', kind: 'text', about: 'where to copy from' },
     d: { value: 'dst_off', kind: 'text', about: 'where to copy to' },
     l: { value: 'len', kind: 'text', about: 'how much; by default all that follows' },
-    f: { value: 'n', kind: 'integer', about: 'copy from open file n' },
+    f: { value: 'n', kind: 'text', about: 'copy from an open file: the first, or n where n is said first of all' },
   },
   completes: 'path',
-  run(session, { options, operands }): undefined {
+  run(session, { options, operands, words }): undefined {
+    const number = options.f === undefined ? 0 : openFileNumber(session, words, 'file value');
     if (operands.length !== (options.f === undefined ? 1 : 0)) throw usage(copyRange);
     const source = options.s === undefined ? 0 : session.position(options.s, 'source offset', 'invalid');
     const target = options.d === undefined ? 0 : session.position(options.d, 'destination offset', 'invalid');
     const length = options.l === undefined ? null : copyLength(session, options.l);
     const from =
-      options.f === undefined ? openInput(session, operands[0] as string) : openFileNumber(session, options.f);
+      options.f === undefined ? openInput(session, operands[0] as string) : (session.files[number] as OpenFile);
     try {
+      if (from.broken) throw new FsError('EBADF');
       copyFileRange(session, from, source, session.file(), target, length);
     } catch (error) {
       // xfs_io runs no further command when this one fails, and exits 0.
@@ -116,6 +118,8 @@ export const copyRange = command({
       throw error instanceof FsError ? perror('copy_range', error, { silent: true }) : error;
     } finally {
       if (options.f === undefined) from.close();
+      // xfs_io closes what it copied from, whoever opened it.
+      else from.broken = true;
     }
   },
 });
@@ -127,10 +131,17 @@ function copyLength(session: Session, word: string): bigint {
   return BigInt.asUintN(64, value);
 }
 
-function openFileNumber(session: Session, index: number): OpenFile {
-  const file = session.files[index];
-  if (file !== undefined) return file;
-  const text = `file value ${index} is out of range (0-${session.files.length - 1})`;
+/**
+ * The number of the open file that -f means: xfs_io (to 6.5 at least) takes it from the first of all words, not from the
+ * option's value, so that it is 0 unless the line begins with a number.
+ * @throws CommandFailure for no open file
+ */
+function openFileNumber(session: Session, words: readonly string[], label: string): number {
+  const firstOption = words.findIndex((word) => word.startsWith('-') && word.length > 1);
+  const moved = !words[firstOption]?.includes('f');
+  const index = moved ? 0 : parseDecimal(words[0] as string);
+  if (session.files[index] !== undefined) return index;
+  const text = `${label} ${index} is out of range (0-${session.files.length - 1})`;
   throw new CommandFailure(text, { stream: 'stdout' });
 }
 
@@ -253,7 +264,7 @@ export const swapext = command({
     const donor = openInput(session, operands[0] as string, { write: true, silent: true });
     try {
       const file = session.file();
-      if (file.flags.readOnly || donor.flags.readOnly) throw new FsError('EBADF');
+      if (file.flags.readOnly || file.flags.append || donor.flags.readOnly) throw new FsError('EBADF');
       if (file.mount !== donor.mount) throw new FsError('EINVAL');
       file.inode.swapExtents(donor.inode);
     } catch (error) {
@@ -278,21 +289,25 @@ export const sendfile = command({
   about: 'append to what was sent before: bytes of another file of the image',
   options: {
     C: { about: 'report as numbers with commas' },
-    f: { value: 'n', kind: 'integer', about: 'from open file n' },
+    f: { value: 'n', kind: 'text', about: 'from an open file: the first, or n where n is said first of all' },
     i: { value: 'file', kind: 'text', about: 'from this file' },
     q: { about: 'no report' },
   },
   completes: 'path',
-  run(session, { options, operands }): Sent {
-    const { f: number, i: path } = options;
-    if (path !== undefined && number !== undefined) throw usage(sendfile);
-    if (path === undefined && number === undefined) throw new FsError('EBADF');
-    const from = path === undefined ? openFileNumber(session, number ?? 0) : openInput(session, path);
+  run(session, { options, operands, words }): Sent {
+    const { f, i: path } = options;
+    const number = f === undefined ? -1 : openFileNumber(session, words, 'value');
+    if (path !== undefined && f !== undefined) throw usage(sendfile);
+    const from = path === undefined ? session.files[number] : openInput(session, path);
     try {
-      const [off, len] =
-        operands.length === 2 ? (operands as [string, string]) : ['0', String(exactPos(from.inode.size))];
+      // Without a source xfs_io reads from whatever it finds in its memory: mostly no file at all.
+      const missing = from === undefined || from.broken;
+      if (missing && operands.length !== 2) throw perror('fstat', new FsError('EBADF'));
+      const size = from === undefined ? 0 : exactPos(from.inode.size);
+      const [off, len] = operands.length === 2 ? (operands as [string, string]) : ['0', String(size)];
       const { pos: offset, length: count, asked } = session.range(off, len, 'loose');
-      if (from.inode.kind === 'dir') throw new FsError('EINVAL');
+      if (missing) throw new FsError('EBADF');
+      if (count > 0) checkSending(session, from, offset, asked);
       const elapsed = stopwatch();
       const done = sendBytes(session, from, offset, count);
       return {
@@ -301,7 +316,7 @@ export const sendfile = command({
         quiet: options.q,
       };
     } finally {
-      if (path !== undefined) from.close();
+      if (path !== undefined) from?.close();
     }
   },
   text({ report, condensed, quiet }, out) {
@@ -309,6 +324,13 @@ export const sendfile = command({
   },
   json: ({ report }) => ({ command: 'sendfile', ...report }),
 });
+
+/** What sendfile(2) refuses. */
+function checkSending(session: Session, from: OpenFile, offset: number, asked: number | bigint): void {
+  if (BigInt(exactPos(offset)) + BigInt(asked) >= 2n ** 63n) throw new FsError('EINVAL');
+  if (session.file().flags.readOnly) throw new FsError('EBADF');
+  if (from.inode.kind === 'dir') throw new FsError('EINVAL');
+}
 
 /** Copies bytes to where the last sendfile on the open file ended. */
 function sendBytes(session: Session, from: OpenFile, offset: number, count: number): { total: number; ops: number } {

@@ -62,9 +62,9 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
     xfsOnly: true,
     ...(name === 'cowextsize' ? { mildUsage: true as const } : {}),
     *run(session, { options, operands }): Generator<HintRow> {
-      checkRecursion(session, options);
       // The field has 32 bits: what is beyond them is lost, as in C.
       const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`) % 2 ** 32;
+      checkRecursion(session, options);
       const failed = new Complaints();
       for (const { path, inode } of chosen(session, options)) {
         const stat = inode.stat();
@@ -148,8 +148,7 @@ export const lsattr = command({
     f: { about: "in the letters of e2fsprogs' lsattr, which has more of them (c compressed, C no copy on write, …)" },
     v: { about: 'long names' },
   },
-  *run(session, { options, operands }): Generator<FlagsRow> {
-    if (operands.length > 0) throw usage(lsattr);
+  *run(session, { options }): Generator<FlagsRow> {
     const tree = options.D || options.R;
     const all = options.v ? 'all verbose' : 'all';
     const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? all : options.v ? 'verbose' : 'letters';
@@ -187,6 +186,7 @@ On btrfs also c compressed, m not compressed, C no copy on write, D directory sy
   plain: true,
   run(session, args): undefined {
     const wanted = parseFlags(session, args.operands);
+    checkRecursion(session, wanted);
     const failed = new Complaints();
     for (const { path, inode } of chosen(session, wanted)) {
       failed.attempt(`${session.program}: cannot set flags on ${path}`, () => {

@@ -45,13 +45,14 @@ function asCommand(word: Word): Command {
     ...(word.mildUsage ? { mildUsage: true } : {}),
     ...(word.expert ? { expert: true } : {}),
     needs: word.needsFile ? 'file' : 'image',
-    once: true,
+    ...(word.xfsIo === 'file' ? {} : { once: true }),
+    ...(word.xfsIo === undefined ? {} : { perFile: true }),
     run(session, args): WordResult | Iterable<WordResult> | undefined {
       try {
         const result = word.run(contextOf(session, spec), args);
-        return result !== undefined && Symbol.iterator in result ? explained(result) : result;
+        return result !== undefined && Symbol.iterator in result ? explained(session, result) : result;
       } catch (error) {
-        throw asFailure(error);
+        throw asFailure(session, error);
       }
     },
     text: (result, out) => result.text(out),
@@ -61,16 +62,17 @@ function asCommand(word: Word): Command {
 }
 
 /** The results of a word that gives them one by one, failing as commands do. */
-function* explained(results: Iterable<WordResult>): Generator<WordResult> {
+function* explained(session: Session, results: Iterable<WordResult>): Generator<WordResult> {
   try {
     yield* results;
   } catch (error) {
-    throw asFailure(error);
+    throw asFailure(session, error);
   }
 }
 
-function asFailure(error: unknown): unknown {
+function asFailure(session: Session, error: unknown): unknown {
   if (!(error instanceof WordFailure)) return error;
+  if (error.ends) session.ended = true;
   return new CommandFailure(error.message, { stream: error.stream, silent: error.silent });
 }
 

@@ -15,7 +15,7 @@ import { addressOf, PAGE, rangeOf } from './mapped-range.ts';
 import { writeDump } from './pread.ts';
 import { type Protection, type Region, type RegionTable, regionTable, writeRegions } from './regions.ts';
 import type { Session } from './session.ts';
-import { parseDecimal, parseInteger } from './words.ts';
+import { parseDecimal, parseInteger, parseSize } from './words.ts';
 
 /** What a shell reports for a program that SIGBUS ended. */
 const SIGBUS_STATUS = 135;
@@ -34,11 +34,10 @@ export const mmap = command({
   },
   needs: 'nothing',
   once: true,
-  run(session, { options, operands }): RegionTable | undefined {
+  run(session, { options, operands, words }): RegionTable | undefined {
     // A single word chooses a mapping, whatever it is.
-    const some = options.r || options.w || options.x || options.S;
-    if (options.s === undefined && operands.length < (some ? 1 : 2)) {
-      if (session.regions.length > 0) return showRegions(session, some ? '0' : operands[0]);
+    if (words.length < 2) {
+      if (session.regions.length > 0) return showRegions(session, words[0]);
       const text =
         session.current === null ? "no files are open, try 'help open'" : "no mapped regions, try 'help mmap'";
       throw new CommandFailure(text);
@@ -50,8 +49,8 @@ export const mmap = command({
     const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
     checkMap(file.flags.readOnly, file.inode, offset, length, protection);
     if (options.S && !file.flags.dax) throw new FsError('EOPNOTSUPP');
-    const room = options.s === undefined ? null : session.sizeOrNull(options.s);
-    session.map({ file, offset, length, protection, synchronous: options.S, room: room ?? 0, stored: new Set() });
+    const room = Number(parseSize(options.s ?? '', session.blockSize, session.sectorSize) ?? 0n);
+    session.map({ file, offset, length, protection, synchronous: options.S, room, stored: new Set() });
     return undefined;
   },
   text: writeRegions,

@@ -68,6 +68,8 @@ export class OpenFile {
   readonly file: File;
   /** Where it was opened, from the root of the image. */
   path = '';
+  /** xfs_io closed it behind the back of its table: nothing can be done with it but to name it. */
+  broken = false;
   /** Where sendfile goes on: the position that read(2) and write(2) would move. */
   position = 0;
 
@@ -81,9 +83,17 @@ export class OpenFile {
 
   /**
    * Opens `path`. A directory or a file that cannot be written for what it is, is opened for reading, as xfs_io does.
+   * Where the image is `guarded`, opening to read neither makes nor empties a file, as it would in Linux.
    * @throws FsError as open(2)
    */
-  static open(mount: Mount, path: string, name: string, flags: OpenFlags, mode: number): OpenFile {
+  static open(
+    mount: Mount,
+    path: string,
+    name: string,
+    flags: OpenFlags,
+    mode: number,
+    guarded = flags.readOnly,
+  ): OpenFile {
     const { fs } = mount;
     const root = fs.root();
     if (flags.noFollow) {
@@ -92,8 +102,7 @@ export class OpenFile {
     }
     if (flags.pathOnly)
       return new OpenFile(mount, File.named(resolve(fs, root, path, { follow: !flags.noFollow })), name, flags);
-    // Reading never changes an image: -r wins over what would empty or create the file.
-    if (flags.readOnly && flags.truncate) {
+    if (guarded && flags.truncate) {
       resolve(fs, root, path);
       throw new FsError('EROFS', { detail: 'opened read-only' });
     }
@@ -103,7 +112,7 @@ export class OpenFile {
       direct: flags.direct,
       dax: flags.dax,
       sync: flags.sync,
-      create: flags.create && !flags.readOnly,
+      create: flags.create && !guarded,
       truncate: flags.truncate,
       mode,
       write: !flags.readOnly,
@@ -112,7 +121,7 @@ export class OpenFile {
       const file = openFile(fs, root, path, options);
       return new OpenFile(mount, file, name, flags);
     } catch (error) {
-      if (flags.readOnly && flags.create && error instanceof FsError && error.code === 'ENOENT') {
+      if (guarded && flags.create && error instanceof FsError && error.code === 'ENOENT') {
         throw new FsError('EROFS', { detail: 'opened read-only' });
       }
       if (flags.readOnly || flags.create || !(error instanceof FsError) || error.code !== 'EISDIR') throw error;
@@ -162,6 +171,7 @@ export class OpenFile {
 
 /** O_TMPFILE in `dir`: the file goes when it is closed, unless flink gave it a name. */
 function openUnnamed(dir: Inode, flags: OpenFlags, mode: number): File {
+  if (flags.create) throw new FsError('EINVAL');
   if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
   if (flags.readOnly) throw new FsError('EINVAL');
   if (dir.fs.readOnly) throw new FsError('EROFS');

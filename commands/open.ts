@@ -113,9 +113,9 @@ export const open = command({
       operands.length === 0 && Object.values(options).every((value) => value === false || value === undefined);
     if (bare && session.current !== null) return statOpen(session, { r: false, v: false });
     if (bare) session.file();
-    if (operands.length !== 1) throw usage(open);
     const mode = options.m === undefined ? 0o600 : parseInteger(options.m);
     if (mode === null) throw new CommandFailure(`non-numeric mode -- ${options.m}`, { stream: 'stdout' });
+    if (operands.length !== 1) throw usage(open);
     const flags = {
       readOnly: options.r,
       create: options.c || options.f,
@@ -156,6 +156,7 @@ export const close = command({
   once: true,
   call: 'close',
   run(session): FileTable {
+    if (session.current?.broken) throw new FsError('EBADF');
     session.close();
     return fileTable(session);
   },

@@ -62,10 +62,10 @@ where the range ends, and "-" means the end of the file.`,
   },
   *run(session, args): Generator<Dump | Summary> {
     const { options } = args;
+    setVectors(session, options.V);
     if (args.operands.length !== 2) throw usage(pread);
     const direction = args.last('FBR') ?? 'F';
     const range = parseRange(session, args.operands as [string, string], direction);
-    setVectors(session, options.V);
     const unit = unitOf(session, options.b ?? session.blockSize);
     const elapsed = stopwatch();
     const done: Done = { offset: range.offset ?? 0, count: range.count ?? 0, total: 0, ops: 0 };

@@ -5,6 +5,9 @@ import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import type { Session } from './session.ts';
 
+/** What makes a file longer, if its size is not to be kept. */
+const GROWS: readonly FallocMode[] = ['allocate', 'insert', 'zero'];
+
 /** fallocate(2) on the open file; a range given as two words. */
 function allocate(
   session: Session,
@@ -15,10 +18,11 @@ function allocate(
   onlyFiles = false,
 ): void {
   // Where a file may end with the range, that must be a position as well.
-  const { pos, length } = session.range(off, len, mode === 'punch' || keepSize ? 'loose' : 'exact');
+  const { pos, length } = session.range(off, len, GROWS.includes(mode) && !keepSize ? 'exact' : 'loose');
   const file = session.file();
   // The older calls are ioctls, which only regular files know.
   if (onlyFiles && file.inode.kind !== 'file') throw new FsError('ENOTTY');
+  if (length === 0) throw new FsError('EINVAL');
   if (file.flags.readOnly) throw new FsError('EBADF');
   file.inode.fallocate(mode, pos, length, keepSize);
 }
@@ -46,6 +50,8 @@ export const finsert = rangeCommand('finsert', 'fallocate', 'insert a hole, movi
 export const funshare = command({
   name: 'funshare',
   mildUsage: true,
+  lenient: true,
+  count: [2, 2],
   operands: 'off len',
   about: 'give a range blocks of its own',
   options: {},
@@ -77,6 +83,7 @@ const MODES: Readonly<Record<string, readonly [FallocMode, boolean]>> = {
 
 export const falloc = command({
   name: 'falloc',
+  lenient: true,
   count: [2, Number.POSITIVE_INFINITY],
   operands: 'off len',
   about: 'allocate blocks for a range',
@@ -99,6 +106,7 @@ export const falloc = command({
 export const fzero = command({
   name: 'fzero',
   mildUsage: true,
+  lenient: true,
   count: [2, 3],
   operands: 'off len',
   about: 'make a range zeros, allocated',

@@ -4,6 +4,7 @@ import { hostError } from '../core/device/host-error.ts';
 import { FsError } from '../core/errors.ts';
 import { exactPos } from '../core/positions.ts';
 import { expect } from '../core/steps.ts';
+import type { Timestamp } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { type CommandFailure, perror } from './failure.ts';
 import { openInput } from './open.ts';
@@ -39,11 +40,11 @@ the host (-i). With -B, off is where the range ends.`,
     B: { about: 'backward: the range ends at off' },
     C: { about: 'report as numbers with commas' },
     d: { about: 'with -i, accepted: the host file is read as usual' },
-    D: { about: 'each write is durable when it returns' },
+    D: { about: 'with -V: each write is durable when it returns' },
     f: { value: 'file', kind: 'text', about: 'the same as -i' },
     F: { about: 'forward (the default)' },
     i: { value: 'file', kind: 'text', about: 'write the bytes of this host file' },
-    N: { about: 'never wait: nothing here waits' },
+    N: { about: 'with -V: never wait; what would have to change times first fails' },
     O: { about: 'one single write' },
     q: { about: 'no report' },
     R: { about: 'at random offsets in the range' },
@@ -58,26 +59,27 @@ the host (-i). With -B, off is where the range ends.`,
   completes: 'host',
   *run(session, args): Generator<Summary> {
     const { options } = args;
+    setVectors(session, options.V);
     const direction = args.last('FBRO') ?? 'F';
     const input = args.last('if') === 'f' ? options.f : options.i;
     const misused = ((options.s ?? 0) > 0 || options.d) && input === undefined;
     if (misused || args.operands.length !== 2 || (input !== undefined && direction !== 'F')) throw usage(pwrite);
     const [off, len] = args.operands as [string, string];
     const { pos: offset, length, asked } = session.range(off, len, 'loose');
-    setVectors(session, options.V);
     const unit = unitOf(session, options.b ?? session.blockSize);
     const buffer = session.buffer(unit.vectors > 0 ? unit.bytes : bufferSize(direction, length, unit.bytes));
     if (!options.u) buffer.fill((options.S ?? 0xcd) & 0xff);
     const elapsed = stopwatch();
     const file = session.file();
     const done: Done = { count: length, total: 0, ops: 0 };
-    const write = options.D
-      ? (at: number, bytes: Uint8Array) => {
-          const written = file.write(at, bytes);
-          file.fsync(true);
-          return written;
-        }
-      : (at: number, bytes: Uint8Array) => file.write(at, bytes);
+    // Only pwritev2(2) takes flags.
+    const flagged = unit.vectors > 0 && (options.D || options.N);
+    const write = (at: number, bytes: Uint8Array) => {
+      if (flagged && options.N) checkNoWait(file);
+      const written = file.write(at, bytes);
+      if (flagged && options.D) file.fsync(true);
+      return written;
+    };
     let failure: CommandFailure | null = null;
     if (direction === 'B') writeBackward(write, offset, buffer, unit, done);
     else if (direction === 'R') writeRandom(write, offset, buffer, unit, options.Z || session.seconds, done);
@@ -228,6 +230,15 @@ function writeRandom(write: Write, offset: number, buffer: Uint8Array, unit: Uni
     done.total += bytes;
     if (bytes < unit.bytes) break;
   }
+}
+
+/** Between two steps of Linux's coarse clock, times need no change. */
+const TICK_NANOSECONDS = 4_000_000n;
+
+/** RWF_NOWAIT: setting a file's times may wait, so that only what was written a moment ago is written again. @throws FsError EAGAIN */
+function checkNoWait({ inode }: OpenFile): void {
+  const exact = ({ seconds, nanoseconds }: Timestamp) => BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
+  if (exact(inode.fs.now()) - exact(inode.stat().mtime) > TICK_NANOSECONDS) throw new FsError('EAGAIN');
 }
 
 function sync(file: OpenFile, call: 'fsync' | 'fdatasync'): void {

@@ -3,19 +3,17 @@
  * xfs_io's words and exit status, so that a script takes its other way.
  */
 import { strerror } from '../core/errors.ts';
-import { type Command, command } from './command.ts';
+import { type Command, command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
+import { parseSize } from './words.ts';
 
 interface Refusal {
   readonly name: string;
-  readonly alias?: string;
   readonly operands?: string;
   readonly count?: readonly [number, number];
   readonly about: string;
-  /** What stands before the error. */
+  /** The call that would have been made. */
   readonly label: string;
-  /** xfs_io exits 0 all the same. */
-  readonly silent?: true;
   readonly expert?: true;
   readonly xfsOnly?: true;
   /** xfs_db's word of this name is meant by any other number of operands. */
@@ -24,15 +22,7 @@ interface Refusal {
   readonly range?: true;
 }
 
-const MANY = Number.POSITIVE_INFINITY;
-
 const REFUSALS: readonly Refusal[] = [
-  {
-    name: 'add_enckey',
-    operands: '[-d descriptor] [-k key_id]',
-    about: 'add an encryption key: refused, images have none',
-    label: 'Error adding encryption key',
-  },
   {
     name: 'allocsp',
     operands: 'off len',
@@ -67,13 +57,6 @@ const REFUSALS: readonly Refusal[] = [
     yields: true,
   },
   {
-    name: 'enckey_status',
-    operands: 'keyspec',
-    count: [1, 1],
-    about: 'state of an encryption key: refused',
-    label: 'Error getting encryption key status',
-  },
-  {
     name: 'freesp',
     operands: 'off len',
     count: [2, 2],
@@ -101,57 +84,20 @@ const REFUSALS: readonly Refusal[] = [
     xfsOnly: true,
     yields: true,
   },
-  {
-    name: 'log_writes',
-    operands: '-d device -m mark',
-    about: 'mark a dm-log-writes log: refused, there is none',
-    label: 'log_writes',
-  },
-  {
-    name: 'repair',
-    alias: 'fix',
-    operands: 'type [agno|ino gen]',
-    count: [1, MANY],
-    about: 'repair metadata online: refused, nothing is mounted',
-    label: 'repair',
-    silent: true,
-    xfsOnly: true,
-    expert: true,
-  },
-  {
-    name: 'rm_enckey',
-    operands: '[-a] keyspec',
-    count: [1, MANY],
-    about: 'remove an encryption key: refused',
-    label: 'Error removing encryption key',
-  },
-  {
-    name: 'scrub',
-    alias: 'sc',
-    operands: 'type [agno|ino gen]',
-    count: [1, MANY],
-    about: 'check metadata online: refused, nothing is mounted',
-    label: 'scrub',
-    silent: true,
-    xfsOnly: true,
-  },
-  {
-    name: 'set_encpolicy',
-    operands: '[-c mode] [-n mode] [-f flags] [-v version] [keyspec]',
-    about: 'encrypt a directory: refused',
-    label: '{file}: failed to set encryption policy',
-  },
 ];
 
-function refusing({ label, silent, range, ...spec }: Refusal): Command {
+function refusing({ label, range, ...spec }: Refusal): Command {
   return command({
     ...spec,
     plain: true,
+    ...(spec.yields && !range ? { once: true as const, perFile: true as const } : {}),
     run(session, { operands }): undefined {
-      if (range)
-        for (const [i, word] of operands.entries()) session.size(word, i === 0 ? 'offset argument' : 'length argument');
-      const what = label.replace('{file}', session.file().name);
-      throw new CommandFailure(`${what}: ${strerror('ENOTTY')}`, { code: 'ENOTTY', silent: silent === true });
+      for (const [i, word] of range ? operands.entries() : []) {
+        const value = parseSize(word, session.blockSize, session.sectorSize);
+        if (value === null || value < 0n)
+          throw session.notNumber(i === 0 ? 'offset argument' : 'length argument', word);
+      }
+      throw new CommandFailure(`${label}: ${strerror('ENOTTY')}`, { code: 'ENOTTY' });
     },
   });
 }
@@ -159,16 +105,31 @@ function refusing({ label, silent, range, ...spec }: Refusal): Command {
 /** The words that are refused, by name. */
 export const refused: readonly Command[] = REFUSALS.map(refusing);
 
-export const getEncpolicy = command({
-  name: 'get_encpolicy',
-  mildUsage: true,
-  operands: '[-1] [-t]',
-  about: 'the encryption policy of the open file: there is none',
-  options: { 1: { about: 'by the first version of the call' }, t: { about: 'is it supported?' } },
-  run(session, { options }): { policy: 'unsupported' } {
-    if (options.t) return { policy: 'unsupported' };
-    const text = `${session.file().name}: failed to get encryption policy: ${strerror('ENOTTY')}`;
+/** fsmap of a file system that has none: XFS has its own word. */
+export const fsmap = command({
+  name: 'fsmap',
+  yields: true,
+  operands: '[start [end]]',
+  about: 'who owns which blocks, of XFS',
+  options: {
+    d: { about: 'the data device' },
+    l: { about: 'the log device' },
+    m: { about: 'for programs' },
+    n: { value: 'rows', kind: 'text', about: 'rows at a time' },
+    r: { about: 'the realtime device' },
+    v: { about: 'a table' },
+  },
+  run(session, { options, operands }): undefined {
+    const chosen = [options.d, options.l, options.r].filter((device) => device).length;
+    if (chosen > 1 || (options.m && options.v) || (operands.length > 0 && chosen === 0)) throw usage(fsmap);
+    if (options.n !== undefined && !/^\s*\+?\d+$/.test(options.n)) throw usage(fsmap).silenced();
+    for (const [i, word] of operands.slice(0, 2).entries()) {
+      const value = parseSize(word, session.blockSize, session.sectorSize);
+      if (value === null || value < 0n)
+        throw new CommandFailure(`Bad rmap ${i === 0 ? 'start' : 'end'}_bblock ${word}.`, { code: 'EINVAL' });
+    }
+    const what = options.v ? "can't get geometry" : 'xfsctl(XFS_IOC_GETFSMAP) iflags=0x0';
+    const text = `${session.program}: ${what} ["${session.file().name}"]: ${strerror('ENOTTY')}`;
     throw new CommandFailure(text, { code: 'ENOTTY' });
   },
-  text: ({ policy }, out) => out.write(`${policy}\n`),
 });

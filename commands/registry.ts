@@ -9,6 +9,7 @@ import type { Command } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
 import { cp } from './cp.ts';
 import { diff } from './diff.ts';
+import { addEnckey, enckeyStatus, getEncpolicy, rmEnckey, setEncpolicy } from './encryption.ts';
 import { fiemap } from './fiemap.ts';
 import { chattr, chproj, cowextsize, extsize, lsattr, lsproj } from './flags.ts';
 import { formatCommand, formatCommands } from './format-words.ts';
@@ -28,7 +29,8 @@ import { pwrite } from './pwrite.ts';
 import { quit } from './quit.ts';
 import { readdir } from './readdir.ts';
 import { reflink } from './reflink.ts';
-import { getEncpolicy, refused } from './refused.ts';
+import { fsmap, refused } from './refused.ts';
+import { logWrites, repair, scrub } from './scrub.ts';
 import { seek } from './seek.ts';
 import type { Session } from './session.ts';
 import { freeze, inject, resblks, shutdown, thaw } from './shutdown.ts';
@@ -44,6 +46,7 @@ import { truncate } from './truncate.ts';
 import { attr } from './xattr.ts';
 
 const ALL: readonly Command[] = [
+  addEnckey,
   attr,
   bmap,
   browse,
@@ -63,6 +66,7 @@ const ALL: readonly Command[] = [
   dedupe,
   diff,
   discard,
+  enckeyStatus,
   exchangeRange,
   extsize,
   fadvise,
@@ -74,6 +78,7 @@ const ALL: readonly Command[] = [
   finsert,
   flink,
   freeze,
+  fsmap,
   fpunch,
   fsync,
   funshare,
@@ -85,6 +90,7 @@ const ALL: readonly Command[] = [
   inject,
   label,
   ln,
+  logWrites,
   ls,
   lsattr,
   lsproj,
@@ -113,12 +119,16 @@ const ALL: readonly Command[] = [
   readdir,
   readlink,
   reflink,
+  repair,
   resblks,
   resvsp,
   rm,
+  rmEnckey,
   rmdir,
+  scrub,
   seek,
   sendfile,
+  setEncpolicy,
   sha1sum,
   sha256sum,
   shutdown,

@@ -42,9 +42,9 @@ function needsOpen({ needs = 'file', perFile }: Command): boolean {
 function runOnce(session: Session, found: Command, words: readonly string[], renderer: Renderer): void {
   const typed = words[0] as string;
   try {
-    checkNeeds(session, found);
+    checkNeeds(session, found, words.slice(1));
     checkCount(found, typed, words.slice(1));
-    const args = parseArguments(session, found, typed, words.slice(1));
+    const args = parseArguments(session, found, typed, words.slice(1), renderer);
     if (found.lines === undefined) renderer.results(session, found, found.run(session, args));
     else runScript(session, found.lines(session, args), renderer);
   } catch (error) {
@@ -80,9 +80,11 @@ function errorLabel(found: Command, error: FsError): string {
   return error.path === undefined ? (found.call ?? found.name) : `${found.name}: ${error.path}`;
 }
 
-function checkNeeds(session: Session, found: Command): void {
+function checkNeeds(session: Session, found: Command, words: readonly string[]): void {
   const needs = found.needs ?? 'file';
   if (needs === 'nothing') return;
+  if (session.closedAll && found.perFile && session.current === null && found.own?.(words) !== true)
+    throw new CommandFailure("no files are open, try 'help open'", { silent: true });
   if (session.openedMount()?.fs.stopped && !found.survives) throw new FsError('EIO');
   if (needs === 'image') {
     session.mount();
@@ -95,6 +97,7 @@ function checkNeeds(session: Session, found: Command): void {
   // xfs_io exits 0 here too; but a script that never named a file must notice.
   if (session.current === null)
     throw new CommandFailure("no files are open, try 'help open'", { silent: session.closedAll });
+  if (session.current.broken && !found.survives) throw new FsError('EBADF');
   if (session.current.flags.pathOnly && !found.survives && !found.byName) throw new FsError('EBADF');
   if (found.xfsOnly && session.current.mount.fs.type !== 'xfs') {
     const text = `foreign file active, ${found.name} command is for XFS filesystems only`;
@@ -123,12 +126,16 @@ function parseArguments(
   found: Command,
   typed: string,
   words: readonly string[],
+  renderer: Renderer,
 ): Arguments<OptionSpecs> {
   const specs = (found.options ?? NO_OPTIONS) as OptionSpecs;
-  if (found.plain) return { options: {}, operands: words, last: none };
+  if (found.plain) return { options: {}, operands: words, words, last: none };
   const absent = optionsAbsent(found, specs);
-  if (!words.some(looksLikeOption)) return { options: absent, operands: words, last: none };
-  const parsed = getopt(words, (letter) => (letter in specs ? specs[letter]?.value !== undefined : undefined));
+  if (!words.some(looksLikeOption)) return { options: absent, operands: words, words, last: none };
+  const takesValue = (letter: string) => (letter in specs ? specs[letter]?.value !== undefined : undefined);
+  const parsed = getopt(words, takesValue, found.lenient);
+  for (const complaint of parsed.complaints)
+    renderer.failure(session, found.name, usage(found, `${typed}: ${complaint}`));
   const options: Record<string, boolean | number | string | undefined> = { ...absent };
   for (const [letter, value] of parsed.options) {
     const spec = specs[letter];
@@ -140,6 +147,7 @@ function parseArguments(
   return {
     options: options as Arguments<OptionSpecs>['options'],
     operands: parsed.operands,
+    words,
     last: (letters) => parsed.options.findLast(([letter]) => letters.includes(letter))?.[0] ?? null,
   };
 }

@@ -127,7 +127,7 @@ export class Session {
     // On an image that was opened read-only, what can be opened at all is opened for reading.
     const reading = mount.fs.readOnly && !flags.create && !flags.truncate;
     const allowed = reading ? { ...flags, readOnly: true } : flags;
-    const file = OpenFile.open(mount, path, name, allowed, mode);
+    const file = OpenFile.open(mount, path, name, allowed, mode, this.readOnly || mount.fs.readOnly);
     file.path = path;
     this.files.push(file);
     this.current = file;

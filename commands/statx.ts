@@ -1,4 +1,5 @@
 /** statx: what statx(2) tells of the open file (xfs_io's io/stat.c). */
+import { FsError } from '../core/errors.ts';
 import type { Stat } from '../core/vfs/inode.ts';
 import { command, usageLine } from './command.ts';
 import { CommandFailure } from './failure.ts';
@@ -8,7 +9,7 @@ import { parseInteger } from './words.ts';
 import { Xflag } from './xflags.ts';
 
 /** STATX_* that Linux answers: the birth time when it is asked for, all else always. */
-const Mask = { CHANGES: 0xc0, BASIC: 0x7ff, BTIME: 0x800, MNT_ID: 0x1000, SUBVOL: 0x8000 } as const;
+const Mask = { CHANGES: 0xc0, BASIC: 0x7ff, BTIME: 0x800, MNT_ID: 0x1000, SUBVOL: 0x8000, RESERVED: 2 ** 31 } as const;
 const ALL = Mask.BASIC | Mask.BTIME;
 const Attribute = { COMPRESSED: 0x4, IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
 /** What of these a file system says it knows, with automount (0x1000) and mount root (0x2000). */
@@ -41,6 +42,7 @@ export const statx = command({
   },
   *run(session, { options }): Generator<Raw | FileStat> {
     const asked = maskOf(options.m);
+    if (asked >= Mask.RESERVED) throw new FsError('EINVAL');
     if (options.r && options.v) throw new CommandFailure(usageLine(statx), { stream: 'stdout', silent: true });
     // As in xfs_io, what failed before is forgotten.
     if (!session.strict) session.exitCode = 0;

@@ -1,5 +1,7 @@
 /** fsync, fdatasync, sync, syncfs, sync_range: what makes changes durable. */
+import { FsError } from '../core/errors.ts';
 import { writeback } from '../core/iomap/writeback.ts';
+import { exactPos } from '../core/positions.ts';
 import { command, usage } from './command.ts';
 
 export const fsync = command({
@@ -55,8 +57,9 @@ export const syncRange = command({
   call: 'sync_file_range',
   run(session, args): undefined {
     if (args.operands.length !== 2) throw usage(syncRange);
-    const { pos: offset, length } = session.range(...(args.operands as [string, string]), 'loose');
+    const { pos: offset, length, asked } = session.range(...(args.operands as [string, string]), 'loose');
     const { inode } = session.file();
+    if (BigInt(exactPos(offset)) + BigInt(asked) >= 2n ** 63n) throw new FsError('EINVAL');
     const writes = (args.last('abw') ?? 'w') === 'w';
     if (writes && inode.kind === 'file') writeback(inode, offset, length === 0 ? inode.size : offset + length);
   },

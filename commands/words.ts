@@ -88,9 +88,18 @@ export function parseInteger(word: string): number | null {
   return number === null ? null : Number(BigInt.asUintN(32, number.value));
 }
 
-/** The C library's atoi(3): leading decimal digits, else 0. */
+/** A word that strtol(3) with base 0 takes to its end; null for any other. */
+export function wholeInteger(word: string): bigint | null {
+  const number = leadingInteger(word);
+  return number?.rest === '' ? number.value : null;
+}
+
+/** The C library's atoi(3): leading decimal digits, cut to 32 bits as a C int is, else 0. */
 export function parseDecimal(word: string): number {
-  return Number.parseInt(word, 10) || 0;
+  const digits = /^\s*[+-]?\d+/.exec(word)?.[0].trim().replace('+', '') ?? '0';
+  if (digits.length < 10) return Number(digits);
+  const value = BigInt(digits);
+  return Number(BigInt.asIntN(32, value > LONG_MAX ? LONG_MAX : value < -LONG_MAX ? -LONG_MAX - 1n : value));
 }
 
 /** What getopt found: options in the order given, then the operands; or the complaint that ended it. */
@@ -99,16 +108,25 @@ export interface Getopt {
   readonly operands: readonly string[];
   /** As glibc words it, without the program's name: `invalid option -- 'x'`. */
   readonly complaint: string | null;
+  /** All of them, where options that there are not do not end it. */
+  readonly complaints: readonly string[];
 }
 
 /**
  * Options and operands of `words`. `takesValue` answers for a letter, or for a long option's name: true, false, or
  * undefined for no such option.
- * Operands may stand between options; `--` ends the options; a lone `-` is an operand.
+ * Operands may stand between options; `--` ends the options; a lone `-` is an operand. The first complaint ends it,
+ * unless `lenient`.
  */
-export function getopt(words: readonly string[], takesValue: (letter: string) => boolean | undefined): Getopt {
+export function getopt(
+  words: readonly string[],
+  takesValue: (letter: string) => boolean | undefined,
+  lenient = false,
+): Getopt {
   const options: [string, string | null][] = [];
   const operands: string[] = [];
+  const complaints: string[] = [];
+  const ended = (complaint: string): Getopt => ({ options, operands, complaint, complaints });
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string;
     if (word === '--') {
@@ -123,26 +141,31 @@ export function getopt(words: readonly string[], takesValue: (letter: string) =>
       const [name = '', inline] = word.slice(2).split(/=(.*)/s);
       const valued = name.length < 2 ? undefined : takesValue(name);
       if (valued === undefined || (inline !== undefined && !valued)) {
-        return { options, operands, complaint: `unrecognized option '${word}'` };
+        return ended(`unrecognized option '${word}'`);
       }
       const value = !valued ? null : (inline ?? words[++i]);
-      if (value === undefined) return { options, operands, complaint: `option '--${name}' requires an argument` };
+      if (value === undefined) return ended(`option '--${name}' requires an argument`);
       options.push([name, value]);
       continue;
     }
     for (let j = 1; j < word.length; j++) {
       const letter = word[j] as string;
       const valued = takesValue(letter);
-      if (valued === undefined) return { options, operands, complaint: `invalid option -- '${letter}'` };
+      if (valued === undefined) {
+        const complaint = `invalid option -- '${letter}'`;
+        if (!lenient) return ended(complaint);
+        complaints.push(complaint);
+        continue;
+      }
       if (!valued) {
         options.push([letter, null]);
         continue;
       }
       const value = j + 1 < word.length ? word.slice(j + 1) : words[++i];
-      if (value === undefined) return { options, operands, complaint: `option requires an argument -- '${letter}'` };
+      if (value === undefined) return ended(`option requires an argument -- '${letter}'`);
       options.push([letter, value]);
       break;
     }
   }
-  return { options, operands, complaint: null };
+  return { options, operands, complaint: null, complaints };
 }

@@ -34,6 +34,8 @@ export type OptionValues<S extends OptionSpecs> = {
 export interface Arguments<S extends OptionSpecs> {
   readonly options: OptionValues<S>;
   readonly operands: readonly string[];
+  /** All words after the name, as they were typed. */
+  readonly words: readonly string[];
   /** The letter of this set that was given last, or null: for options that exclude each other. */
   last(letters: string): string | null;
 }
@@ -58,12 +60,15 @@ export class WordFailure extends Error {
   readonly stream: 'stdout' | 'stderr';
   /** xfs_io says so too, and still exits 0. */
   readonly silent: boolean;
+  /** xfs_io ends there. */
+  readonly ends: boolean;
 
-  constructor(message: string, stream: 'stdout' | 'stderr' = 'stderr', silent = false) {
+  constructor(message: string, stream: 'stdout' | 'stderr' = 'stderr', silent = false, ends = false) {
     super(message);
     this.name = 'WordFailure';
     this.stream = stream;
     this.silent = silent;
+    this.ends = ends;
   }
 }
 
@@ -87,6 +92,8 @@ export interface Word<S extends OptionSpecs = OptionSpecs> {
   readonly mildUsage?: true;
   /** Known only under -x. */
   readonly expert?: true;
+  /** A word of xfs_io, where it needs an open file: there it runs for each (`file`) or once. */
+  readonly xfsIo?: 'file' | 'once';
   /** It is about the open file; without it, about the image. */
   readonly needsFile?: true;
   /** Where a general command has the same name: true if the word is meant. */

@@ -267,8 +267,8 @@ const MEMORY: readonly Case[] = [
     'mmap -w 0 4k',
     'mread 0 4',
     'mwrite 0 4',
+    // Whether what may only be executed can be read is the processor's choice.
     'mmap -x 0 4k',
-    'mread 0 4',
     'mmap',
     'mmap -rwxS 0 4k',
     'mmap -s x 0 4k',
@@ -310,7 +310,7 @@ const MEMORY: readonly Case[] = [
     'mread -f 4098 8',
     'mwrite -S 7 4096 8',
     'mwrite -S 7 0 8',
-    'mwrite 4096 5000',
+    // Beyond the mapping there is what the program happens to have there.
     'mwrite -S',
     'mwrite -S 0x100 4096 1',
     'mwrite -r -S 9 4100 8',

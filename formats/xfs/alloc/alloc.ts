@@ -106,11 +106,11 @@ function allocInAg(
   if (Agf.get.freeblks(view, 0) !== free || Agf.get.flcount(view, 0) !== listed) room = roomIn(mp, agno, wish);
   if (room === 0) return null;
   const maxLength = Math.min(request.maxLength, room, mp.agBlocks);
-  let search = searchAg(tp, request, agno, how, target, maxLength, request.data);
-  if (search === null && request.data) {
+  let search = searchAg(tp, request, agno, how, target, maxLength, true);
+  if (search === null) {
     search = searchAg(tp, request, agno, how, target, maxLength, false);
     // Only blocks remain whose freeing is not durable: it must be before data goes there.
-    if (search !== null) tp.reuseBusy();
+    if (search !== null && request.data) tp.reuseBusy();
   }
   if (search === null) return null;
   takeFree(tp, agno, search.freeStart, search.freeLength, search.start, search.length);

@@ -84,6 +84,17 @@ export function fixFreelist(tp: Trans, agno: number): boolean {
 
 function extendFreelist(tp: Trans, agno: number, missing: number): boolean {
   const { mp } = tp;
+  // Freed blocks that a crash would show owned stay out of it while there are others, as everywhere.
+  const search = searchFreelist(tp, agno, missing, true) ?? searchFreelist(tp, agno, missing, false);
+  if (search === null) return false;
+  takeFree(tp, agno, search.freeStart, search.freeLength, search.start, search.length);
+  if (mp.features.rmapbt) rmapInsert(tp, agno, search.start, search.length, OWNER_AG);
+  addAgf(tp, mp.agf(agno), 'freeblks', -search.length);
+  for (let i = 0; i < search.length; i++) putFreelistBlock(tp, agno, search.start + i, false);
+  return true;
+}
+
+function searchFreelist(tp: Trans, agno: number, missing: number, avoidBusy: boolean): SpaceSearch | null {
   const search = new SpaceSearch(tp, agno, {
     minLength: 1,
     maxLength: missing,
@@ -92,13 +103,8 @@ function extendFreelist(tp: Trans, agno: number, missing: number): boolean {
     prod: 1,
     data: false,
     lowest: 0,
-    highest: mp.agBlocks,
-    avoidBusy: false,
+    highest: tp.mp.agBlocks,
+    avoidBusy,
   });
-  if (!search.bySize()) return false;
-  takeFree(tp, agno, search.freeStart, search.freeLength, search.start, search.length);
-  if (mp.features.rmapbt) rmapInsert(tp, agno, search.start, search.length, OWNER_AG);
-  addAgf(tp, mp.agf(agno), 'freeblks', -search.length);
-  for (let i = 0; i < search.length; i++) putFreelistBlock(tp, agno, search.start + i, false);
-  return true;
+  return search.bySize() ? search : null;
 }

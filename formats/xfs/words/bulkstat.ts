@@ -65,6 +65,8 @@ export const bulkstatWords: readonly Word[] = [
   imap,
   word({
     name: 'bulkstat',
+    mildUsage: true,
+    xfsIo: 'once',
     about: 'every inode in use, with what stat says of it',
     options: { ...RANGE, q: { about: 'no output' } },
     run(context, { options, operands }) {
@@ -84,6 +86,8 @@ export const bulkstatWords: readonly Word[] = [
   }),
   word({
     name: 'bulkstat_single',
+    mildUsage: true,
+    xfsIo: 'once',
     operands: 'inode...',
     about: 'what stat says of one inode, or of the next one in use',
     help: 'An inode is a number, or the word root.',
@@ -95,6 +99,8 @@ export const bulkstatWords: readonly Word[] = [
   }),
   word({
     name: 'inumbers',
+    mildUsage: true,
+    xfsIo: 'once',
     about: 'the chunks of inodes, and which inodes of each are in use',
     options: RANGE,
     run(context, { options, operands }) {
@@ -128,14 +134,17 @@ function requestOf(options: RangeValues): Request {
 
 /** An unsigned decimal number; beyond 2^53 there are no inodes here, so the largest number stands for all of those. */
 function unsigned(text: string, most: bigint): number {
-  const value = /^\s*\+?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : most + 1n;
-  if (value > most) throw new WordFailure(`${text}: ${strerror('ERANGE')}`, 'stderr', true);
+  const digits = /^\s*([+-]?)(\d+)$/.exec(text);
+  const size = digits === null ? most + 1n : BigInt(digits[2] as string);
+  // A sign turns it round within 64 bits, as in C.
+  const value = digits?.[1] === '-' && size <= MAX_64 ? BigInt.asUintN(64, -size) : size;
+  if (value > most) throw new WordFailure(`${text}: ${strerror('ERANGE')}`, 'stderr', true, true);
   return Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : value);
 }
 
 function versionOf(text: string | undefined): 1 | 5 {
   const version = text === undefined ? 5 : unsigned(text, BigInt(MAX_32));
-  if (version !== 1 && version !== 5) throw new WordFailure('version must be 1 or 5.', 'stderr', true);
+  if (version !== 1 && version !== 5) throw new WordFailure('version must be 1 or 5.', 'stderr', true, true);
   return version;
 }
 
@@ -197,6 +206,7 @@ function* inBatches<R>(
 }
 
 function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly string[]): Generator<WordResult> {
+  const failed: string[] = [];
   for (const text of words) {
     const root = text === 'root';
     const special = root && version === 5;
@@ -204,7 +214,8 @@ function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly 
     // The first version of the ioctl knows no names and takes only inodes that are in use.
     const [row] = root && version === 1 ? [] : bulkstat(mp, { start, agno: null });
     if (row === undefined || (version === 1 && row.ino !== start)) {
-      throw new WordFailure(`xfrog_bulkstat_single: ${strerror('EINVAL')}`, 'stderr', true);
+      failed.push(`xfrog_bulkstat_single: ${strerror('EINVAL')}`);
+      continue;
     }
     if (debug) {
       const flags = special ? RequestFlag.SPECIAL : 0;
@@ -215,6 +226,7 @@ function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly 
     }
     yield inodeRow(row, version);
   }
+  if (failed.length > 0) throw new WordFailure(failed.join('\n'), 'stderr', true);
 }
 
 function inodeRow(row: Bulkstat, version: 1 | 5): WordResult {

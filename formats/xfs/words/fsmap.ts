@@ -1,7 +1,6 @@
 /** fsmap: who owns which blocks of the device, in xfs_io's words (io/fsmap.c). */
-import { FsError } from '../../../core/errors.ts';
 import { FAR } from '../../../core/positions.ts';
-import { word } from '../../../core/vfs/word.ts';
+import { WordFailure, word } from '../../../core/vfs/word.ts';
 import { FSMAP_CODES, type FsmapDevice, type FsmapEntry, type FsmapSpecial, fsmap as walk } from '../inspect/fsmap.ts';
 import type { XfsMount } from '../mount.ts';
 import { mountOf } from './mount-of.ts';
@@ -31,7 +30,7 @@ const Flag = { attr: 0o1000000, shared: 0o100000, pre: 0o10000, bsu: 0o1000, esu
 
 export const fsmap = word({
   name: 'fsmap',
-  mildUsage: true,
+  xfsIo: 'file',
   operands: '[start [end]]',
   about: 'who owns which blocks of the image',
   help: 'Ranges are in units of 512 bytes. start and end want one of -d, -l and -r.',
@@ -39,7 +38,7 @@ export const fsmap = word({
     d: { about: 'the data device' },
     l: { about: 'the log device' },
     m: { about: 'for programs' },
-    n: { value: 'rows', kind: 'integer', about: 'accepted: rows at a time' },
+    n: { value: 'rows', kind: 'text', about: 'accepted: rows at a time' },
     r: { about: 'the realtime device' },
     v: { about: 'a table with allocation groups; twice: explain the flags', counts: true },
   },
@@ -49,9 +48,13 @@ export const fsmap = word({
     if (options.l) chosen.push('log');
     if (options.r) chosen.push('realtime');
     const misused = chosen.length > 1 || (options.m && options.v > 0) || (operands.length > 0 && chosen.length === 0);
-    if (misused || operands.length > 2) throw context.usage();
-    const [start, end] = operands.map((operand) => context.size(operand));
-    if (start === null || end === null) throw new FsError('EINVAL');
+    const rowCount = options.n === undefined ? 0 : Number(/^\s*\+?(\d+)$/.exec(options.n)?.[1] ?? Number.NaN);
+    if (misused || !(rowCount < 2 ** 32)) throw context.usage();
+    const [start, end] = operands.slice(0, 2).map((operand, i) => {
+      const value = context.size(operand);
+      if (value === null) throw new WordFailure(`Bad rmap ${i === 0 ? 'start' : 'end'}_bblock ${operand}.`);
+      return value;
+    });
     const range = { start: (start ?? 0) * SECTOR, end: end === undefined ? Number.MAX_SAFE_INTEGER : end * SECTOR };
     const mp = mountOf(context);
     const rows: Row[] = [];
@@ -61,7 +64,7 @@ export const fsmap = word({
     return {
       data: { extents: rows.map((row) => (row.offset < FAR ? row : { ...row, offset: BigInt(row.offset) })) },
       text(out) {
-        if (options.v > 0) writeTable(mp, rows, out);
+        if (options.v > 0) writeTable(mp, rows, out, rowCount === 0 ? BATCH : rowCount + 2);
         else if (options.m) writeForPrograms(rows, out);
         else writePlain(rows, out);
       },
@@ -88,7 +91,7 @@ function writePlain(rows: readonly Row[], out: Out): void {
 }
 
 function writeForPrograms(rows: readonly Row[], out: Out): void {
-  out.write('EXT,MAJOR,MINOR,PSTART,PEND,OWNER,OSTART,OEND,LENGTH\n');
+  if (rows.length > 0) out.write('EXT,MAJOR,MINOR,PSTART,PEND,OWNER,OSTART,OEND,LENGTH\n');
   const comma = (start: number, length: number) => span(start, length).replace('..', ',');
   for (const [i, row] of rows.entries()) {
     let owner: string;
@@ -139,11 +142,11 @@ function flagsOf(mp: XfsMount, row: Row): number {
   return flags;
 }
 
-function writeTable(mp: XfsMount, rows: readonly Row[], out: Out): void {
+function writeTable(mp: XfsMount, rows: readonly Row[], out: Out, rowsAtOnce: number): void {
   const agWidth = Math.max(2, String(mp.agCount).length);
   let flagged = false;
-  for (let first = 0; first < rows.length; first += BATCH) {
-    const batch = rows.slice(first, first + BATCH).map((row) => cellsOf(mp, row));
+  for (let first = 0; first < rows.length; first += rowsAtOnce) {
+    const batch = rows.slice(first, first + rowsAtOnce).map((row) => cellsOf(mp, row));
     const width = (name: 'range' | 'owner' | 'offset' | 'place' | 'total', least: number) =>
       batch.reduce((most, cells) => Math.max(most, cells[name].length), least);
     const w = { range: width('range', 16), owner: width('owner', 16), offset: width('offset', 16) };

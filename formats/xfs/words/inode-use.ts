@@ -6,20 +6,26 @@ import type { XfsMount } from '../mount.ts';
 import { mountOf } from './mount-of.ts';
 
 const MAX_32 = 0xffffffff;
+const NO_INODE = 2n ** 64n - 1n;
 
-/** The answer to `inode [-nv] [number]`: the number if it is in use, else 0; the next one; without one: 64 bits needed? */
+/**
+ * The answer to `inode [-nv] [number]`: the number if it is in use, else the next one that is, or 0, as Linux answers
+ * the call that xfs_io makes; with -n the next one; without a number: are 64 bits needed?
+ */
 export function inodeUse(
   context: WordContext,
   options: { readonly n: boolean; readonly v: boolean },
   operands: readonly string[],
 ): WordResult {
-  const [text] = operands;
+  const [word] = operands;
+  // What has more than 64 bits is to xfs_io as if no number were given.
+  const text = word !== undefined && /^\d+$/.test(word) && BigInt(word) >= NO_INODE ? undefined : word;
   if (operands.length > 1 || (options.n && text === undefined)) throw context.usage();
   if (text !== undefined && !/^\d+$/.test(text))
     throw new WordFailure(`${text} is not a numeric inode value`, 'stdout');
   const mp = mountOf(context);
   const ino =
-    text === undefined ? lastUsed(mp) : options.n ? firstUsed(mp, Number(text) + 1) : isUsed(mp, Number(text));
+    text === undefined ? lastUsed(mp) : options.n ? firstUsed(mp, Number(text) + 1) : firstUsed(mp, Number(text));
   let line = String(ino);
   if (options.v && ino !== 0) line = `${ino}:${ino > MAX_32 ? 64 : 32}`;
   else if (text === undefined) line = ino > MAX_32 ? '1' : '0';
@@ -34,10 +40,6 @@ export function firstUsed(mp: XfsMount, from: number): number {
     return false;
   });
   return found;
-}
-
-function isUsed(mp: XfsMount, ino: number): number {
-  return mp.validIno(ino) && firstUsed(mp, ino) === ino ? ino : 0;
 }
 
 function lastUsed(mp: XfsMount): number {

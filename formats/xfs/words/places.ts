@@ -58,6 +58,8 @@ export const placeWords: readonly Word[] = [
   headerWord('agfl', "a group's free list"),
   word({
     name: 'inode',
+    count: [0, 3],
+    xfsIo: 'once',
     operands: '[number]',
     // Scripts tell the usage line from an answer by its first word, xfs_io's.
     about: 'Query whether an inode number is in use; without an open file: look at that inode',
@@ -158,7 +160,8 @@ export const placeWords: readonly Word[] = [
     operands: '[field...]',
     about: 'print the structure that is looked at',
     // The list of open files has the same name; a place to look at, or a field, decides.
-    claims: (context, operands) => operands.length > 0 || inspectorOf(context).currentType !== null,
+    claims: (context, operands) =>
+      (operands.length > 0 && context.file === null) || inspectorOf(context).currentType !== null,
     run(context, { operands }) {
       const fields = asked(() => inspectorOf(context).print(operands));
       return {
