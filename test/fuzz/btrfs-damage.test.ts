@@ -150,7 +150,7 @@ function ask(fs: Filesystem, name: string, attempts: Attempts): void {
   const lookup = (): Inode => fs.root();
   const context = { fs, file: null, program: 'xfs_io', size, lookup, usage: () => new Error(`usage of ${name}`) };
   attempts.try(() => {
-    const answer = word.run(context, { options: { a: true, f: true }, operands: [], last: () => null });
+    const answer = word.run(context, { options: { a: true, f: true }, operands: [], words: [], last: () => null });
     const results = answer === undefined ? [] : Symbol.iterator in answer ? answer : [answer];
     for (const result of results) result.text({ write: () => {} });
   });
