@@ -57,6 +57,16 @@ async function bundle(file) {
   }
 }
 
+/** What ends the files that are running, if the runner itself is told to end. */
+const running = new Set();
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+  process.on(signal, () => {
+    for (const stop of running) stop('SIGTERM');
+    rmSync(bundles, { recursive: true, force: true });
+    process.exit(1);
+  });
+}
+
 /** Runs one file; resolves to its counts, its output and, if it did not end well, why. */
 async function run(file) {
   const fault = await bundle(file);
@@ -85,6 +95,7 @@ async function run(file) {
         process.kill(-child.pid, signal);
       } catch {}
     };
+    running.add(stop);
     const timer = setTimeout(() => {
       late = true;
       stop('SIGTERM');
@@ -92,6 +103,7 @@ async function run(file) {
     }, seconds * 1000);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      running.delete(stop);
       const why = late ? `stopped after ${seconds} s` : signal ? `killed by ${signal}` : null;
       resolve({ file, output, seconds: (performance.now() - started) / 1000, ...judge(output, code, why) });
     });
@@ -144,7 +156,8 @@ if (files.length === 0) {
         totals.skipped += ci ? 0 : result.skipped;
       }
     };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    // One more than there are processors: many wait for the kernel (mounts, umounts) or for a terminal.
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker));
   } finally {
     rmSync(bundles, { recursive: true, force: true });
   }

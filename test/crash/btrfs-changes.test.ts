@@ -62,6 +62,7 @@ for (const [name, args] of Object.entries(KINDS)) {
       const outlook = run.outlooks.findLast((one) => one.from <= cut.end) as Outlook;
       const fault = judge(crashed, outlook);
       assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${outlook.step}):\n${fault}`);
+      return 'changed';
     });
   });
 }

@@ -69,6 +69,7 @@ for (const variant of VARIANTS) {
         [states[done], states[done + 1]].some((state) => state !== undefined && same(found, state)),
         `${label}: neither the state of commit ${done} nor the next`,
       );
+      return 'untouched';
     });
   });
 }
@@ -190,6 +191,7 @@ for (const variant of VARIANTS) {
         null,
         label,
       );
+      return 'changed';
     });
   });
 }

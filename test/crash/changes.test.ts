@@ -65,6 +65,7 @@ function crash(label: string, image: string, dir: string, blockSize: number, rep
     const outlook = outlooks.findLast((one) => one.from <= cut.end) as Outlook;
     const fault = judge(crashed, outlook, repair);
     assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${outlook.step}):\n${fault}`);
+    return 'changed';
   });
 }
 

@@ -1,5 +1,5 @@
 /** The images that a power cut could have left of a recorded script: prefixes of its writes, and subsets between flushes. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecordedEvent } from '../../core/device/recorder.ts';
 import { copyImage } from '../harness/kernel.ts';
@@ -43,23 +43,48 @@ function applyWrites(image: string, events: readonly RecordedEvent[], from: numb
   closeSync(fd);
 }
 
-/** Makes the image of each cut, of `image` before the record, and shows it. `dir` holds two copies for it. */
+/** The bytes that the writes of a cut go over, as writes in reverse. */
+function bytesBelow(image: string, events: readonly RecordedEvent[], from: number, cut: Cut): RecordedEvent[] {
+  const fd = openSync(image, 'r');
+  const below: RecordedEvent[] = [];
+  for (let index = from; index < cut.end; index++) {
+    const event = events[index];
+    if (event?.kind !== 'write' || cut.lost.has(index)) continue;
+    const bytes = new Uint8Array(event.bytes.length);
+    readSync(fd, bytes, 0, bytes.length, event.addr);
+    below.push({ ...event, bytes });
+  }
+  closeSync(fd);
+  return below.reverse();
+}
+
+/**
+ * Makes the image of each cut, of `image` before the record, and shows it. `dir` holds two copies for it. `look`
+ * answers whether it changed what it was shown; if not, its own writes are taken back in place of a new copy.
+ */
 export function crashes(
   dir: string,
   image: string,
   events: readonly RecordedEvent[],
   list: readonly Cut[],
-  look: (crashed: string, cut: Cut) => void,
+  look: (crashed: string, cut: Cut) => 'changed' | 'untouched',
 ): void {
   const settled = copyImage(image, join(dir, 'settled.img'));
   let settledTo = 0;
+  let crashed: string | null = null;
+  let crashedTo = 0;
   for (const cut of list) {
     // Everything up to the last flush is there in this cut and in all later ones.
     const flush = events.slice(0, cut.end).findLastIndex((event) => event.kind === 'flush') + 1;
     applyWrites(settled, events, settledTo, { ...cut, end: flush, lost: new Set() });
     settledTo = Math.max(settledTo, flush);
-    const crashed = copyImage(settled, join(dir, 'crashed.img'));
+    const end = { ...cut, end: settledTo, lost: new Set<number>() };
+    if (crashed === null) crashed = copyImage(settled, join(dir, 'crashed.img'));
+    else applyWrites(crashed, events, crashedTo, end);
+    crashedTo = settledTo;
+    const below = bytesBelow(crashed, events, settledTo, cut);
     applyWrites(crashed, events, settledTo, cut);
-    look(crashed, cut);
+    if (look(crashed, cut) === 'changed') crashed = null;
+    else applyWrites(crashed, below, 0, { ...cut, end: below.length, lost: new Set() });
   }
 }

@@ -72,6 +72,7 @@ function crash(variant: Variant, steps: readonly Step[], random: Random, prefixe
     const promise = promises.findLast((one) => one.from <= cut.end) as Promise_;
     const fault = judge(crashed, promise);
     assert.is(fault, null, `${story}\ncut ${cut.label} of ${events.length} (${promise.step}):\n${fault}`);
+    return 'changed';
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { parseCommandLine } from '../../bin/arguments.ts';
 import { newMounts, newSession, openTargets } from '../../bin/setup.ts';
-import { TextRenderer } from '../../commands/render.ts';
+import { JsonRenderer, TextRenderer } from '../../commands/render.ts';
 import { runLine } from '../../commands/run.ts';
 import { encodeName } from '../../core/vfs/names.ts';
 import type { Outcome } from './kernel.ts';
@@ -16,7 +16,7 @@ export function fsioInside(args: readonly string[], input = ''): Outcome {
   const streams = { out: sink, error: (line: string) => void err.push(`${line}\n`) };
   const line = parseCommandLine(args, {});
   if (line.complaint !== null) return { status: 1, stdout: '', stderr: `fsio: ${line.complaint}\n` };
-  const renderer = new TextRenderer(streams);
+  const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line, newMounts(line, streams));
   const scripted = input.split('\n').map((command) => ({ line: command, everyFile: false }));
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;

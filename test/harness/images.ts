@@ -1,7 +1,8 @@
 /** The shared images of test/images: unpacked sparse into a file, or into a device in memory. */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { xxh3 } from '@node-rs/xxhash';
 import { MemoryDevice } from '../../core/device/memory.ts';
 
 /** XFS images whose log is clean. */
@@ -80,4 +81,15 @@ export function imageDevice(name: PartName): MemoryDevice {
 export function imageManifest(name: ImageName | PairName): ImageManifest {
   const text = gunzipSync(readFileSync(join(folder, `${name}.json.gz`))).toString('utf8');
   return JSON.parse(text.replace(/"mtime_ns":\s*(-?\d+)/g, '"mtime_ns":"$1"')) as ImageManifest;
+}
+
+/** A number for an image's bytes, to tell whether anything in it changed. */
+export function imageDigest(path: string): bigint {
+  const piece = Buffer.allocUnsafe(1 << 20);
+  const fd = openSync(path, 'r');
+  let sum = 0n;
+  for (let length = readSync(fd, piece); length > 0; length = readSync(fd, piece))
+    sum = xxh3.xxh64(piece.subarray(0, length), sum);
+  closeSync(fd);
+  return sum;
 }

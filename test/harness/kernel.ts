@@ -10,6 +10,8 @@ import {
   mkdtempSync,
   readFileSync,
   rmdirSync,
+  rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -81,11 +83,30 @@ export function must(program: string, ...args: string[]): string {
   return outcome.stdout;
 }
 
-/** Makes a fresh XFS image. Sizes under 300 MB need `tiny`, mkfs's door for test suites. */
-export function makeXfs(
-  image: string,
-  options: { args?: readonly string[]; bytes?: number; tiny?: boolean } = {},
-): string {
+export interface XfsOptions {
+  readonly args?: readonly string[];
+  readonly bytes?: number;
+  /** For sizes under 300 MB: mkfs's door for test suites. */
+  readonly tiny?: boolean;
+}
+
+const fresh = new Map<string, string>();
+
+/** A fresh XFS image: made once of each kind, then copied. */
+export function makeXfs(image: string, options: XfsOptions = {}): string {
+  const kind = JSON.stringify([options.args ?? [], options.bytes, options.tiny]);
+  let made = fresh.get(kind);
+  if (made === undefined) {
+    const dir = scratch(true);
+    // mkfs writes the log out in full; as holes the many copies below are quick.
+    made = copyImage(runMkfs(join(dir, 'made.img'), options), join(dir, 'fresh.img'));
+    rmSync(join(dir, 'made.img'));
+    fresh.set(kind, made);
+  }
+  return copyImage(made, image);
+}
+
+function runMkfs(image: string, options: XfsOptions): string {
   writeFileSync(image, '');
   truncateSync(image, options.bytes ?? 320 * 2 ** 20);
   const env = options.tiny ? { TEST_DIR: '/', TEST_DEV: '/', QA_CHECK_FS: '1' } : {};
@@ -115,10 +136,20 @@ export function withMount<T>(image: string, use: (dir: string) => T, options = '
   }
   mounts.add(dir);
   try {
+    readAheadOfLoop(dir);
     return use(dir);
   } finally {
     unmount(dir);
   }
+}
+
+/**
+ * What a loop device reads ahead depends on where its image lies and where that of its last user lay; here it is always
+ * what one gets whose image lies on a disk.
+ */
+function readAheadOfLoop(dir: string): void {
+  const { dev } = statSync(dir);
+  writeFileSync(`/sys/dev/block/${dev >>> 8}:${dev & 0xff}/queue/read_ahead_kb`, '2560');
 }
 
 /** Linux's last lines about XFS, for a failure's message. */

@@ -11,22 +11,33 @@ export function missingTracing(): string | null {
   return existsSync(`${root}/instances`) ? null : 'needs tracefs with instances';
 }
 
+let instance: string | null = null;
+
+/** A trace buffer of this process; it records while `tracing_on` says so. */
+function openInstance(): string {
+  const made = `${root}/instances/fsio-${process.pid}`;
+  mkdirSync(made);
+  process.on('exit', () => rmdirSync(made));
+  writeFileSync(`${made}/tracing_on`, '0');
+  writeFileSync(`${made}/buffer_size_kb`, '8192');
+  writeFileSync(`${made}/events/iomap/enable`, '1');
+  return made;
+}
+
 /** The trace lines about the file system mounted at `dir` that `act` causes. */
 export function kernelTrace(dir: string, act: () => void): string[] {
-  const instance = `${root}/instances/fsio-${process.pid}`;
-  mkdirSync(instance);
+  instance ??= openInstance();
+  writeFileSync(`${instance}/trace`, '');
+  writeFileSync(`${instance}/tracing_on`, '1');
   try {
-    writeFileSync(`${instance}/buffer_size_kb`, '8192');
-    writeFileSync(`${instance}/events/iomap/enable`, '1');
     act();
-    writeFileSync(`${instance}/events/iomap/enable`, '0');
-    const device = `dev ${deviceOf(dir)} `;
-    return readFileSync(`${instance}/trace`, 'latin1')
-      .split('\n')
-      .filter((line) => line.includes(device));
   } finally {
-    rmdirSync(instance);
+    writeFileSync(`${instance}/tracing_on`, '0');
   }
+  const device = `dev ${deviceOf(dir)} `;
+  return readFileSync(`${instance}/trace`, 'latin1')
+    .split('\n')
+    .filter((line) => line.includes(device));
 }
 
 /** `major:minor` as the tracepoints print it. */

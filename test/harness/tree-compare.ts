@@ -8,18 +8,14 @@ import { fiemap } from '../../core/iomap/fiemap.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
 import type { Inode } from '../../core/vfs/inode.ts';
 import { decodeName } from '../../core/vfs/names.ts';
-import { must } from './kernel.ts';
+import { type LinuxNode, linuxTree } from './linux-tree.ts';
 
-/** FS_XFLAG_HASATTR. */
-const HAS_ATTRIBUTES = 0x80000000;
 /** FIEMAP_EXTENT_UNWRITTEN. */
 export const UNWRITTEN = 0x800;
 
 export interface CompareOptions {
   /** Flags of extents that are compared. */
   readonly extentFlags: number;
-  /** True if an inode's xflags tell that it has attributes; else every named file is asked. */
-  readonly attributesFlagged: boolean;
   /** Times below a path that cannot be the same: Linux makes them up. */
   readonly looseTimes?: (inode: Inode) => boolean;
   /** Nanoseconds: times from then on are those of the mount itself, and equal. */
@@ -31,6 +27,17 @@ const known = new WeakSet<Inode>();
 
 /** Compares `ours` with what Linux has at a path (bytes, for names that are not UTF-8); returns how many paths. */
 export function compareTree(ours: Inode, at: Buffer, wrong: string[], options: CompareOptions): number {
+  return compareBelow(ours, at, '', linuxTree(at), wrong, options);
+}
+
+function compareBelow(
+  ours: Inode,
+  at: Buffer,
+  path: string,
+  linux: ReadonlyMap<string, LinuxNode>,
+  wrong: string[],
+  options: CompareOptions,
+): number {
   const say = (what: string, got: unknown, want: unknown) => {
     const [a, b] = [got, want].map((value) => String(JSON.stringify(value)));
     if (a !== b) wrong.push(`${at.toString('latin1')}: ${what}: ${a?.slice(0, 200)}, Linux ${b?.slice(0, 200)}`);
@@ -40,40 +47,31 @@ export function compareTree(ours: Inode, at: Buffer, wrong: string[], options: C
   const latest = options.looseTimes?.(ours) === true ? 0n : options.mountedAt;
   say('stat', statOf(ours, latest), linuxStat(want, latest));
   if (got.kind === 'symlink') say('target', ours.readlink(), decodeName(readlinkSync(at, { encoding: 'buffer' })));
-  // Host programs take no broken UTF-8.
-  const named = Buffer.from(at.toString()).equals(at);
   if (got.nlink > 1 && known.has(ours)) return 1;
   known.add(ours);
+  const node = linux.get(path) as LinuxNode;
   if (got.kind === 'file') {
     say('content', contentOf(ours), contentOfHost(at, Number(want.size)));
-    // A process for each of thousands of empty files would say nothing more.
-    if (named && got.size > 0)
-      say('extents', extentsOf(ours, options.extentFlags), extentsOfHost(at, options.extentFlags));
+    say('extents', extentsOf(ours, options.extentFlags), extentsOfHost(node, options.extentFlags));
   }
-  if (named && mayHaveAttributes(ours, options)) say('attributes', attributesOf(ours), attributesOfHost(at));
+  say('attributes', attributesOf(ours), node.attributes);
   if (got.kind !== 'dir') return 1;
   say(
     'entries',
     [...ours.entries()].map((e) => [e.ino, e.offset, e.kind, e.name]),
-    entriesOfHost(at),
+    entriesOfHost(node),
   );
   let count = 1;
   for (const name of readdirSync(at, { encoding: 'buffer' })) {
     const child = ours.child(decodeName(name));
     if (child === null) wrong.push(`${at}: lookup of ${name} finds nothing`);
-    else count += compareTree(child, Buffer.concat([at, Buffer.from('/'), name]), wrong, options);
+    else {
+      const below = `${path}/${name.toString('latin1')}`;
+      count += compareBelow(child, Buffer.concat([at, Buffer.from('/'), name]), below, linux, wrong, options);
+    }
   }
   say('lookup of nothing', ours.lookup('no such name'), null);
   return count;
-}
-
-/** Linux may give every new file an attribute fork: of the empty ones each hundredth is asked. */
-function mayHaveAttributes(ours: Inode, { attributesFlagged }: CompareOptions): boolean {
-  const { kind, size, ino, naextents, xflags } = ours.stat();
-  if (!attributesFlagged)
-    return (kind === 'file' || kind === 'dir') && (size > 0 || ino % 50 === 0 || ours.listXattrs().length > 0);
-  const asked = size > 0 || naextents > 0 || ino % 100 === 0 || ours.listXattrs().length > 0;
-  return kind === 'file' && asked && (xflags & HAS_ATTRIBUTES) !== 0;
 }
 
 /** Times from `latest` on are one and the same. */
@@ -119,14 +117,13 @@ function extentsOf(inode: Inode, mask: number): number[][] {
   return all;
 }
 
-function extentsOfHost(path: Buffer, mask: number): number[][] {
-  const text = must('xfs_io', '-r', '-c', 'fiemap -v', path.toString());
-  const rows: number[][] = [];
-  for (const match of text.matchAll(/\[(\d+)\.\.(\d+)\]: +(\d+)\.\.\d+ +(\d+) +0x([0-9a-f]+)/g)) {
-    const [start, , place, length] = match.slice(1).map(Number) as [number, number, number, number];
-    rows.push([start, place, length, Number.parseInt(match[5] as string, 16) & mask]);
-  }
-  return rows;
+function extentsOfHost(node: LinuxNode, mask: number): number[][] {
+  return (node.extents ?? []).map(([offset, place, length, flags]) => [
+    offset / 512,
+    place / 512,
+    length / 512,
+    flags & mask,
+  ]);
 }
 
 function attributesOf(inode: Inode): unknown {
@@ -137,31 +134,22 @@ function attributesOf(inode: Inode): unknown {
   return all.sort();
 }
 
-function attributesOfHost(path: Buffer): unknown {
-  const text = must('getfattr', '--absolute-names', '-d', '-m', '-', '-e', 'hex', path.toString());
-  return text
-    .split('\n')
-    .filter((line) => line.includes('='))
-    .sort();
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  DT_REG: 'file',
-  DT_DIR: 'dir',
-  DT_LNK: 'symlink',
-  DT_FIFO: 'fifo',
-  DT_CHR: 'char',
-  DT_BLK: 'block',
-  DT_SOCK: 'socket',
+/** Kinds by the numbers of d_type. */
+const KINDS: Readonly<Record<number, string>> = {
+  1: 'fifo',
+  2: 'char',
+  4: 'dir',
+  6: 'block',
+  8: 'file',
+  10: 'symlink',
+  12: 'socket',
 };
 
-function entriesOfHost(path: Buffer): unknown {
-  const text = must('xfs_io', '-r', '-c', 'readdir -v', path.toString());
-  const pattern = /d_ino: (0x[0-9a-f]+) d_off: (0x[0-9a-f]+) d_reclen: \S+ d_type: (\w+) d_name: (.*)/g;
-  return [...text.matchAll(pattern)].map(([, ino, off, type, name]) => [
-    Number(ino),
-    Number(off),
-    KINDS[type as string] ?? null,
-    decodeName(Buffer.from(name as string, 'latin1')),
+function entriesOfHost(node: LinuxNode): unknown {
+  return (node.entries ?? []).map(([name, ino, offset, kind]) => [
+    ino,
+    offset,
+    KINDS[kind] ?? null,
+    decodeName(Buffer.from(name, 'latin1')),
   ]);
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { firstDifference } from '../harness/compare-output.ts';
-import { fsio, missingFsio } from '../harness/fsio.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -130,7 +131,7 @@ for (const [format, args] of LAYOUTS) {
       for (const [shell] of list) must('sh', '-c', `cd ${at} && umask 022 && ${shell}`);
     });
     for (const [shell, commands] of list) {
-      const outcome = fsio(['--strict', ...commands.flatMap((command) => ['-c', command]), ours]);
+      const outcome = fsioInside(['--strict', ...commands.flatMap((command) => ['-c', command]), ours]);
       assert.is(outcome.status, 0, `${shell}: ${outcome.stdout}${outcome.stderr}`);
       assert.equal(judge.complaints(ours), [], shell);
     }
@@ -157,7 +158,7 @@ function refusals(judge: Judge): void {
     '0200',
   ];
   judge.mounted(theirs, (at) => must('sh', '-c', `cd ${at}; touch f; mkdir d; ln -s f l`));
-  fsio(['-c', 'touch /f', '-c', 'mkdir /d', '-c', 'symlink f /l', ours]);
+  fsioInside(['-c', 'touch /f', '-c', 'mkdir /d', '-c', 'symlink f /l', ours]);
   const wanted = judge.mounted(theirs, (at) =>
     cases(values).map(([kind, value, path]) => {
       const { stderr } = run('setfattr', ['-h', '-n', `system.posix_acl_${kind}`, '-v', `0x${value}`, join(at, path)]);
@@ -166,7 +167,7 @@ function refusals(judge: Judge): void {
   );
   const got = cases(values).map(([kind, value, path]) => {
     const line = `attr -e hex set system.posix_acl_${kind} "${value}" ${path}`;
-    return /: ([^:]*)$/.exec(fsio(['-c', line, ours]).stderr.trim())?.[1] ?? 'done';
+    return /: ([^:]*)$/.exec(fsioInside(['-c', line, ours]).stderr.trim())?.[1] ?? 'done';
   });
   assert.equal(got, wanted);
   assert.is(firstDifference(listing(judge, ours), listing(judge, theirs)), null);

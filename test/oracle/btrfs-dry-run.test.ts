@@ -7,7 +7,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { StructureChange } from '../../core/vfs/changes.ts';
-import { fsio, missingFsio } from '../harness/fsio.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { unpackImage } from '../harness/images.ts';
 import { copyImage, must, run } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -64,17 +65,17 @@ for (const [what, path, ...commands] of CASES) {
     const image = unpackImage('btrfs-default', join(scratch(true), 'a.img'));
     const { mtimeNs, ctimeNs } = statSync(image, { bigint: true });
     const words = ['-f', ...commands.flatMap((command) => ['-C', command])];
-    const dry = fsio(['--dry-run', '--json', ...words, `${image}:${path}`]);
+    const dry = fsioInside(['--dry-run', '--json', ...words, `${image}:${path}`]);
     assert.is(dry.status, 0, dry.stdout + dry.stderr);
     const now = statSync(image, { bigint: true });
     assert.ok(now.mtimeNs === mtimeNs && now.ctimeNs === ctimeNs, 'the image is not touched');
     const copy = copyImage(image, `${image}.real`);
-    const real = fsio(['--json', ...words, `${copy}:${path}`]);
+    const real = fsioInside(['--json', ...words, `${copy}:${path}`]);
     assert.is(real.status, 0, real.stdout + real.stderr);
     const told = list(dry.stdout, 'dry-run');
     assert.equal(
       comparable(told),
-      comparable(list(fsio(['-r', '--json', '-c', `diff ${copy}`, image]).stdout, 'diff')),
+      comparable(list(fsioInside(['-r', '--json', '-c', `diff ${copy}`, image]).stdout, 'diff')),
     );
     const before = keysOf(image);
     const after = keysOf(copy);
@@ -94,14 +95,14 @@ for (const [what, path, ...commands] of CASES) {
 
 /** What a dry run tells. */
 function told(...words: string[]): StructureChange[] {
-  const { status, stdout, stderr } = fsio(['--dry-run', '--json', ...words]);
+  const { status, stdout, stderr } = fsioInside(['--dry-run', '--json', ...words]);
   assert.is(status, 0, stdout + stderr);
   return list(stdout, 'dry-run');
 }
 
 test('data overwritten in place', () => {
   const image = unpackImage('btrfs-default', join(scratch(true), 'a.img'));
-  const made = fsio(['-f', '-c', 'chattr +C', '-c', 'pwrite -q -S 1 0 100k', '-c', 'fsync', `${image}:/nocow`]);
+  const made = fsioInside(['-f', '-c', 'chattr +C', '-c', 'pwrite -q -S 1 0 100k', '-c', 'fsync', `${image}:/nocow`]);
   assert.is(made.status, 0, made.stderr);
   const words = ['-c', 'pwrite -q -S 2 5000 10', '-c', 'pwrite -q -S 2 40000 9000', '-c', 'pwrite -q -S 1 0 4k'];
   const changes = told(...words, `${image}:/nocow`).filter(({ change }) => change === 'data');
@@ -130,8 +131,8 @@ test('two images that have gone their own ways since they were copied', () => {
     [image, 'one'],
     [other, 'two'],
   ])
-    assert.is(fsio(['-c', `mkdir /${name}`, at as string]).status, 0);
-  const changes = list(fsio(['-r', '--json', '-c', `diff ${other}`, image]).stdout, 'diff');
+    assert.is(fsioInside(['-c', `mkdir /${name}`, at as string]).status, 0);
+  const changes = list(fsioInside(['-r', '--json', '-c', `diff ${other}`, image]).stdout, 'diff');
   assert.ok(
     changes.some(({ record, change }) => change === 'add' && /two/.test(record ?? '')),
     'two is told',

@@ -134,7 +134,7 @@ function judge(copy: string, wrong: string[]): boolean {
   const mountedAt = BigInt(Date.now()) * 1_000_000n;
   // Which of a directory's times Linux keeps depends on the inode in its memory that it writes last.
   const looseTimes = (inode: Inode) => inode.kind === 'dir';
-  const options = { extentFlags: 0xffff, attributesFlagged: false, mountedAt, looseTimes };
+  const options = { extentFlags: 0xffff, mountedAt, looseTimes };
   withBtrfs([theirs], (at) => compareTree(fs.root(), Buffer.from(at), found, options), 'noatime');
   assert.is(hashOf(copy), before, `${copy} changed`);
   rmSync(theirs);
@@ -150,7 +150,7 @@ function judgeWritten(copy: string, wrong: string[]): void {
   fs.unmount();
   wrong.push(...checkComplaints([copy], true).map((text) => `${copy}, written: ${text}`));
   const again = mountDevice(openDevice(copy, { readOnly: true }), { readOnly: true });
-  const options = { extentFlags: 0xffff, attributesFlagged: false };
+  const options = { extentFlags: 0xffff };
   withBtrfs([copy], (at) => compareTree(again.root(), Buffer.from(at), wrong, options), 'ro,noatime');
 }
 

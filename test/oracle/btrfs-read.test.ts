@@ -161,7 +161,7 @@ for (const variant of sample(LAYOUTS, 6, seed)) {
     const fs = mountDevice(openDevice(images[0] as string), { readOnly: true });
     const wrong: string[] = [];
     const { blocks, bfree, bavail } = fs.statfs();
-    const options = { extentFlags: 0xffff, attributesFlagged: false, looseTimes: isMadeUp };
+    const options = { extentFlags: 0xffff, looseTimes: isMadeUp };
     const count = withBtrfs(images, (at) => compareTree(fs.root(), Buffer.from(at), wrong, options), 'ro,noatime');
     const linux = withBtrfs(images, (at) => must('stat', '-f', '-c', '%b %f %a', at)).trim();
     if (linux !== `${blocks} ${bfree} ${bavail}`) wrong.push(`statfs: ${blocks} ${bfree} ${bavail}, Linux ${linux}`);
@@ -180,7 +180,7 @@ test('block-group tree', () => {
   fs.unmount();
   const again = mountDevice(openDevice(images[0] as string), { readOnly: true });
   const wrong: string[] = [];
-  const options = { extentFlags: 0xffff, attributesFlagged: false };
+  const options = { extentFlags: 0xffff };
   const count = withBtrfs(images, (at) => compareTree(again.root(), Buffer.from(at), wrong, options), 'ro,noatime');
   assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);
   assert.ok(count > 1500, `only ${count} paths compared`);

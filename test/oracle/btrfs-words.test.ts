@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { firstDifference } from '../harness/compare-output.ts';
-import { fsio, missingFsio } from '../harness/fsio.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { BTRFS_IMAGES, unpackImage } from '../harness/images.ts';
 import { must, run } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -21,7 +22,7 @@ function progs(...args: string[]): string[] {
 }
 
 function ours(image: string, command: string, ...options: string[]): string[] {
-  const { status, stdout, stderr } = fsio(['-r', ...options, '-c', command, image]);
+  const { status, stdout, stderr } = fsioInside(['-r', ...options, '-c', command, image]);
   assert.is(status, 0, `${command}: ${stderr}`);
   return stdout.split('\n');
 }
@@ -92,7 +93,7 @@ test('subvolumes, properties, places', () => {
     'label -s näme',
   ];
   for (const step of steps) {
-    const { status, stderr } = fsio(['--subvol', '5', '--strict', '-c', step, image]);
+    const { status, stderr } = fsioInside(['--subvol', '5', '--strict', '-c', step, image]);
     assert.is(status, 0, `${step}: ${stderr}`);
     // The quota groups count differently until the next rescan says so itself.
     const complaints = checkComplaints([image], true).filter((line) => !/^(Rescan|Counts|our:|disk:|diff:)/.test(line));

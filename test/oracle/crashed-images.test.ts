@@ -9,7 +9,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { fsio, fsioOn, missingFsio } from '../harness/fsio.ts';
+import { fsioOn, missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
+import { imageDigest } from '../harness/images.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
 import { missingPython } from '../harness/kernel-names.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
@@ -144,16 +146,12 @@ function linuxView(image: string): LinuxView | null {
 }
 
 function ourView(image: string): string[] | null {
-  const before = [digest(image), statSync(image).mtimeMs];
-  const outcome = fsio(['-r', '--json', '-c', 'manifest /', image]);
-  assert.equal([digest(image), statSync(image).mtimeMs], before, 'reading changed the image');
+  const before = [imageDigest(image), statSync(image).mtimeMs];
+  const outcome = fsioInside(['-r', '--json', '-c', 'manifest /', image]);
+  assert.equal([imageDigest(image), statSync(image).mtimeMs], before, 'reading changed the image');
   // Without any path the image was refused; the object that ends a list with gaps has none either.
   const items = outcome.stdout.split('\n').filter((line) => line.startsWith('{"path"'));
   return items.length > 0 ? lines(items.join('\n')) : null;
-}
-
-function digest(image: string): string {
-  return must('sha256sum', image).slice(0, 64);
 }
 
 /** Compares both views; returns Linux's. */

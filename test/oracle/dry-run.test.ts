@@ -3,13 +3,13 @@
  * --dry-run: what it lists is what a comparison of the image before and after the real run lists, for every command
  * that writes; what it says of a field is what xfs_db prints there before and after; and the image is not touched.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { StructureChange } from '../../core/vfs/changes.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
-import { type ImageName, unpackImage } from '../harness/images.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
+import { type ImageName, imageDigest, unpackImage } from '../harness/images.ts';
 import { copyImage, missingJudges, repairComplaints, run } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -97,7 +97,6 @@ const times = (path: string) => {
   const { mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return `${mtimeNs} ${ctimeNs}`;
 };
-const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 /** xfs_db's word for every field that is told of headers and inodes. */
 function judgeFields(image: string, changes: readonly StructureChange[], side: 'from' | 'to'): number {
@@ -118,15 +117,15 @@ let judged = 0;
 function compare(image: string, [what, path, ...commands]: Case, clean = true): void {
   const words = ['-f', ...commands.flatMap((command) => ['-C', command])];
   const before = times(image);
-  const dry = fsio(['--dry-run', '--json', ...words, `${image}:${path}`]);
+  const dry = fsioInside(['--dry-run', '--json', ...words, `${image}:${path}`]);
   assert.is(dry.status, 0, dry.stdout + dry.stderr);
   assert.is(times(image), before, 'the image is not touched');
   const copy = copyImage(image, `${image}.real`);
-  const real = fsio(['--json', ...words, `${copy}:${path}`]);
+  const real = fsioInside(['--json', ...words, `${copy}:${path}`]);
   assert.is(real.status, 0, real.stdout + real.stderr);
   assert.not.match(real.stdout, '"error"');
   const told = list(dry.stdout, 'dry-run');
-  const compared = list(fsio(['-r', '--json', '-c', `diff ${copy}`, image]).stdout, 'diff');
+  const compared = list(fsioInside(['-r', '--json', '-c', `diff ${copy}`, image]).stdout, 'diff');
   // A run that wrote the log may have written it elsewhere: how far is no structure.
   const structures = (changes: readonly StructureChange[]) => changes.filter(({ structure }) => structure !== 'log');
   assert.equal(comparable(structures(told)), comparable(structures(compared)), what);
@@ -147,7 +146,7 @@ for (const [name, only] of IMAGES) {
   test(`${name}: a dry run lists what the real run changes`, () => {
     writeFileSync(host, 'some bytes of the host\n'.repeat(1000));
     const image = unpackImage(name, join(scratch(true), 'a.img'));
-    const before = hash(image);
+    const before = imageDigest(image);
     const files = fsio(['-r', '-c', 'ls -p /', image]).stdout;
     for (const one of CASES) {
       if (only !== null && !only.test(one[0])) continue;
@@ -156,7 +155,7 @@ for (const [name, only] of IMAGES) {
     }
     // The installed xfs_repair does not know all features of the newest image.
     if (name !== 'xfs-7.2') assert.equal(repairComplaints(`${image}.real`), []);
-    assert.is(hash(image), before);
+    assert.is(imageDigest(image), before);
     assert.ok(judged > 50, `${judged} fields judged by xfs_db`);
   });
 }

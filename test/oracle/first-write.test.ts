@@ -6,7 +6,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { fsioOn, missingFsio } from '../harness/fsio.ts';
+import { missingFsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { unpackImage } from '../harness/images.ts';
 import { missingJudges, repairComplaints } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -70,7 +71,11 @@ const SESSIONS: readonly (readonly [path: string, flags: string, ...commands: st
 test('every writing word', () => {
   const image = unpackImage('xfs-default', join(dir, 'default.img'));
   for (const [path, flags, ...commands] of SESSIONS) {
-    const outcome = fsioOn(image, path, commands, flags === '' ? ['-x'] : ['-x', flags]);
+    const outcome = fsioInside([
+      ...(flags === '' ? ['-x'] : ['-x', flags]),
+      ...commands.flatMap((command) => ['-c', command]),
+      `${image}:${path}`,
+    ]);
     assert.is(
       `${outcome.status} ${outcome.stderr}`,
       '0 ',

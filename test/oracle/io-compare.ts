@@ -119,9 +119,12 @@ interface Sides {
   readonly image: string;
 }
 
+let folder: string | undefined;
+
 /** Standard output and error of the commands on a file, from xfs_io and from fsio. */
 function both(format: Format, one: Case): Sides {
-  const dir = scratch(true);
+  folder ??= scratch(true);
+  const dir = folder;
   const base = one.setup === undefined ? format.base() : copyImage(format.base(), join(dir, 'base.img'));
   if (one.setup !== undefined) format.mounted(base, (at) => must('sh', '-ec', `cd ${at}; ${one.setup}; sync`));
   const theirs = copyImage(base, join(dir, 'kernel.img'));

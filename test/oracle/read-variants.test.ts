@@ -90,7 +90,7 @@ for (const [name, args, bytes] of LAYOUTS) {
     });
     const fs = mountDevice(openDevice(image), { readOnly: true });
     const wrong: string[] = [];
-    const options = { extentFlags: UNWRITTEN, attributesFlagged: true };
+    const options = { extentFlags: UNWRITTEN };
     const mount = 'ro,norecovery,noatime';
     const count = withMount(image, (at) => compareTree(fs.root(), Buffer.from(at), wrong, options), mount);
     assert.is(wrong.length, 0, `${wrong.length} differences:\n${wrong.slice(0, 20).join('\n')}`);

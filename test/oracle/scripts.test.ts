@@ -3,12 +3,12 @@
  * Scripts: one written for xfs_io on a mount does the same with `--at` (or FSIO_AT) on the image; commands come from
  * files; two runs of one script on copies of one image give identical bytes.
  */
-import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { comparable, firstDifference } from '../harness/compare-output.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
+import { imageDigest } from '../harness/images.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -97,12 +97,12 @@ test('same image, same commands, same bytes', () => {
   const base = makeXfs(join(dir, 'same.img'), { args: ['-m', 'rmapbt=1'] });
   const script = join(dir, 'changes.fsio');
   writeFileSync(script, CHANGES.replace('shutdown\n', ''));
-  const hash = (options: readonly string[], env: Record<string, string> = {}): string => {
+  const hash = (options: readonly string[], env: Record<string, string> = {}): bigint => {
     const image = copyImage(base, join(dir, 'run.img'));
     const outcome = run(process.execPath, [program, ...options, '-c', `source ${script}`, image], { env });
     assert.is(`${outcome.status} ${outcome.stderr}`, '0 ');
     assert.equal(repairComplaints(image), []);
-    return createHash('sha256').update(readFileSync(image)).digest('hex');
+    return imageDigest(image);
   };
   const first = hash(['--time', '1700000000.25', '--seed', '7']);
   run('sleep', ['1.1']);

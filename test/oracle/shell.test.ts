@@ -23,12 +23,14 @@ class Terminal {
   ) {
     this.dir = options.dir ?? scratch(true);
     this.image = options.image ?? unpackImage('xfs-default', join(this.dir, 'a.img'));
-    this.name = join(this.dir, 'tmux');
+    // Not the name of the server before: that one may still be on its way out.
+    this.name = join(this.dir, `tmux-${process.hrtime.bigint()}`);
     const env = `LC_ALL=C.UTF-8 XDG_STATE_HOME=${this.dir} ${options.env ?? ''}`;
     const command = `cd ${this.dir}; env ${env} ${process.execPath} ${program} ${options.args ?? ''} a.img; echo status $?; cat`;
     const size = ['-x', String(options.columns ?? 80), '-y', String(options.rows ?? 24)];
     must('tmux', '-u', '-S', this.name, '-f', '/dev/null', 'new-session', '-d', ...size, command);
-    process.on('exit', () => run('tmux', ['-S', this.name, 'kill-server']));
+    // Before scratch()'s own handler: it removes the socket.
+    process.prependListener('exit', () => run('tmux', ['-S', this.name, 'kill-server']));
   }
 
   keys(...keys: string[]): this {
@@ -201,9 +203,10 @@ test('one-shot runs on a terminal show progress, and leave no trace of it', () =
   const dir = scratch(true);
   unpackImage('xfs-default', join(dir, 'a.img'));
   const socket = join(dir, 'tmux');
-  const command = `cd ${dir}; ${process.execPath} ${program} -f -c 'pwrite -q -b 512 0 120m' a.img:/big; echo status $?; cat`;
+  const command = `cd ${dir}; ${process.execPath} ${program} -f -c 'pwrite -q -b 100 0 120m' a.img:/big; echo status $?; cat`;
   must('tmux', '-S', socket, '-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '10', command);
-  process.on('exit', () => run('tmux', ['-S', socket, 'kill-server']));
+  // Before scratch()'s own handler: it removes the socket.
+  process.prependListener('exit', () => run('tmux', ['-S', socket, 'kill-server']));
   let seen = '';
   for (let i = 0; i < 400 && !/status/.test(seen); i++) {
     const screen = must('tmux', '-S', socket, 'capture-pane', '-p');

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparable, firstDifference } from '../harness/compare-output.ts';
-import { fsio } from '../harness/fsio.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { copyImage, makeXfs, repairComplaints, run, withMount, xfsIo } from '../harness/kernel.ts';
 import { FILES } from '../harness/random-script.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -71,7 +71,7 @@ function compareSession<I>(judges: Judges<I>, theirs: I, ours: I, script: string
     return { out: comparable(outcome.stdout, at), err: comparable(outcome.stderr, at) };
   });
   if (number > 0 && between !== undefined) judges.mounted(ours, (mount) => between(mount, number));
-  const got = fsio(judges.args(ours), script.replaceAll('{d}', folder));
+  const got = fsioInside(judges.args(ours), script.replaceAll('{d}', folder));
   const difference =
     firstDifference(comparable(got.stdout, folder), wanted.out) ??
     firstDifference(comparable(got.stderr, folder), wanted.err);

@@ -15,7 +15,7 @@ import { copyImage, makeXfs, missingJudges, must, run, withMount, xfsIo } from '
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { kernelTrace, missingTracing } from '../harness/tracing.ts';
-import { VARIANTS } from '../harness/variants.ts';
+import { VARIANTS, type Variant } from '../harness/variants.ts';
 import { MORE_SCENARIOS, WITHOUT_STEPS } from './trace-scenarios.ts';
 
 const test = gatedSuite('steps against the kernel', missingJudges() ?? missingTracing() ?? missingFsio());
@@ -97,16 +97,36 @@ function steps(lines: readonly string[], ino: number, withAddr: boolean): string
   return out;
 }
 
-function compare(base: string, name: string, setup: readonly string[], commands: readonly string[]): void {
-  const dir = scratch(true);
-  const theirs = copyImage(base, join(dir, 'kernel.img'));
-  const ino = withMount(theirs, (mount) => {
-    const outcome = xfsIo(`${setup.join('\n')}\n`.replaceAll('{d}', mount));
+interface Prepared {
+  readonly image: string;
+  /** Inode number of the file b. */
+  readonly ino: number;
+}
+
+const prepared = new Map<string, Prepared>();
+
+/** An image of this kind on which Linux ran the setup: many scenarios have the same. */
+function prepare(variant: Variant, setup: readonly string[]): Prepared {
+  const script = `${setup.join('\n')}\n`;
+  const known = prepared.get(variant.name + script);
+  if (known !== undefined) return known;
+  const image = makeXfs(join(scratch(true), 'base.img'), variant);
+  const ino = withMount(image, (mount) => {
+    const outcome = xfsIo(script.replaceAll('{d}', mount));
     assert.is(outcome.stderr, '', 'setup');
     must('sync');
     return statSync(`${mount}/b`).ino;
   });
-  const ours = copyImage(theirs, join(dir, 'fsio.img'));
+  prepared.set(variant.name + script, { image, ino });
+  return { image, ino };
+}
+
+const dir = scratch(true);
+
+function compare(variant: Variant, name: string, setup: readonly string[], commands: readonly string[]): void {
+  const { image, ino } = prepare(variant, setup);
+  const theirs = copyImage(image, join(dir, 'kernel.img'));
+  const ours = copyImage(image, join(dir, 'fsio.img'));
   const flags = commands.filter((word) => word.startsWith('-'));
   const options = (place: string) =>
     commands.filter((word) => !flags.includes(word)).flatMap((command) => ['-c', command.replaceAll('{d}', place)]);
@@ -132,14 +152,8 @@ function scenariosOf(variant: number): [string, (typeof SCENARIOS)[string]][] {
 }
 
 for (const [index, variant] of VARIANTS.slice(0, 3).entries()) {
-  const base = join(scratch(true), 'base.img');
-  let made = false;
   for (const [name, [setup, commands]] of scenariosOf(index)) {
-    test(`${variant.name}: ${name}`, () => {
-      if (!made) makeXfs(base, variant);
-      made = true;
-      compare(base, name, setup, commands);
-    });
+    test(`${variant.name}: ${name}`, () => compare(variant, name, setup, commands));
   }
 }
 
