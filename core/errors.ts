@@ -42,6 +42,7 @@ const MESSAGES = {
   EOVERFLOW: 'Value too large for defined data type',
   EOPNOTSUPP: 'Operation not supported',
   EUCLEAN: 'Structure needs cleaning',
+  ELIBACC: 'Can not access a needed shared library',
   EBADMSG: 'Bad message',
   EBADR: 'Invalid request descriptor',
   EDQUOT: 'Disk quota exceeded',

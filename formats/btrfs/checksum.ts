@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { crc32c } from '../../core/checksum.ts';
+import { keptLibrary } from '../../core/kept-library.ts';
 import { CSUM_SIZE } from './structure/block.ts';
 
 /** One kind of checksum. */
@@ -39,7 +40,7 @@ let xxhash: XxHash | undefined;
 
 function loadXxHash(): XxHash {
   const require = createRequire(import.meta.url);
-  return require('@node-rs/xxhash') as XxHash;
+  return keptLibrary('@node-rs/xxhash', () => require('@node-rs/xxhash') as XxHash);
 }
 
 const XXHASH64: ChecksumKind = {
@@ -76,7 +77,7 @@ let blakeParams: object | undefined;
 
 function loadBlake(): Blake {
   const require = createRequire(import.meta.url);
-  return require('@napi-rs/blake-hash') as Blake;
+  return keptLibrary('@napi-rs/blake-hash', () => require('@napi-rs/blake-hash') as Blake);
 }
 
 const BLAKE2: ChecksumKind = {

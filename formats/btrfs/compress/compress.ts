@@ -3,6 +3,7 @@
  * (kernel: fs/btrfs/compression.c, zlib.c, lzo.c, zstd.c).
  */
 import { constants, deflateSync } from 'node:zlib';
+import { FsError } from '../../../core/errors.ts';
 import { Compression } from '../structure/file-extent.ts';
 import { lzo1xEncode, lzo1xWorst } from './lzo1x-encode.ts';
 import { zstdCompress } from './zstd.ts';
@@ -13,7 +14,7 @@ export const MAX_COMPRESSED_EXTENT = 128 * 1024;
 /** `data` compressed by `kind` at `level` (0: the usual one), or null if that does not make it smaller. */
 export function compress(kind: number, level: number, data: Uint8Array, sectorSize: number): Uint8Array | null {
   let out: Uint8Array | null;
-  if (kind === Compression.ZSTD) out = zstdCompress(data, level || 3);
+  if (kind === Compression.ZSTD) out = zstdIfThere(data, level || 3);
   else if (kind === Compression.LZO) out = lzoCompress(data, sectorSize);
   else
     out = deflateSync(data, {
@@ -22,6 +23,16 @@ export function compress(kind: number, level: number, data: Uint8Array, sectorSi
       strategy: constants.Z_DEFAULT_STRATEGY,
     });
   return out === null || out.length >= data.length ? null : out;
+}
+
+/** As Linux does where compressing fails for any reason, a file is written as it is where the library is missing. */
+function zstdIfThere(data: Uint8Array, level: number): Uint8Array | null {
+  try {
+    return zstdCompress(data, level);
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'ELIBACC') return null;
+    throw error;
+  }
 }
 
 /** LZO as btrfs frames it (lzo.ts); null if it gives up because it grows. */

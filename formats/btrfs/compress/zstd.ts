@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { keptLibrary } from '../../../core/kept-library.ts';
 import { BrokenStream } from './lzo1x.ts';
 
 /** The part of the library's compiled module that is used here. Addresses and sizes are bytes of its memory. */
@@ -39,7 +40,7 @@ let loaded: Zstd | undefined;
 
 function load(): Zstd {
   const require = createRequire(import.meta.url);
-  const folder = dirname(require.resolve('@bokuweb/zstd-wasm'));
+  const folder = keptLibrary('@bokuweb/zstd-wasm', () => dirname(require.resolve('@bokuweb/zstd-wasm')));
   // Its own init() waits for the compiler; the module underneath takes an instance that is ready.
   const { Module: module } = require(join(folder, 'module.js')) as { Module: ZstdModule };
   const wasm = readFileSync(join(folder, 'zstd.wasm'));
