@@ -135,7 +135,7 @@ function printed(...args) {
 function makeCaches() {
   // What every start loads should know reading and no more; the other files are there for what only some runs do.
   const looking = ['stat', 'pread -v 0 16', 'fiemap -v', 'ls -p /x', 'open /x/frag', 'fiemap -v', 'pread -q 0 64k'];
-  const forLooking = (name) => /^(main|reading)\.js\.cache$/.test(name);
+  const forLooking = (name) => /^(main|reading|names)\.js\.cache$/.test(name);
   keepCaches(['xfs-default'], looking, forLooking);
   const btrfs = existsSync('test/images/btrfs-default.img.br') ? ['btrfs-default'] : [];
   keepCaches(['xfs-default', ...btrfs], changes(btrfs), (name) => !forLooking(name));

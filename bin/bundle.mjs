@@ -20,12 +20,15 @@ const FAMILIES = [
 
 /**
  * What runs that only look at a file need: parts in files of their own, `main` what nearly every run needs, `reading`
- * what asking for a file's mappings needs. They import one another as they are, and of all else stand-ins.
+ * what asking for a file's mappings needs, `names` what finding a name in a directory with blocks needs. The parts of
+ * a file import one another as they are, and of all else stand-ins.
  */
 const READING = {
   main: /^(commands\/(ls|open|stat)|formats\/xfs\/dir\/(form|geometry|hash|lookup|read|short-edit))\.ts$/,
   reading:
-    /^(commands\/(bmap|fiemap|pread)|core\/iomap\/(read|readahead)|formats\/xfs\/(bmap-fork|btree\/(bmbt|cursor|keys|kind)|fork-view|iomap(-mapping|-read)?|report-extents|shared))\.ts$/,
+    /^(commands\/(bmap|fiemap|pread)|core\/iomap\/(read|readahead)|formats\/xfs\/(alloc\/refcount|bmap-fork|btree\/(ag-cursor|bmbt|cursor|free-space|keys|kind|refcount)|fork-view|iomap(-mapping|-read)?|report-extents|shared|verify\/(ag|btree)))\.ts$/,
+  names:
+    /^formats\/xfs\/(da\/(block|recent|tree)|dir\/(block-edit|data-space|free-index|index-entries|leaf-edit|node-edit)|verify\/dir-(data|leaf))\.ts$/,
 };
 
 /** Modules that start a part. */
@@ -105,8 +108,8 @@ function partNames(outputs) {
   };
   claim('dist/main.js', 'main');
   const entries = Object.entries(outputs).map(([path, { entryPoint }]) => [path, fileOf(entryPoint)]);
-  for (const [path, file] of entries) if (file === 'main') claim(path, file);
-  for (const [path, file] of entries) if (file === 'reading') claim(path, file);
+  for (const reading of Object.keys(READING))
+    for (const [path, file] of entries) if (file === reading) claim(path, file);
   for (const [path, file] of entries) if (file !== null) claim(path, file);
   return names;
 }

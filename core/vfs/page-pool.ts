@@ -17,15 +17,12 @@ export const FOLIO_SIZE = 256 * 1024;
 
 export class PagePool {
   readonly pageSize: number;
-  /** Bytes that cached pages may take before clean ones leave. */
-  capacity: number;
-  /** Dirty bytes above which the engine writes back. */
-  dirtyLimit: number;
   /** Dirty bytes of all files. */
   dirtyBytes = 0;
   /** Files that have dirty pages, oldest first. */
   readonly dirtyCaches = new Set<PageCache>();
 
+  private limits: { capacity: number; dirtyLimit: number } | null = null;
   private used = 0;
   /** Bytes in use from which on looking for clean folios is worth while again, after a look that found too few. */
   private fruitless = 0;
@@ -35,15 +32,31 @@ export class PagePool {
   private newest: Folio | null = null;
   private oldest: Folio | null = null;
 
-  constructor(pageSize: number, capacity: number) {
+  constructor(pageSize: number) {
     this.pageSize = pageSize;
-    this.capacity = capacity;
-    this.dirtyLimit = Math.floor(capacity / 2);
+  }
+
+  /** Bytes that cached pages may take before clean ones leave: set, or by the memory that is free at the first page. */
+  get capacity(): number {
+    return this.known().capacity;
+  }
+
+  set capacity(bytes: number) {
+    this.known().capacity = bytes;
+  }
+
+  /** Dirty bytes above which the engine writes back. */
+  get dirtyLimit(): number {
+    return this.known().dirtyLimit;
+  }
+
+  set dirtyLimit(bytes: number) {
+    this.known().dirtyLimit = bytes;
   }
 
   /** True when dirty pages take so much memory that some should be written. */
   get overLimit(): boolean {
-    return this.dirtyBytes > this.dirtyLimit;
+    return this.dirtyBytes > 0 && this.dirtyBytes > this.known().dirtyLimit;
   }
 
   /** A buffer of FOLIO_SIZE bytes with arbitrary content. */
@@ -89,6 +102,14 @@ export class PagePool {
     folio.older = null;
   }
 
+  /** Whoever only looks at a file takes no page: the system need not be asked for it. */
+  private known(): { capacity: number; dirtyLimit: number } {
+    if (this.limits !== null) return this.limits;
+    const capacity = Math.min(512 * MiB, Math.max(64 * MiB, Math.floor(freemem() / 8)));
+    this.limits = { capacity, dirtyLimit: Math.floor(capacity / 2) };
+    return this.limits;
+  }
+
   private cutPages(): Uint8Array {
     const whole = this.wholes.pop() ?? Buffer.allocUnsafeSlow(FOLIO_SIZE);
     for (let at = FOLIO_SIZE - this.pageSize; at > 0; at -= this.pageSize) {
@@ -123,8 +144,7 @@ const pools = new Map<number, PagePool>();
 export function poolFor(pageSize: number): PagePool {
   let pool = pools.get(pageSize);
   if (pool === undefined) {
-    const capacity = Math.min(512 * MiB, Math.max(64 * MiB, Math.floor(freemem() / 8)));
-    pool = new PagePool(pageSize, capacity);
+    pool = new PagePool(pageSize);
     pools.set(pageSize, pool);
   }
   return pool;

@@ -83,7 +83,7 @@ export class XfsFilesystem implements Filesystem {
 
   sync(): void {
     const files = [...this.mp.inodes.changed()];
-    writebackFiles(files);
+    if (files.length > 0) writebackFiles(files);
     for (const ip of files) {
       writeback(ip);
       ip.pages.marked = false;
