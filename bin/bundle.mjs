@@ -38,7 +38,7 @@ const ON_DEMAND = [
   'core/device/(block|early-flush|neighbours|part|partition)',
   'core/device/(nbd|overlay)/open',
   'core/iomap/(bmap|dax|direct|read|readahead|seek|swapfile|trace|write|writeback)',
-  'formats/btrfs/(filesystem|superblock)',
+  'formats/btrfs/(bare|filesystem|superblock)',
   'formats/btrfs/changes/describe',
   'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
   'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
@@ -84,6 +84,7 @@ export async function bundle(options) {
     ],
   });
   const names = partNames(metafile.outputs);
+  checkStart(metafile.outputs, names);
   const files = new Map();
   for (const { path, text } of outputFiles) {
     const name = names.get(basename(path));
@@ -112,6 +113,15 @@ function partNames(outputs) {
     for (const [path, file] of entries) if (file === reading) claim(path, file);
   for (const [path, file] of entries) if (file !== null) claim(path, file);
   return names;
+}
+
+/** One import is enough to make every start load a whole format. */
+function checkStart(outputs, names) {
+  for (const [path, { inputs }] of Object.entries(outputs)) {
+    const stray = Object.keys(inputs).find((module) => /^formats\/btrfs\/|^core\/iomap\/write/.test(module));
+    if (stray !== undefined && names.get(basename(path)).startsWith('main/'))
+      throw new Error(`every start would load ${stray}: what imports it belongs into ON_DEMAND`);
+  }
 }
 
 /** The file of a module that reading needs, or null. */
