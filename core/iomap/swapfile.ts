@@ -2,18 +2,27 @@
  * What swapon would make of a file (kernel: fs/iomap/swapfile.c): physical extents trimmed to whole pages. Written or
  * unwritten makes no difference; everything whose place could change or is not there is refused.
  */
-import type { Device } from '../device/device.ts';
 import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { PAGE_SIZE } from '../vfs/page-cache.ts';
 import { type Actor, iomapApply, type Progress } from './apply.ts';
-import { IomapFlag, IomapOp, IomapType } from './iomap.ts';
+import { IomapFlag, IomapOp, IomapType, type Mapping } from './iomap.ts';
 
 /** Swap pages [page, page + pages) lie at device byte `addr`. Numbers are pages but for `addr`. */
 export interface SwapExtent {
   readonly page: number;
   readonly pages: number;
   readonly addr: number;
+}
+
+/** Where a piece of a file lies. */
+export interface SwapPlace {
+  readonly device: object | null;
+  /** Byte of the device, and bytes that lie there together. */
+  readonly addr: number;
+  readonly length: number;
+  /** What Linux says of a piece on another device. */
+  readonly elsewhere: string;
 }
 
 export interface SwapLayout {
@@ -26,7 +35,7 @@ export interface SwapLayout {
 
 interface SwapContext extends Progress {
   readonly extents: SwapExtent[];
-  device: Device | null;
+  device: object | null;
   pages: number;
   lowest: number;
   highest: number;
@@ -54,26 +63,34 @@ export function swapfileActivate(inode: Inode): SwapLayout {
   iomapApply(inode, 0, length, IomapOp.REPORT, inode.iomap.read, actor, context, 'iomap_swapfile_activate');
   if (context.length > 0) addExtent(context);
   if (context.pages === 0) refuse('Cannot find a single usable page in file.');
+  if (context.pages === 1) refuse('Empty swap-file');
   return { extents: context.extents, pages: context.pages, span: 1 + context.highest - context.lowest };
 }
 
-const actor: Actor<SwapContext> = (context, _inode, _pos, length, iomap) => {
-  if (iomap.type === IomapType.INLINE) refuse('is inline');
-  if (iomap.type !== IomapType.MAPPED && iomap.type !== IomapType.UNWRITTEN) refuse('has unallocated extents');
-  if ((iomap.flags & IomapFlag.DIRTY) !== 0) refuse('is not committed');
-  if ((iomap.flags & IomapFlag.SHARED) !== 0) refuse('has shared extents');
-  context.device ??= iomap.device;
-  if (context.device !== iomap.device) refuse('outside the main device');
-  if (context.length > 0 && context.addr + context.length === iomap.addr) {
-    context.length += iomap.length;
-    return length;
+const actor: Actor<SwapContext> = (context, inode, pos, length, iomap) => {
+  const place = inode.swapPlace?.(iomap, pos) ?? placeOf(iomap, pos);
+  const taken = Math.min(length, place.length);
+  context.device ??= place.device;
+  if (context.device !== place.device) refuse(place.elsewhere);
+  if (context.length > 0 && context.addr + context.length === place.addr) {
+    context.length += taken;
+    return taken;
   }
   if (context.length > 0) addExtent(context);
-  context.addr = iomap.addr;
-  context.length = iomap.length;
-  context.offset = iomap.offset;
-  return length;
+  context.addr = place.addr;
+  context.length = taken;
+  context.offset = pos;
+  return taken;
 };
+
+function placeOf({ type, flags, addr, offset, length, device }: Mapping, pos: number): SwapPlace {
+  if (type === IomapType.INLINE) refuse('is inline');
+  if (type !== IomapType.MAPPED && type !== IomapType.UNWRITTEN) refuse('has unallocated extents');
+  if ((flags & IomapFlag.DIRTY) !== 0) refuse('is not committed');
+  if ((flags & IomapFlag.SHARED) !== 0) refuse('has shared extents');
+  const skipped = pos - offset;
+  return { device, addr: addr + skipped, length: length - skipped, elsewhere: 'outside the main device' };
+}
 
 function addExtent(context: SwapContext): void {
   const first = Math.ceil(context.addr / PAGE_SIZE);

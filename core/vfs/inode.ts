@@ -2,7 +2,8 @@
  * What the engine and the commands know of a file, whatever format it lies in. A format implements it once per
  * image; names are strings in which bytes that are not UTF-8 survive (see names.ts).
  */
-import type { InodeIomapOps } from '../iomap/iomap.ts';
+import type { InodeIomapOps, Mapping } from '../iomap/iomap.ts';
+import type { SwapPlace } from '../iomap/swapfile.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { PageCache } from './page-cache.ts';
 
@@ -159,6 +160,8 @@ export interface InodeSpace {
   swapExtents(donor: Inode): void;
   /** Why the format would never swap to this file, whatever its extents; null if it might. Absent: it might. */
   swapfileProblem?(): string | null;
+  /** Where swap space from `pos` on would lie, where mappings have other addresses than devices. @throws FsError EINVAL with the reason why Linux would refuse */
+  swapPlace?(iomap: Mapping, pos: number): SwapPlace;
 }
 
 export interface Inode extends InodeNames, InodeSpace {

@@ -6,7 +6,8 @@
 
 import type { Device } from '../../core/device/device.ts';
 import { corrupt, FsError } from '../../core/errors.ts';
-import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
+import type { InodeIomapOps, Mapping } from '../../core/iomap/iomap.ts';
+import type { SwapPlace } from '../../core/iomap/swapfile.ts';
 import { isKnownMode, kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type {
@@ -41,6 +42,7 @@ import { fallocateInode } from './space.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { INODE_FLAG_MASK, InodeFlag, InodeItem } from './structure/inode.ts';
 import { ItemType, Key } from './structure/key.ts';
+import { swapfileProblem, swapPlace } from './swap-place.ts';
 import { readSymlink } from './symlink.ts';
 import { TreeCursor } from './tree/cursor.ts';
 import type { TreeRoot } from './tree/root.ts';
@@ -330,11 +332,12 @@ export class BtrfsInode implements Inode {
     throw new FsError('ENOTTY');
   }
 
-  /** Kernel: btrfs_swap_activate. */
   swapfileProblem(): string | null {
-    if ((this.flags & InodeFlag.COMPRESS) !== 0) return 'must not be compressed';
-    if ((this.flags & InodeFlag.NODATACOW) === 0) return 'must not be copy-on-write';
-    return (this.flags & InodeFlag.NODATASUM) === 0 ? 'must not be checksummed' : null;
+    return swapfileProblem(this);
+  }
+
+  swapPlace(iomap: Mapping, pos: number): SwapPlace {
+    return swapPlace(this, iomap, pos);
   }
 
   /** Another inode of this image. @throws FsError EXDEV */
