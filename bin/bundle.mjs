@@ -60,6 +60,7 @@ const FAMILY = new RegExp(`/commands/(${FAMILIES})\\.ts$`);
 const NODE_ON_DEMAND = {
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os': "export const freemem = () => require('node:os').freemem();",
+  'node:v8': "export const setFlagsFromString = (flags) => require('node:v8').setFlagsFromString(flags);",
   'node:tty': "export const isatty = (fd) => require('node:tty').isatty(fd);",
   'node:module': 'export const createRequire = () => require;',
 };
@@ -216,7 +217,7 @@ export const later = (name, alias, get, key) => new Later(name, alias, { get, ke
 `;
 
 function nodeOnDemand(bundler) {
-  bundler.onResolve({ filter: /^node:(crypto|os|module|tty)$/ }, ({ path, namespace }) =>
+  bundler.onResolve({ filter: /^node:(crypto|os|module|tty|v8)$/ }, ({ path, namespace }) =>
     namespace === 'node-on-demand' ? { path, external: true } : { path, namespace: 'node-on-demand' },
   );
   bundler.onLoad({ filter: /.*/, namespace: 'node-on-demand' }, ({ path }) => ({

@@ -5,6 +5,7 @@ import { runLine } from '../commands/run.ts';
 import type { Session } from '../commands/session.ts';
 import { decodeLines, decodeName } from '../core/vfs/names.ts';
 import { type CommandLine, helpText, parseCommandLine } from './arguments.ts';
+import { inlineLess, LONG_SCRIPT } from './long-run.ts';
 import { ProcessStreams } from './output.ts';
 import { newMounts, newSession, openTargets } from './setup.ts';
 import { isTerminal } from './terminal.ts';
@@ -88,7 +89,9 @@ const nameOf = (line: string): string => line.trim().split(/\s/)[0] ?? '';
 
 /** Commands from stdin, one a line; what they print is out before the next line is waited for. */
 function runScript(session: Session, renderer: Renderer): void {
+  let lines = 0;
   for (const text of stdinLines()) {
+    if (++lines === LONG_SCRIPT) inlineLess();
     progress?.begin(nameOf(text));
     runLine(session, text, renderer, false);
     progress?.end();
