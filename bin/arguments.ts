@@ -1,6 +1,7 @@
 /** fsio's own command line: the options that there are, and what a target names. */
 import { existsSync } from 'node:fs';
 import { getopt, parseInteger, parseSize } from '../commands/words.ts';
+import { PATIENCE } from '../core/device/in-use.ts';
 import type { Part } from '../core/device/part.ts';
 import type { Timestamp } from '../core/vfs/inode.ts';
 
@@ -60,6 +61,11 @@ const OPTIONS: readonly OptionInfo[] = [
     value: 'FILE',
     about: 'changes go to FILE and not to the image (commands: commit, discard, undo)',
   },
+  {
+    name: 'wait',
+    value: 'SECONDS',
+    about: 'wait so long for another run of fsio that writes to the image (default 10)',
+  },
   { name: 'connect', value: 'SOCKET', about: 'let the server there (fsio serve SOCKET IMAGE ...) run the commands' },
   { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },
   { name: 'completion', value: 'SHELL', about: 'print the completion script of bash, zsh or fish' },
@@ -94,6 +100,8 @@ export interface CommandLine {
   readonly superblock: number | null;
   /** What is chosen at random follows from this; null: chance decides. */
   readonly seed: number | null;
+  /** Seconds that another run of fsio is waited for. */
+  readonly patience: number;
   /** The shell whose completion script is to be printed, or null. */
   readonly completion: string | null;
   /** The socket of the server that is to run the commands, or null. */
@@ -127,6 +135,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
   let time = timestamp(env.SOURCE_DATE_EPOCH);
   let seed: number | null = null;
   let superblock: number | null = null;
+  let patience = PATIENCE;
   for (const [name, value] of parsed.options) {
     if (value === null) flags.add(name);
     else if (name === 'c' || name === 'C') commands.push({ line: value, everyFile: name === 'c' });
@@ -156,6 +165,9 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     } else if (name === 'superblock') {
       superblock = parseInteger(value);
       if (superblock === null || superblock < 0) complaint ??= `bad superblock -- ${value}`;
+    } else if (name === 'wait') {
+      patience = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+      if (Number.isNaN(patience)) complaint ??= `bad wait -- ${value}`;
     } else if (name === 'seed') {
       seed = parseInteger(value);
       if (seed === null) complaint ??= `bad seed -- ${value}`;
@@ -182,6 +194,7 @@ export function parseCommandLine(words: readonly string[], env: NodeJS.ProcessEn
     time,
     superblock,
     seed,
+    patience,
     completion,
     connect,
     overlay,

@@ -1,10 +1,12 @@
 /** The library: images opened by a program instead of a person. Answers what the commands answer. */
+
 import { CommandFailure } from '../commands/failure.ts';
 import { Mounts } from '../commands/mounts.ts';
 import { PLAIN } from '../commands/open-file.ts';
 import { JsonRenderer } from '../commands/render.ts';
 import { runLine } from '../commands/run.ts';
 import { Session } from '../commands/session.ts';
+import { PATIENCE } from '../core/device/in-use.ts';
 import { FsError } from '../core/errors.ts';
 import { fiemap } from '../core/iomap/fiemap.ts';
 import { exactPos, labelLength, labelOf } from '../core/positions.ts';
@@ -47,6 +49,7 @@ class OpenedImage implements Image {
     this.path = path;
     this.mounts = new Mounts({
       readOnly: options.readOnly ?? false,
+      patience: PATIENCE,
       norecovery: options.norecovery ?? false,
       subvol: options.subvolume ?? null,
       compress: null,

@@ -19,6 +19,7 @@ export function newMounts(line: CommandLine, streams: Streams): Mounts {
     line.flags.has('r') && line.targets.every((target) => splitTarget(target, line.places).path === null);
   return new Mounts({
     readOnly,
+    patience: line.patience,
     norecovery: line.flags.has('norecovery'),
     subvol: line.subvol,
     compress: line.compress,
@@ -122,8 +123,9 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
     for (const target of line.targets) {
       const { image, path } = splitTarget(target, line.places);
       session.openImage(image);
-      if (path !== null && !(path === '/' && opensFirst(line)))
-        openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
+      if (path === null || (path === '/' && opensFirst(line))) continue;
+      const open = () => openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
+      session.upToDate(open, () => false);
     }
     return true;
   } catch (error) {

@@ -25,6 +25,8 @@ export interface Mount {
 /** What holds for every image of a run. */
 export interface MountSettings {
   readonly readOnly: boolean;
+  /** Seconds that another run of fsio which writes to an image is waited for (--wait). */
+  readonly patience: number;
   readonly norecovery: boolean;
   /** The subvolume that paths start in, or null for the image's own choice. */
   readonly subvol: string | null;
@@ -54,6 +56,9 @@ export interface MountSettings {
   /** Under --dry-run, told in the end what would have changed of an image. */
   wouldChange?(mount: Mount, changes: Iterable<StructureChange>): void;
 }
+
+/** Times that an image is mounted again because another process changed it meanwhile. */
+const TRIES = 5;
 
 interface Entry {
   mount: Mount;
@@ -102,10 +107,11 @@ export class Mounts {
       throw new FsError('EINVAL', { path: image, detail: '--overlay is for one image' });
     const devices: Device[] = [];
     const layers: UndoableDevice[] = [];
+    const { readOnly, patience } = this.settings;
     try {
       for (const name of [image, ...this.settings.devices])
-        devices.push(this.layered(openDevice(name, { readOnly: this.settings.readOnly }), layers));
-      const entry: Entry = { mount: this.mountDevices(image, devices), devices, layers };
+        devices.push(this.layered(openDevice(name, { readOnly, patience }), layers));
+      const entry: Entry = { mount: this.mountSettled(image, devices, layers), devices, layers };
       this.entries.set(image, entry);
       return entry.mount;
     } catch (error) {
@@ -130,8 +136,15 @@ export class Mounts {
     if (!abandon) mount.fs.unmount();
     this.tellNotices(mount);
     between();
-    entry.mount = { ...this.mountDevices(mount.image, entry.devices), cwd: mount.cwd };
+    if (abandon) for (const device of entry.devices) device.startOver?.();
+    entry.mount = { ...this.mountSettled(mount.image, entry.devices, entry.layers), cwd: mount.cwd };
     return entry.mount;
+  }
+
+  /** Does what is known of it come from before another process changed it? */
+  isStale(mount: Mount): boolean {
+    const { devices, layers } = this.entries.get(mount.image) as Entry;
+    return isStale(devices, layers);
   }
 
   /** What the layers keep from the image; its use must have ended, or begun anew. @throws FsError */
@@ -186,6 +199,18 @@ export class Mounts {
     return layer;
   }
 
+  /** Mounts what another process is not just changing. @throws FsError */
+  private mountSettled(image: string, devices: readonly Device[], layers: readonly UndoableDevice[]): Mount {
+    for (let tries = 0; ; tries++) {
+      try {
+        return this.mountDevices(image, devices);
+      } catch (error) {
+        if (tries === TRIES || !isStale(devices, layers)) throw error;
+        for (const device of devices) device.startOver?.();
+      }
+    }
+  }
+
   private mountDevices(image: string, devices: readonly Device[]): Mount {
     const [device, ...others] = devices as [Device, ...Device[]];
     const { readOnly, norecovery, subvol, compress, now, owner, random, tracer } = this.settings;
@@ -236,6 +261,11 @@ export class Mounts {
     this.entries.clear();
     return failures;
   }
+}
+
+/** Overlays are about an image that does not change: there, an error is what it says. */
+function isStale(devices: readonly Device[], layers: readonly UndoableDevice[]): boolean {
+  return layers.length === 0 && devices.some((device) => device.stale === true);
 }
 
 /** @throws FsError EINVAL saying which partitions there are, if the device is a disk that has some */

@@ -14,12 +14,15 @@ export interface Streams {
 }
 
 export interface Renderer {
+  /** Has a result of the latest command been rendered? */
+  begun: boolean;
   results(session: Session, command: Command, results: unknown): void;
   failure(session: Session, command: string, failure: CommandFailure): void;
 }
 
 /** xfs_io's text. */
 export class TextRenderer implements Renderer {
+  begun = false;
   private readonly streams: Streams;
 
   constructor(streams: Streams) {
@@ -38,6 +41,7 @@ export class TextRenderer implements Renderer {
       return;
     }
     for (const result of results) {
+      this.begun = true;
       text(result, this.streams.out);
       if (this.streams.out.closed) break;
     }
@@ -55,6 +59,7 @@ export class TextRenderer implements Renderer {
 
 /** One JSON object for every result and every failure. */
 export class JsonRenderer implements Renderer {
+  begun = false;
   private readonly out: TextSink;
   private readonly large: 'digits' | 'text';
 
@@ -68,6 +73,7 @@ export class JsonRenderer implements Renderer {
     let any = false;
     for (const result of each(results)) {
       any = true;
+      this.begun = true;
       const object =
         command.json === undefined ? { ...header(session, command), ...(result as object) } : command.json(result);
       this.out.write(`${jsonText(object, this.large)}\n`);

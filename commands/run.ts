@@ -45,7 +45,9 @@ function runOnce(session: Session, found: Command, words: readonly string[], ren
     checkNeeds(session, found, words.slice(1));
     checkCount(found, typed, words.slice(1));
     const args = parseArguments(session, found, typed, words.slice(1), renderer);
-    if (found.lines === undefined) renderer.results(session, found, found.run(session, args));
+    renderer.begun = false;
+    const work = () => renderer.results(session, found, found.run(session, args));
+    if (found.lines === undefined) session.upToDate(work, () => renderer.begun);
     else runScript(session, found.lines(session, args), renderer);
   } catch (error) {
     renderer.failure(session, found.name, asFailure(found, error));

@@ -31,6 +31,9 @@ export interface Range {
   readonly asked: number | bigint;
 }
 
+/** Times that a command is done again because another process was faster. */
+const TRIES = 5;
+
 export interface SessionSettings {
   /** Directory names that stand for images (--at). */
   readonly places: readonly { readonly dir: string; readonly image: string }[];
@@ -146,12 +149,36 @@ export class Session {
   }
 
   /**
+   * Does `work`. If it fails because another process changed an image meanwhile, the use of that image begins anew, and
+   * `work` is done again, unless it `said` something already. @throws what `work` throws
+   */
+  upToDate(work: () => void, said: () => boolean): void {
+    for (let tries = 0; ; tries++) {
+      try {
+        return work();
+      } catch (error) {
+        if (said() || tries === TRIES || !this.startOver()) throw error;
+      }
+    }
+  }
+
+  /** Begins anew with every image that another process changed; false if there is none, or it cannot be done. */
+  private startOver(): boolean {
+    const stale = [...this.mounts].filter((mount) => this.mounts.isStale(mount));
+    try {
+      return stale.length > 0 && stale.every((mount) => this.remount(true, () => {}, mount).length === 0);
+    } catch (error) {
+      if (error instanceof FsError || error instanceof CommandFailure) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Ends the use of the current image and begins it anew after `between` changed what lies under it; with `abandon`,
    * what is only in memory is forgotten. Open files are opened again. Returns the names of those that are gone.
    * @throws CommandFailure while regions or files without a name are in use
    */
-  remount(abandon: boolean, between: () => void): string[] {
-    const mount = this.mount();
+  remount(abandon: boolean, between: () => void, mount = this.mount()): string[] {
     const files = this.files.filter((file) => file.mount === mount);
     if (this.regions.some(({ file }) => file.mount === mount))
       throw new CommandFailure('unmap the mapped regions first');
@@ -159,7 +186,7 @@ export class Session {
     if (unnamed !== undefined) throw new CommandFailure(`close ${unnamed.name} first: it has no name to open it again`);
     if (!abandon) for (const file of files) file.close();
     const fresh = this.mounts.remount(mount, abandon, between);
-    this.image = fresh;
+    if (this.image === mount) this.image = fresh;
     const gone: string[] = [];
     for (const old of files) {
       const again = this.reopened(old, fresh);

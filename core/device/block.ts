@@ -1,6 +1,7 @@
 /**
  * A block device of the host. stat(2) says size 0 for one, so the size comes from sysfs, or from reading where
- * there is no sysfs. Opened with O_EXCL: Linux then refuses what is mounted or claimed by another driver.
+ * there is no sysfs. Opened with O_EXCL: Linux then refuses what is mounted or claimed by another driver. That
+ * descriptor keeps the claim; writing needs a second one, which claims nothing.
  */
 import { constants, fstatSync, readFileSync, readSync } from 'node:fs';
 import { FsError } from '../errors.ts';
@@ -8,8 +9,10 @@ import { deviceNumber } from './device-number.ts';
 import { FileDevice } from './file.ts';
 
 export class BlockDevice extends FileDevice {
+  protected override readonly claimsByOpening = true;
+
   protected override openFlags(mode: 'r' | 'r+'): number {
-    return (mode === 'r' ? constants.O_RDONLY : constants.O_RDWR) | constants.O_EXCL;
+    return mode === 'r' ? constants.O_RDONLY | constants.O_EXCL : constants.O_RDWR;
   }
 
   protected override geometry(fd: number): { size: number; sectorSize: number } {

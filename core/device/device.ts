@@ -15,9 +15,14 @@ export interface Device {
   readonly writable: boolean;
   /**
    * Makes a device that was opened for reading writable; called once, before the first change. Absent: `writable`
-   * never changes. @throws FsError EROFS (asked for read-only), EBUSY (in use elsewhere), EACCES
+   * never changes. @throws FsError EROFS (asked for read-only), EBUSY (in use elsewhere), EACCES,
+   * ESTALE (what was read before is out of date)
    */
   enableWrites?(): void;
+  /** Another process has changed it since it was opened: what was read before is out of date. Absent: nobody can. */
+  readonly stale?: boolean;
+  /** The caller has forgotten what he read before: it is as if it had been opened now. @throws FsError as opening does */
+  startOver?(): void;
   /** Fills `into` from `addr`. @throws FsError EIO on a short read or beyond the end */
   read(addr: number, into: Uint8Array): void;
   /** Writes all of `from` at `addr`. Not durable before flush(). @throws FsError EROFS, EIO, ENOSPC */

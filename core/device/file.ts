@@ -7,8 +7,15 @@ import { FsError } from '../errors.ts';
 import type { Device } from './device.ts';
 import { EarlyFlush } from './early-flush.ts';
 import { hostError } from './host-error.ts';
-import { assertUnused } from './in-use.ts';
+import { claimerOf, PATIENCE, Queue, type User, userOf } from './in-use.ts';
 import { type Neighbour, neighboursOf } from './neighbours.ts';
+
+export interface OpenDeviceOptions {
+  /** enableWrites() is refused (EROFS). */
+  readonly readOnly?: boolean;
+  /** Seconds that other runs of fsio are waited for; default PATIENCE. */
+  readonly patience?: number;
+}
 
 /** Linux takes at most this many buffers in one writev. */
 const IOV_MAX = 1024;
@@ -20,16 +27,23 @@ export class FileDevice implements Device {
   #fd: number;
   #writable = false;
   #unflushed = false;
+  /** The descriptor that holds the claim, where opening claims; else -1. */
+  #claimFd = -1;
+  /** The image's time of change when it was opened. */
+  #changed = 0n;
+  /** It was changed between being opened and becoming writable, and the caller builds on what he read before. */
+  #stale = false;
   readonly #readOnly: boolean;
+  readonly #patience: number;
   #earlyFlush: EarlyFlush | null = null;
 
-  /** @throws FsError ENOENT, EACCES, EBUSY (mounted, or open for writing elsewhere), … */
-  constructor(name: string, options: { readOnly?: boolean } = {}) {
+  /** @throws FsError ENOENT, EACCES, EBUSY (mounted, or open for writing elsewhere and staying so), … */
+  constructor(name: string, { readOnly = false, patience = PATIENCE }: OpenDeviceOptions = {}) {
     this.name = name;
-    this.#readOnly = options.readOnly ?? false;
-    this.#fd = this.open('r');
+    this.#readOnly = readOnly;
+    this.#patience = patience;
+    this.#fd = this.#claim('r');
     try {
-      assertUnused(name, fstatSync(this.#fd), 'read');
       const geometry = this.geometry(this.#fd);
       this.size = geometry.size;
       this.sectorSize = geometry.sectorSize;
@@ -40,10 +54,13 @@ export class FileDevice implements Device {
   }
 
   get writable(): boolean {
-    return this.#writable;
+    return this.#writable && !this.#stale;
   }
 
-  /** Flags for open(2); block devices add O_EXCL. */
+  /** Does opening it claim it? */
+  protected readonly claimsByOpening: boolean = false;
+
+  /** Flags for open(2). */
   protected openFlags(mode: 'r' | 'r+'): number | string {
     return mode;
   }
@@ -53,28 +70,75 @@ export class FileDevice implements Device {
     return { size: fstatSync(fd).size, sectorSize: 512 };
   }
 
-  protected open(mode: 'r' | 'r+'): number {
-    try {
-      return openSync(this.name, this.openFlags(mode));
-    } catch (error) {
-      throw hostError(error, this.name);
-    }
+  enableWrites(): void {
+    if (!this.#writable) this.#becomeWriter();
+    if (this.#stale)
+      throw new FsError('ESTALE', { path: this.name, detail: 'another process changed the image since it was opened' });
   }
 
-  enableWrites(): void {
+  get stale(): boolean {
+    if (this.#writable) return this.#stale;
+    return !this.claimsByOpening && this.#fd >= 0 && changeTime(this.#fd) !== this.#changed;
+  }
+
+  startOver(): void {
+    this.#stale = false;
     if (this.#writable) return;
+    const fd = this.#claim('r');
+    closeSync(this.#fd);
+    this.#fd = fd;
+  }
+
+  #becomeWriter(): void {
     if (this.#readOnly) throw new FsError('EROFS', { path: this.name, detail: 'opened read-only' });
     const before = fstatSync(this.#fd);
-    assertUnused(this.name, before, 'write');
-    // The read-only descriptor goes first: an exclusive claim on a block device would refuse a second one.
-    closeSync(this.#fd);
-    this.#fd = -1;
-    this.#fd = this.open('r+');
-    const now = fstatSync(this.#fd);
+    const fd = this.#claim('r+');
+    if (this.claimsByOpening) this.#claimFd = this.#fd;
+    else closeSync(this.#fd);
+    this.#fd = fd;
+    const now = fstatSync(fd);
     if (now.ino !== before.ino || now.dev !== before.dev) {
       throw new FsError('EIO', { path: this.name, detail: 'the image was replaced while it was open' });
     }
     this.#writable = true;
+    // Asked only now: who was about to close when we opened may have written until then.
+    this.#stale = changeTime(fd) !== this.#changed;
+  }
+
+  /**
+   * Opens the image and returns the descriptor when nobody else uses it. Others are looked for only when it is open: of
+   * two that open it at the same time at least one sees the other.
+   */
+  #claim(mode: 'r' | 'r+'): number {
+    const queue = new Queue(this.#patience);
+    for (;;) {
+      const fd = this.#openInTurn(mode, queue);
+      let user: User | null;
+      try {
+        // Asked before others are looked for: what one of them does after that must be seen as a change.
+        const changed = changeTime(fd);
+        user = userOf(this.name, fstatSync(fd), mode === 'r' ? 'read' : 'write');
+        if (user === null && mode === 'r') this.#changed = changed;
+        if (user === null) return fd;
+      } catch (error) {
+        closeSync(fd);
+        throw hostError(error, this.name);
+      }
+      closeSync(fd);
+      queue.wait(this.name, user);
+    }
+  }
+
+  #openInTurn(mode: 'r' | 'r+', queue: Queue): number {
+    for (;;) {
+      try {
+        return openSync(this.name, this.openFlags(mode));
+      } catch (error) {
+        const user = this.claimsByOpening && (error as NodeJS.ErrnoException).code === 'EBUSY' && claimerOf(this.name);
+        if (!user) throw hostError(error, this.name);
+        queue.wait(this.name, user);
+      }
+    }
   }
 
   read(addr: number, into: Uint8Array): void {
@@ -132,13 +196,15 @@ export class FileDevice implements Device {
   }
 
   openNeighbour(name: string): Device {
-    return new (this.constructor as typeof FileDevice)(name, { readOnly: this.#readOnly });
+    return new (this.constructor as typeof FileDevice)(name, { readOnly: this.#readOnly, patience: this.#patience });
   }
 
   close(): void {
     if (this.#fd < 0) return;
     closeSync(this.#fd);
+    if (this.#claimFd >= 0) closeSync(this.#claimFd);
     this.#fd = -1;
+    this.#claimFd = -1;
     this.#writable = false;
     this.#earlyFlush?.close();
     this.#earlyFlush = null;
@@ -184,3 +250,5 @@ export class FileDevice implements Device {
     this.#earlyFlush.wrote(length);
   }
 }
+
+const changeTime = (fd: number): bigint => fstatSync(fd, { bigint: true }).mtimeNs;

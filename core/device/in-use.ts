@@ -2,32 +2,91 @@
  * Is an image mounted, or open for writing elsewhere? Both would make what we read untrue, and what we write
  * would destroy the other's. Asks Linux: mounts, loop devices' backing files, other processes' descriptors (as far
  * as they may be seen). Elsewhere than on Linux there is nothing to ask, and nothing is refused.
+ *
+ * Another run of fsio is waited for, since it ends by itself; a server and a prompt do not.
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { FsError } from '../errors.ts';
 import { deviceNumber } from './device-number.ts';
 
+/** Seconds that another run of fsio is waited for, unless said otherwise. */
+export const PATIENCE = 10;
+
+/** Who uses an image. */
+export interface User {
+  /** Completes `IMAGE is …`. */
+  readonly what: string;
+  /** The process, where one is known. */
+  readonly pid: string | null;
+}
+
+/** Waits for other runs of fsio, for so many seconds in all. */
+export class Queue {
+  private readonly end: number;
+
+  constructor(seconds: number) {
+    this.end = Date.now() + seconds * 1000;
+  }
+
+  /** Returns after a moment in which `user` may have ended. @throws FsError EBUSY if that one stays, or time is over */
+  wait(name: string, { what, pid }: User): void {
+    const left = this.end - Date.now();
+    if (left <= 0 || pid === null || !isPassing(pid)) throw new FsError('EBUSY', { path: name, detail: what });
+    // Two that met while both were opening must not meet again in step.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(left, 10 + Math.random() * 40));
+  }
+}
+
 /**
- * Refuses an image that is in use. For reading, a loop device that cannot write and is not mounted is no danger.
- * @throws FsError EBUSY, saying who uses it
+ * Who uses an image that then may not be used, or null. For reading, a loop device that cannot write and is not
+ * mounted is no danger.
  */
+export function userOf(name: string, stats: Stats, purpose: 'read' | 'write'): User | null {
+  if (process.platform !== 'linux') return null;
+  return quietly(() => {
+    if (stats.isBlockDevice()) return mounted(mountPointOf(deviceNumber(stats.rdev)));
+    return mounted(loopUser(stats, purpose)) ?? holderOf(name, stats, WRITING);
+  });
+}
+
+/** Refuses an image that is in use. @throws FsError EBUSY, saying who uses it */
 export function assertUnused(name: string, stats: Stats, purpose: 'read' | 'write'): void {
-  if (process.platform !== 'linux') return;
+  const user = userOf(name, stats, purpose);
+  if (user !== null) throw new FsError('EBUSY', { path: name, detail: user.what });
+}
+
+/** Who has a block device open, which Linux gives to one at a time; or null. */
+export function claimerOf(name: string): User | null {
+  if (process.platform !== 'linux') return null;
+  return quietly(() => holderOf(name, statSync(name), ANYHOW));
+}
+
+function quietly<T>(call: () => T): T {
   const limit = Error.stackTraceLimit;
   // Most of what may not be looked at says so by an exception, and the stack is what costs there.
   Error.stackTraceLimit = 0;
   try {
-    refuse(name, stats, purpose);
+    return call();
   } finally {
     Error.stackTraceLimit = limit;
   }
 }
 
-function refuse(name: string, stats: Stats, purpose: 'read' | 'write'): void {
-  const user = stats.isBlockDevice()
-    ? mountPointOf(deviceNumber(stats.rdev))
-    : (loopUser(stats, purpose) ?? writerOf(name, stats));
-  if (user !== null) throw new FsError('EBUSY', { path: name, detail: user });
+const mounted = (what: string | null): User | null => (what === null ? null : { what, pid: null });
+
+/** A run of fsio that ends without anybody's doing, or whatever has just ended. */
+function isPassing(pid: string): boolean {
+  const line = readText(`/proc/${pid}/cmdline`) ?? '';
+  if (line === '') return true;
+  const words = line.split('\0');
+  const program = words.findIndex((word) => /^fsio(\.[jt]s)?$/.test(basename(word)));
+  if (program < 0) return false;
+  const rest = words.slice(program + 1);
+  if (rest[0] === 'serve') return false;
+  return (
+    rest.some((word) => /^-[a-zA-Z]*[cC]/.test(word)) || !/^\/dev\/(pts|tty)/.test(link(`/proc/${pid}/fd/0`) ?? '')
+  );
 }
 
 /** `mounted on DIR` for a device number `major:minor`, else null. */
@@ -54,8 +113,11 @@ function loopUser(stats: Stats, purpose: 'read' | 'write'): string | null {
   return null;
 }
 
-/** Looks for another process that holds the file open for writing. */
-function writerOf(name: string, stats: Stats): string | null {
+const WRITING = 3;
+const ANYHOW = 0;
+
+/** Looks for another process that holds the file open; with `flags`, with one of these bits set in the way it did. */
+function holderOf(name: string, stats: Stats, flags: number): User | null {
   const target = realpathSync(name);
   const threads = kernelThreads();
   for (const pid of list('/proc')) {
@@ -65,10 +127,10 @@ function writerOf(name: string, stats: Stats): string | null {
       if (held === null) break;
       if (held !== target) continue;
       if (!sameFile(`/proc/${pid}/fd/${fd}`, stats)) continue;
-      const flags = /^flags:\s*([0-7]+)/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? '');
-      if (flags !== null && (Number.parseInt(flags[1] as string, 8) & 3) !== 0) {
-        return `open for writing in process ${pid} (${readText(`/proc/${pid}/comm`)?.trim() ?? '?'})`;
-      }
+      const opened = /^flags:\s*([0-7]+)/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? '');
+      if (opened === null || (flags !== ANYHOW && (Number.parseInt(opened[1] as string, 8) & flags) === 0)) continue;
+      const how = flags === ANYHOW ? 'open' : 'open for writing';
+      return { what: `${how} in process ${pid} (${readText(`/proc/${pid}/comm`)?.trim() ?? '?'})`, pid };
     }
   }
   return null;

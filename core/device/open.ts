@@ -3,14 +3,9 @@ import { type Stats, statSync } from 'node:fs';
 import { FsError } from '../errors.ts';
 import { BlockDevice } from './block.ts';
 import type { Device } from './device.ts';
-import { FileDevice } from './file.ts';
+import { FileDevice, type OpenDeviceOptions } from './file.ts';
 import { hostError } from './host-error.ts';
 import { openNbd } from './nbd/open.ts';
-
-/** Refuse enableWrites() with EROFS when `readOnly`. */
-export interface OpenDeviceOptions {
-  readonly readOnly?: boolean;
-}
 
 /**
  * Opens an image file, block device or network block export for reading; enableWrites() makes it writable.

@@ -28,7 +28,8 @@ const MAX_STEP = 16 * 1024 * 1024;
 const found = new FileExtent();
 
 function begin(ip: BtrfsInode, pos: number, length: number, flags: number, iomap: Mapping, srcmap: Mapping): void {
-  const { sectorSize } = ip.mp;
+  const { sectorSize, space } = ip.mp;
+  space.members.enableWrites();
   const start = roundDown(pos, sectorSize);
   let end = roundUp(pos + Math.min(length, MAX_STEP), sectorSize);
   const hit = findExtent(ip, pos);

@@ -25,6 +25,7 @@ export class Members {
   private readonly strangers = new Map<string, { device: Device; identity: Identity }>();
   private beside: Candidate[] | null = null;
   private readonly seeds = new Set<string>();
+  private writable = false;
   /** What is written may be absent from missing devices. */
   readonly degraded: boolean;
 
@@ -85,15 +86,17 @@ export class Members {
 
   /**
    * Makes all devices writable but seeds. That enough of them are there was seen when the chunks were read.
-   * @throws FsError EROFS when one is missing and that was not allowed; what the device refuses
+   * Does nothing when done before. @throws FsError EROFS when one is missing and that was not allowed; what the device refuses
    */
   enableWrites(): void {
+    if (this.writable) return;
     const missing = this.missing.map((member) => member.devid);
     if (missing.length > 0 && !this.degraded) {
       const detail = `device ${missing.join(', ')} missing: what is written now would be absent there (--degraded)`;
       throw new FsError('EROFS', { detail });
     }
     for (const { device, seed } of this.found) if (!seed && device?.writable === false) device.enableWrites?.();
+    this.writable = true;
   }
 
   flush(): void {

@@ -199,15 +199,21 @@ export class XfsLog {
     this.pushIfFull();
   }
 
-  /** Makes the image writable and the log ready. @throws FsError EROFS, EBUSY, EUCLEAN */
+  /** Makes the image writable: what is changed in memory first shall not be in vain. @throws FsError EROFS, EBUSY, ESTALE */
+  claim(): void {
+    if (this.writer !== null || this.recovering) return;
+    this.mp.device.enableWrites?.();
+    if (this.mp.logDevice !== this.mp.device) this.mp.logDevice.enableWrites?.();
+  }
+
+  /** Makes the image writable and the log ready. @throws FsError EROFS, EBUSY, ESTALE, EUCLEAN */
   start(): void {
     if (this.writer !== null) return;
     const state = this.found();
     if (!state.clean && this.replayed === null) {
       throw new FsError('EUCLEAN', { detail: `the log needs recovery: ${state.why}` });
     }
-    this.mp.device.enableWrites?.();
-    if (this.mp.logDevice !== this.mp.device) this.mp.logDevice.enableWrites?.();
+    this.claim();
     // A crash in here or before the next checkpoint leaves the old log to be replayed again, over the same blocks.
     this.replayed?.device.apply();
     if (state.torn !== null || !state.clean) clearStaleBlocks(state);

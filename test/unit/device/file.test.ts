@@ -121,6 +121,60 @@ test('an image that another process writes is refused, one that it reads is not'
   }
 });
 
+/** A process with a command line like that of a run of fsio, which holds the image open for writing for some seconds. */
+async function writer(path: string, seconds: number, ...words: string[]): Promise<void> {
+  const script = 'exec 3>>"$1"; echo ready; sleep "$2" 3>&-';
+  const child = spawn('sh', ['-c', script, 'sh', path, String(seconds), 'fsio', ...words], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+}
+
+test('another run of fsio that writes is waited for, a server is not, and not for ever', async () => {
+  if (process.platform !== 'linux') return;
+  const path = image('taken', 'data');
+  await writer(path, 0.5, '-c', 'pwrite 0 4k', path);
+  fails('EBUSY', () => openDevice(path, { patience: 0 }), /open for writing in process/);
+  const begin = Date.now();
+  fails('EBUSY', () => openDevice(path, { patience: 0.1 }));
+  assert.ok(Date.now() - begin >= 100);
+  openDevice(path).close();
+  await writer(path, 0.5, 'serve', '/tmp/socket', path);
+  const refused = Date.now();
+  fails('EBUSY', () => openDevice(path));
+  assert.ok(Date.now() - refused < 400);
+});
+
+test('who reads is waited for by nobody, and learns that another wrote meanwhile', async () => {
+  const path = image('shared', 'data');
+  const first = openDevice(path);
+  const second = openDevice(path);
+  first.enableWrites?.();
+  assert.is(second.stale, false);
+  first.write(0, Buffer.from('DATA'));
+  first.close();
+  assert.is(second.stale, true);
+  fails('ESTALE', () => second.enableWrites?.());
+  fails('ESTALE', () => second.enableWrites?.());
+  assert.is(second.writable, false);
+  second.startOver?.();
+  assert.is(second.stale, false);
+  second.enableWrites?.();
+  second.write(0, Buffer.from('more'));
+  assert.is(second.stale, false, 'what it wrote itself');
+  second.close();
+});
+
+test('who reads begins anew after another wrote', () => {
+  const path = image('reread', 'data');
+  const device = openDevice(path);
+  writeFileSync(path, 'DATA');
+  device.startOver?.();
+  assert.is(device.stale, false);
+  device.enableWrites?.();
+  device.close();
+});
+
 test('our own descriptors do not count', () => {
   const path = image('own', 'data');
   const fd = openSync(path, 'r+');
