@@ -58,6 +58,7 @@ const FAMILY = new RegExp(`/commands/(${FAMILIES})\\.ts$`);
  * that is not listed here does not build.
  */
 const NODE_ON_DEMAND = {
+  'node:child_process': "export const spawnSync = (...args) => require('node:child_process').spawnSync(...args);",
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os': "export const freemem = () => require('node:os').freemem();",
   'node:v8': "export const setFlagsFromString = (flags) => require('node:v8').setFlagsFromString(flags);",

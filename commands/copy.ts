@@ -1,6 +1,8 @@
 /** dedupe, copy_range, exchangerange, swapext: what two files do with each other's blocks. */
+
 import { FsError } from '../core/errors.ts';
 import { crossesGap, exactPos, labelLength } from '../core/positions.ts';
+import { fileSizeLimit } from '../core/size-limit.ts';
 import { MAX_POS } from '../core/units.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
@@ -196,8 +198,9 @@ function checkCopy(from: OpenFile, source: number, to: OpenFile, target: number,
     if (length !== null && BigInt(exactPos(pos)) + length >= 1n << 64n) throw new FsError('EOVERFLOW');
   const rest = Math.max(0, from.inode.size - source);
   const wanted = length === null ? rest : (labelLength(source, length) ?? rest);
-  const count = Math.min(wanted, rest);
-  if (target >= MAX_POS) throw new FsError('EFBIG');
+  const most = Math.min(MAX_POS, fileSizeLimit());
+  if (target >= most) throw new FsError('EFBIG');
+  const count = Math.min(wanted, rest, most - target);
   if (source !== target && (crossesGap(source, count) || crossesGap(target, count))) throw new FsError('EFBIG');
   const overlaps = target + count > source && target < source + count;
   if (from.inode === to.inode && overlaps) throw new FsError('EINVAL');

@@ -2,8 +2,10 @@
  * A raw image in a host file. Opened read-only and left untouched until enableWrites(); every transfer loops over
  * partial reads and writes, and stops at the size the file had when it was opened.
  */
+
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
 import { FsError } from '../errors.ts';
+import { liftLimit } from '../size-limit.ts';
 import type { Device } from './device.ts';
 import { EarlyFlush } from './early-flush.ts';
 import { hostError } from './host-error.ts';
@@ -100,6 +102,7 @@ export class FileDevice implements Device {
     if (now.ino !== before.ino || now.dev !== before.dev) {
       throw new FsError('EIO', { path: this.name, detail: 'the image was replaced while it was open' });
     }
+    if (now.isFile()) liftLimit(this.name, now.size);
     this.#writable = true;
     // Asked only now: who was about to close when we opened may have written until then.
     this.#stale = changeTime(fd) !== this.#changed;

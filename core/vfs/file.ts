@@ -1,4 +1,5 @@
 /** An open file: what the flags of open(2) allow, and the way into the engine. */
+
 import { FsError } from '../errors.ts';
 import { daxOps, daxRead, daxWrite, daxZeroRange } from '../iomap/dax.ts';
 import { directRead, directWrite } from '../iomap/direct.ts';
@@ -6,6 +7,7 @@ import { bufferedRead } from '../iomap/read.ts';
 import { Readahead } from '../iomap/readahead.ts';
 import { bufferedWrite, zeroGap } from '../iomap/write.ts';
 import { crossesGap, FAR } from '../positions.ts';
+import { checkGrowth, fileSizeLimit } from '../size-limit.ts';
 import { MAX_POS } from '../units.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -123,8 +125,9 @@ export class File {
     const { inode } = this;
     if (from.length === 0) return 0;
     if (this.flags.append === true) pos = inode.size;
-    if (pos >= MAX_POS) throw new FsError('EFBIG');
-    if (pos + from.length > MAX_POS) from = from.subarray(0, MAX_POS - pos);
+    const most = Math.min(MAX_POS, fileSizeLimit());
+    if (pos >= most) throw new FsError('EFBIG');
+    if (pos + from.length > most) from = from.subarray(0, most - pos);
     checkGap(pos, from.length);
     if (this.flags.dax === true) return this.writeDax(pos, from);
     if (this.flags.direct === true) checkAlignment(inode, pos, from.length);
@@ -152,6 +155,7 @@ export class File {
       throw new FsError('EINVAL');
     }
     if (size > MAX_POS) throw new FsError('EFBIG');
+    checkGrowth(this.inode.size, size);
     this.inode.truncate(size);
   }
 

@@ -1,7 +1,9 @@
 /** Which part of a file may be shared with which part of another, whatever the format (kernel: fs/remap_range.c). */
+
 import { FsError } from '../errors.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { crossesGap } from '../positions.ts';
+import { fileSizeLimit } from '../size-limit.ts';
 import { MAX_POS } from '../units.ts';
 import { type Inode, sameInode } from './inode.ts';
 
@@ -36,7 +38,9 @@ export function checkRemapRange(request: RemapRequest, blockSize: number): numbe
   if (sourcePos + count > MAX_POS || pos + count > MAX_POS) throw invalid('the range ends beyond every file');
   if (sourcePos % blockSize !== 0 || pos % blockSize !== 0) throw invalid(`not a multiple of ${blockSize} bytes`);
   checkInside(request, count);
-  count = Math.min(count, source.size - sourcePos);
+  const most = fileSizeLimit();
+  if (pos >= most) throw new FsError('EFBIG');
+  count = Math.min(count, source.size - sourcePos, most - pos);
   // Across a gap between positions both ranges would have to lie alike.
   if (sourcePos !== pos && (crossesGap(sourcePos, count) || crossesGap(pos, count))) throw new FsError('EFBIG');
   const toEof = sourcePos + count === source.size && (kind !== 'dedupe' || pos + count === target.size);

@@ -4,9 +4,11 @@
  *
  * Mirrors: fs/btrfs/file.c (btrfs_fallocate, btrfs_punch_hole, btrfs_zero_range).
  */
+
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { crossesGap } from '../../core/positions.ts';
+import { checkGrowth } from '../../core/size-limit.ts';
 import { MAX_POS, roundDown, roundUp } from '../../core/units.ts';
 import type { FallocMode } from '../../core/vfs/inode.ts';
 import { growTo, type Prealloc, preallocate, rangeAt, replaceByHole } from './holes.ts';
@@ -22,6 +24,7 @@ export function fallocateInode(ip: BtrfsInode, mode: FallocMode, pos: number, le
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file') throw new FsError('ENODEV');
   if (pos + length > MAX_POS) throw new FsError('EFBIG');
+  if (!keepSize && mode !== 'insert') checkGrowth(ip.size, pos + length);
   if (mode === 'collapse' || mode === 'insert' || mode === 'unshare') throw new FsError('EOPNOTSUPP');
   if (mode === 'punch') return punch(ip, pos, length);
   // No device has the space that a gap between positions would take.

@@ -5,10 +5,12 @@
  * Mirrors: fs/xfs/xfs_file.c (xfs_file_fallocate), fs/xfs/xfs_bmap_util.c (xfs_alloc_file_space,
  * xfs_free_file_space), fs/xfs/xfs_reflink.c (xfs_reflink_unshare).
  */
+
 import { FsError } from '../../core/errors.ts';
 import { unshareRange, zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { crossesGap, islandEnd, POS_END } from '../../core/positions.ts';
+import { checkGrowth } from '../../core/size-limit.ts';
 import { MAX_POS } from '../../core/units.ts';
 import type { FallocMode } from '../../core/vfs/inode.ts';
 import { atomically } from './atomic-work.ts';
@@ -39,6 +41,7 @@ export function fallocateInode(ip: XfsInode, mode: FallocMode, pos: number, leng
   if (ip.kind === 'dir') throw new FsError('EISDIR');
   if (ip.kind !== 'file') throw new FsError('ENODEV');
   if (pos + length > MAX_POS) throw new FsError('EFBIG');
+  if (!keepSize && mode !== 'insert') checkGrowth(ip.size, pos + length);
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'space of a file on the realtime device' });
   const crossing = crossesGap(pos, length);
   if (crossing && (mode === 'collapse' || mode === 'insert')) throw new FsError('EFBIG');
