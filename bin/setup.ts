@@ -6,6 +6,7 @@ import { Mounts } from '../commands/mounts.ts';
 import { openTarget } from '../commands/open.ts';
 import type { Renderer, Streams } from '../commands/render.ts';
 import { Session } from '../commands/session.ts';
+import { upToDate } from '../commands/up-to-date.ts';
 import { FsError } from '../core/errors.ts';
 import { LineTracer } from '../core/iomap/trace.ts';
 import type { StructureChange } from '../core/vfs/changes.ts';
@@ -125,7 +126,7 @@ export function openTargets(session: Session, line: CommandLine, renderer: Rende
       session.openImage(image);
       if (path === null || (path === '/' && opensFirst(line))) continue;
       const open = () => openTarget(session, target, flags, line.mode, { mount: session.mounts.get(image), path });
-      session.upToDate(open, () => false);
+      upToDate(session, open, () => false);
     }
     return true;
   } catch (error) {

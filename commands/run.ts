@@ -9,6 +9,7 @@ import { CommandFailure, perror } from './failure.ts';
 import { findCommand } from './registry.ts';
 import type { Renderer } from './render.ts';
 import type { Session } from './session.ts';
+import { upToDate } from './up-to-date.ts';
 import { getopt, parseInteger, splitLine } from './words.ts';
 
 /** Runs `line`; with `everyFile`, once for each open file. */
@@ -47,7 +48,7 @@ function runOnce(session: Session, found: Command, words: readonly string[], ren
     const args = parseArguments(session, found, typed, words.slice(1), renderer);
     renderer.begun = false;
     const work = () => renderer.results(session, found, found.run(session, args));
-    if (found.lines === undefined) session.upToDate(work, () => renderer.begun);
+    if (found.lines === undefined) upToDate(session, work, () => renderer.begun);
     else runScript(session, found.lines(session, args), renderer);
   } catch (error) {
     renderer.failure(session, found.name, asFailure(found, error));

@@ -31,9 +31,6 @@ export interface Range {
   readonly asked: number | bigint;
 }
 
-/** Times that a command is done again because another process was faster. */
-const TRIES = 5;
-
 export interface SessionSettings {
   /** Directory names that stand for images (--at). */
   readonly places: readonly { readonly dir: string; readonly image: string }[];
@@ -146,31 +143,6 @@ export class Session {
     this.image = file.mount;
     this.closedAll = this.files.length === 0;
     file.close();
-  }
-
-  /**
-   * Does `work`. If it fails because another process changed an image meanwhile, the use of that image begins anew, and
-   * `work` is done again, unless it `said` something already. @throws what `work` throws
-   */
-  upToDate(work: () => void, said: () => boolean): void {
-    for (let tries = 0; ; tries++) {
-      try {
-        return work();
-      } catch (error) {
-        if (said() || tries === TRIES || !this.startOver()) throw error;
-      }
-    }
-  }
-
-  /** Begins anew with every image that another process changed; false if there is none, or it cannot be done. */
-  private startOver(): boolean {
-    const stale = [...this.mounts].filter((mount) => this.mounts.isStale(mount));
-    try {
-      return stale.length > 0 && stale.every((mount) => this.remount(true, () => {}, mount).length === 0);
-    } catch (error) {
-      if (error instanceof FsError || error instanceof CommandFailure) return false;
-      throw error;
-    }
   }
 
   /**
