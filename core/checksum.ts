@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 type Crc = (data: Uint8Array, initial?: number) => number;
 
-/** Bytes after which loading the library, 3 ms, is worth while. */
+/** Bytes after which loading the library, 1 ms, is worth while. */
 const WORTH_LOADING = 128 * 1024;
 /** Fewer bytes than this are done sooner than the library is called. */
 const FEW = 64;
@@ -27,12 +27,16 @@ export function crc32c(data: Uint8Array, seed = 0): number {
 
 /** The library's; where it is not installed, the one below, which takes three times as long. */
 function loadCrc32c(): Crc {
-  try {
-    const require = createRequire(import.meta.url);
-    return (require('@node-rs/crc32') as { readonly crc32c: Crc }).crc32c;
-  } catch {
-    return (data, seed = 0) => crcOf(CASTAGNOLI, data, seed);
-  }
+  const require = createRequire(import.meta.url);
+  // The package only looks for the one with this machine's binary, and takes longer to look than that takes to load.
+  const abi = { linux: '-gnu', win32: '-msvc' }[process.platform as string] ?? '';
+  for (const name of [`@node-rs/crc32-${process.platform}-${process.arch}${abi}`, '@node-rs/crc32'])
+    try {
+      return (require(name) as { readonly crc32c: Crc }).crc32c;
+    } catch {
+      // Not installed, or not for this machine's C library.
+    }
+  return (data, seed = 0) => crcOf(CASTAGNOLI, data, seed);
 }
 
 const CASTAGNOLI = 0x82f63b78;
