@@ -6,6 +6,7 @@
 import type { ExtentColumns } from '../core/iomap/extent-columns.ts';
 import type { FiemapColumnsVisitor } from '../core/iomap/fiemap.ts';
 import { exactUnits, FAR } from '../core/positions.ts';
+import { RowTemplate } from './row-template.ts';
 import { digits, putBlanks, putInteger, putNumber, putRight, putSpan, putText, Rows } from './rows.ts';
 import { left, right, type TextSink } from './text.ts';
 
@@ -91,6 +92,7 @@ class Lines {
   /** Where the extent before ended, in bytes. */
   private last: number;
   private readonly flagsColumns = new Map<number, string>();
+  private readonly templates = new Map<number, RowTemplate>();
 
   constructor(range: FiemapRange, widths: Widths, rows: Rows) {
     this.range = range;
@@ -109,7 +111,7 @@ class Lines {
       const place = physical[i] as number;
       const bytes = length[i] as number;
       // A row that follows on the one before, as most do.
-      if (plain && start === this.last && start + bytes < stop && place + bytes < INTEGER_END) {
+      if (plain && start === this.last && bytes >= SECTOR && start + bytes < stop && place + bytes < INTEGER_END) {
         this.last = start + bytes;
         this.smallRow((start / SECTOR) | 0, (bytes / SECTOR) | 0, (place / SECTOR) | 0, flags[i] as number);
       } else if (!this.extent(start, place, bytes, flags[i] as number)) return false;
@@ -119,6 +121,19 @@ class Lines {
 
   /** tableRow() of an extent, for numbers below a billion. */
   private smallRow(start: number, sectors: number, block: number, flags: number): void {
+    let template = this.templates.get(flags);
+    if (template === undefined) {
+      template = new RowTemplate(this.widths, this.flagsText(flags));
+      this.templates.set(flags, template);
+    }
+    if (template.put(this.count, start, sectors, block)) {
+      this.count++;
+      this.rows.add(template.bytes);
+    } else this.newRow(start, sectors, block, flags);
+  }
+
+  /** The same, all of it written. */
+  private newRow(start: number, sectors: number, block: number, flags: number): void {
     const { rows, widths } = this;
     const { buffer } = rows;
     const index = this.count++;

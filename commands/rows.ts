@@ -31,6 +31,13 @@ export class Rows {
     return this.used;
   }
 
+  /** Puts a whole row, newline included. */
+  add(row: Uint8Array): void {
+    this.buffer.set(row, this.used);
+    this.used += row.length;
+    if (this.used > BUFFER - ROW) this.flush();
+  }
+
   /** Ends the row whose last byte lies before `at`. */
   end(at: number): void {
     this.buffer[at++] = 0x0a;
