@@ -2,12 +2,13 @@
 /** The words of btrfs against btrfs-progs: dump-tree and dump-super line by line, subvolumes, properties and places. */
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
+import { checkComplaints, makeBtrfs, missingBtrfsJudges, withBtrfs, withLoops } from '../harness/btrfs-judge.ts';
 import { firstDifference } from '../harness/compare-output.ts';
 import { missingFsio } from '../harness/fsio.ts';
 import { fsioInside } from '../harness/fsio-inside.ts';
 import { BTRFS_IMAGES, unpackImage } from '../harness/images.ts';
 import { must, run } from '../harness/kernel.ts';
+import { announceSeed, sample } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 
@@ -138,6 +139,70 @@ test('subvolumes, properties, places', () => {
     assert.is(ours(image, line, '--subvol', '5').join('\n'), wanted[i], line);
   }
 });
+
+/** Devices have other names when they are mounted, and tables are as wide as those. */
+function plain(text: string, table: boolean): string {
+  const named = text.replace(/\/\S*?(loop\d+|\d\.img)/g, 'DEVICE').replace(/read time: .*/g, 'read time');
+  return table ? named.replace(/ {2,}/g, ' ').replace(/-{2,}/g, '-') : named;
+}
+
+/** What btrfs inspect-internal prints of several devices; those of other tests come and go while it looks for them. */
+function ofDevices(images: readonly string[], ...args: readonly string[]): string[] {
+  for (let attempt = 0; ; attempt++) {
+    const text = withLoops(images, ([first]) => must('btrfs', 'inspect-internal', ...args, first as string));
+    if (!/is missing/.test(text) || attempt === 20) return text.split('\n');
+    run('sleep', ['0.3']);
+  }
+}
+
+const FILLED = `
+btrfs quota enable .; btrfs subvolume create s >/dev/null; dd if=/dev/urandom of=s/data bs=64k count=400 2>/dev/null
+i=0; while [ $i -lt 2000 ]; do echo $i > s/$i; i=$((i+1)); done; sync; mkdir d; fallocate -l 3m d/pre; truncate -s 1m d/hole
+head -c 300000 /dev/zero > z; btrfs property set s compression zstd; head -c 300000 /dev/zero > s/zeros; sync
+btrfs subvolume snapshot s t >/dev/null; btrfs qgroup limit 100m 0/256 .; dd if=/dev/zero of=t/data bs=4k count=2000 conv=notrunc 2>/dev/null
+`;
+
+const SPREADS = [
+  { args: '-d raid0 -m raid1', devices: 3 },
+  { args: '-d single -m dup -n 4096', devices: 1 },
+  { args: '-d raid10 -m raid1c3', devices: 4 },
+  { args: '-M', devices: 1 },
+  { args: '-d raid5 -m raid6', devices: 4 },
+] as const;
+
+for (const { args, devices } of sample(SPREADS, 2, announceSeed('btrfs-words'))) {
+  test(`devices, space and trees: mkfs.btrfs ${args}`, () => {
+    const images = makeBtrfs(scratch(true), { name: 'devices', args: args.split(' '), devices });
+    withBtrfs(images, (at) => must('sh', '-c', `cd ${at}; ${FILLED} btrfs quota rescan -w . >/dev/null`));
+    const asked: readonly (readonly [ours: string, theirs: string])[] = [
+      ['filesystem usage', 'btrfs filesystem usage .'],
+      ['filesystem usage -T', 'btrfs filesystem usage -T .'],
+      ['filesystem usage -T --raw', 'btrfs filesystem usage -T --raw .'],
+      ['filesystem df --si', 'btrfs filesystem df --si .'],
+      ['device usage', 'btrfs device usage .'],
+      ['device usage -k', 'btrfs device usage -k .'],
+      ['device stats', 'btrfs device stats .'],
+      ['device stats -T', 'btrfs device stats -T .'],
+      ...images.map((_, i) => [`min-dev-size --id ${i + 1}`, `btrfs ins min-dev-size --id ${i + 1} .`] as const),
+      ['subvolume show --raw /s', 'btrfs subvolume show --raw s'],
+      ['subvolume show --si --mbytes -r 257', 'btrfs subvolume show --si --mbytes -r 257 .'],
+      ['subvolume find-new / 7', 'btrfs subvolume find-new . 7'],
+      ['subvolume find-new /s 0', 'btrfs subvolume find-new s 0'],
+      ['subvolume find-new /t 9', 'btrfs subvolume find-new t 9'],
+    ];
+    const wanted = withBtrfs(images, (at) => asked.map(([, line]) => must('sh', '-c', `cd ${at}; ${line}`)), 'ro');
+    const image = images[0] as string;
+    for (const [i, [line]] of asked.entries()) {
+      const same = (lines: readonly string[]): string[] => lines.map((text) => plain(text, / -T/.test(line)));
+      assert.is(firstDifference(same(ours(image, line)), same((wanted[i] as string).split('\n'))), null, line);
+    }
+    for (const words of ['tree-stats', 'tree-stats -b']) {
+      const lines = ofDevices(images, ...words.split(' '));
+      const same = (all: readonly string[]): string[] => all.map((text) => plain(text, false));
+      assert.is(firstDifference(same(ours(image, words)), same(lines)), null, words);
+    }
+  });
+}
 
 test('logical addresses', () => {
   const image = unpackImage('btrfs-subvol', join(dir, 'places.img'));

@@ -60,7 +60,13 @@ export function sizeText(bytes: number, units: Units = HUMAN): string {
   const { base } = units;
   let power = units.power ?? 0;
   let value = bytes / base ** power;
-  if (units.power === null) for (; value >= base && power < PREFIXES.length - 1; power++) value /= base;
+  // Each division but the last one drops what is left over.
+  if (units.power === null) {
+    for (let whole = bytes; whole >= base && power < PREFIXES.length - 1; power++) {
+      value = whole / base;
+      whole = Math.floor(value);
+    }
+  }
   const prefix = PREFIXES[power] as string;
   const unit = base === 1024 ? (prefix === '' ? 'B' : `${prefix}iB`) : `${prefix.replace('K', 'k')}B`;
   return `${fixed(Math.fround(value), 2)}${unit}`;

@@ -1,17 +1,16 @@
-/** chunk list, filesystem df, usage, show: what is where on the devices, and how much of it is used. */
+/** chunk list, filesystem df, show, label: what is where on the devices, and how much of it is used. */
 import { fixed } from '../../../core/fixed.ts';
 import { type Word, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type ChunkRow, chunkRows } from '../inspect/chunk-list.ts';
 import { uuidText } from '../inspect/template.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { globalReserve } from '../space/global-reserve.ts';
-import { btrfsStatfs } from '../statfs.ts';
-import { BlockGroupFlag } from '../structure/chunk.ts';
-import { defaultSubvolume } from '../subvolume.ts';
 import { PROFILES, profileOf } from '../volumes/profile.ts';
 import { diskUsage } from './disk-usage.ts';
 import { mountOf, says } from './mount-of.ts';
-import { groupProfileText, groupTypeText, isHuman, sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
+import { groupProfileText, groupTypeText, sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
+import { drawTable } from './table.ts';
+import { type Share, shares, usage } from './usage.ts';
 
 type Order = (a: ChunkRow, b: ChunkRow) => number;
 
@@ -64,7 +63,8 @@ const chunk = word({
       type: groupTypeText(flags),
       profile: groupProfileText(flags),
     }));
-    return says({ chunks }, table(HEADINGS, cells));
+    const columns = HEADINGS.map((heading, i) => ({ heads: [heading], cells: cells.map((row) => row[i] as string) }));
+    return says({ chunks }, drawTable(columns, 'right'));
   },
 });
 
@@ -80,41 +80,16 @@ function sortedRows(rows: ChunkRow[], keys: string | undefined): ChunkRow[] {
   return rows.sort((a, b) => orders.reduce((found, order) => found || order(a, b), 0));
 }
 
-/** Columns aligned to the right, a rule below the headings. */
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? '').length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, i) => cell.padStart(widths[i] ?? 0)).join(' ');
-  return [line(headings), widths.map((width) => '-'.repeat(width)).join(' '), ...rows.map(line)];
-}
-
-/** Block groups of one type and profile together. */
-interface Share {
-  readonly flags: number;
-  readonly total: number;
-  readonly used: number;
-}
-
-function shares(mp: BtrfsMount): Share[] {
-  const { data, meta, system } = mp.groups.spaces;
-  const all = new Map<number, { flags: number; total: number; used: number }>();
-  for (const kind of new Set([data, system, meta])) {
-    for (const { flags, length, used } of kind.groups) {
-      const bits = flags & 0x7ff;
-      const share = all.get(bits) ?? { flags: bits, total: 0, used: 0 };
-      share.total += length;
-      share.used += used;
-      all.set(bits, share);
-    }
-  }
-  return [...all.values()];
-}
-
 const filesystem = word({
   name: 'filesystem',
   alias: 'fi',
   operands: 'df | usage | show | du path... | label [text]',
   about: 'how much of the devices and of their chunks is used',
-  options: { ...UNIT_OPTIONS, s: { about: 'du: only the sum of each path' } },
+  options: {
+    ...UNIT_OPTIONS,
+    s: { about: 'du: only the sum of each path' },
+    T: { about: 'usage: as a table' },
+  },
   run(context, { options, operands }) {
     const mp = mountOf(context);
     const [action, ...words] = operands;
@@ -123,7 +98,7 @@ const filesystem = word({
     if (action === 'label' && words.length <= 1) return label(context, words[0]);
     if (words.length > 0) throw context.usage();
     if (action === 'df') return df(mp, units);
-    if (action === 'usage') return usage(mp, units);
+    if (action === 'usage') return usage(mp, units, options.T);
     if (action === 'show') return show(mp, units);
     throw context.usage();
   },
@@ -170,112 +145,6 @@ function show(mp: BtrfsMount, units: Units): WordResult {
     `\tTotal devices ${sb.num_devices} FS bytes used ${sizeText(sb.bytes_used, units)}`,
   ];
   return says({ label: sb.label, uuid, bytesUsed: sb.bytes_used, devices }, [...head, ...lines, '']);
-}
-
-/** Bytes on the devices that a byte in a group takes. */
-function ratio(flags: number): number {
-  return profileOf(flags)?.copies ?? 1;
-}
-
-function usage(mp: BtrfsMount, units: Units): WordResult {
-  const all = shares(mp);
-  const members = mp.space.members.all;
-  const size = members.reduce((sum, member) => sum + member.totalBytes, 0);
-  const allocated = members.reduce((sum, member) => sum + member.bytesUsed, 0);
-  const missing = members.filter(({ device }) => device === null).reduce((sum, member) => sum + member.totalBytes, 0);
-  const used = all.reduce((sum, share) => sum + share.used * ratio(share.flags), 0);
-  const data = all.filter(({ flags }) => (flags & BlockGroupFlag.DATA) !== 0);
-  const meta = all.filter(({ flags }) => (flags & BlockGroupFlag.METADATA) !== 0);
-  const rate = (some: readonly Share[]): number => {
-    const total = some.reduce((sum, share) => sum + share.total, 0);
-    return total === 0 ? 1 : some.reduce((sum, share) => sum + share.total * ratio(share.flags), 0) / total;
-  };
-  const free = data.reduce((sum, share) => sum + share.total - share.used, 0);
-  const unallocated = size - allocated;
-  const most = Math.max(...all.map(({ flags }) => ratio(flags)), 1);
-  const statfs = btrfsStatfs(mp, defaultSubvolume(mp));
-  const values = {
-    size,
-    allocated,
-    unallocated,
-    missing,
-    used,
-    free: free + Math.floor(unallocated / rate(data)),
-    freeLeast: free + Math.floor(unallocated / most),
-    freeStatfs: statfs.bavail * statfs.blockSize,
-    dataRatio: rate(data),
-    metadataRatio: rate(meta),
-    globalReserve: globalReserve(mp),
-  };
-  const width = isHuman(units) ? 10 : 18;
-  const wide = (bytes: number): string => sizeText(bytes, units).padStart(width);
-  const lines = [
-    'Overall:',
-    `    Device size:\t\t${wide(size)}`,
-    `    Device allocated:\t\t${wide(allocated)}`,
-    `    Device unallocated:\t\t${wide(unallocated)}`,
-    `    Device missing:\t\t${wide(missing)}`,
-    `    Device slack:\t\t${wide(slack(mp))}`,
-    `    Used:\t\t\t${wide(used)}`,
-    `    Free (estimated):\t\t${wide(values.free)}\t(min: ${sizeText(values.freeLeast, units)})`,
-    `    Free (statfs, df):\t\t${wide(values.freeStatfs)}`,
-    `    Data ratio:\t\t\t${fixed(values.dataRatio, 2).padStart(width)}`,
-    `    Metadata ratio:\t\t${fixed(values.metadataRatio, 2).padStart(width)}`,
-    `    Global reserve:\t\t${wide(values.globalReserve)}\t(used: ${sizeText(0, units)})`,
-    `    Multiple profiles:\t\t${(hasSeveral(all) ? 'yes' : 'no').padStart(width)}`,
-    '',
-    ...all.sort((a, b) => order(a) - order(b)).flatMap((share) => [...shareLines(mp, share, units), '']),
-    'Unallocated:',
-    ...members.map(
-      ({ device, totalBytes, bytesUsed }) =>
-        `   ${device?.name ?? 'missing'}\t${sizeText(totalBytes - bytesUsed, units).padStart(10)}`,
-    ),
-  ];
-  return says(
-    {
-      ...values,
-      groups: all.map(({ flags, ...share }) => ({
-        type: groupTypeText(flags),
-        profile: groupProfileText(flags),
-        ...share,
-      })),
-    },
-    lines,
-  );
-}
-
-/** Data first, then metadata, then system. */
-function order({ flags }: Share): number {
-  if ((flags & BlockGroupFlag.DATA) !== 0) return 0;
-  return (flags & BlockGroupFlag.METADATA) !== 0 ? 1 : 2;
-}
-
-function hasSeveral(all: readonly Share[]): boolean {
-  const types = all.map(({ flags }) => flags & 7);
-  return new Set(types).size < types.length;
-}
-
-/** Bytes of the devices beyond what the file system may use. */
-function slack(mp: BtrfsMount): number {
-  return mp.space.members.all.reduce(
-    (sum, { device, totalBytes }) => sum + Math.max(0, (device?.size ?? totalBytes) - totalBytes),
-    0,
-  );
-}
-
-function shareLines(mp: BtrfsMount, share: Share, units: Units): string[] {
-  const { flags, total, used } = share;
-  const percent = total === 0 ? '0.00' : fixed((used / total) * 100, 2);
-  const head = `${groupTypeText(flags)},${groupProfileText(flags)}: Size:${sizeText(total, units)}, Used:${sizeText(used, units)} (${percent}%)`;
-  const perDevice = new Map<string, number>();
-  for (const { type, stripes, stripeBytes } of mp.space.chunks) {
-    if ((type & 0x7ff) !== flags) continue;
-    for (const { member } of stripes) {
-      const name = member.device?.name ?? 'missing';
-      perDevice.set(name, (perDevice.get(name) ?? 0) + stripeBytes);
-    }
-  }
-  return [head, ...[...perDevice].map(([name, bytes]) => `   ${name}\t${sizeText(bytes, units).padStart(10)}`)];
 }
 
 export const spaceWords: readonly Word[] = [chunk, filesystem];

@@ -12,9 +12,10 @@ import { isSubvolumeTop } from '../subvol/names.ts';
 import { setDefaultSubvolume } from '../subvol/settings.ts';
 import { defaultSubvolume, findSubvolume, placeOf } from '../subvolume.ts';
 import type { TreeRoot } from '../tree/root.ts';
+import { findNew } from './find-new.ts';
 import { mountOf, says } from './mount-of.ts';
 import { groupOf } from './qgroup.ts';
-import { sizeText } from './sizes.ts';
+import { sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 
 interface Flags {
   readonly [letter: string]: boolean | number | string | undefined;
@@ -24,15 +25,16 @@ export const subvolume = word({
   name: 'subvolume',
   alias: 'subvol',
   operands:
-    'list | show path | create path | delete path... | snapshot [-r] from to | get-default | set-default id|path',
+    'list | show path | create path | delete path... | snapshot [-r] from to | get-default | set-default id|path | find-new path generation',
   about: 'subvolumes and snapshots',
   options: {
+    ...UNIT_OPTIONS,
     C: { value: 'value', kind: 'text', about: 'list: only those of this generation of making, or +from, -up to it' },
     G: { value: 'value', kind: 'text', about: 'list: only those of this generation, or +from, -up to it' },
     a: { about: 'list: paths of those that the opened one does not hold begin with <FS_TREE>' },
     c: { about: 'list: generation of their making' },
     d: { about: 'list: deleted ones that are not cleaned up' },
-    g: { about: 'list: generation (always)' },
+    g: { about: 'list: generation (always); show: sizes in GiB, or GB' },
     i: { value: 'id', kind: 'text', about: 'delete: the subvolume with this id' },
     o: { about: 'list: only those that the opened one holds' },
     p: { about: 'list: parent' },
@@ -40,8 +42,10 @@ export const subvolume = word({
     R: { about: 'list: uuid of what was received' },
     r: { about: 'list: only read-only ones; snapshot: make it read-only; show: the subvolume with this id' },
     s: { about: 'list: only snapshots' },
-    t: { about: 'list: as a table' },
-    u: { about: 'list: uuid' },
+    t: { about: 'list: as a table; show: sizes in TiB, or TB' },
+    u: { about: 'list: uuid; show: the subvolume with this uuid' },
+    rootid: { value: 'id', kind: 'text', about: 'show: the subvolume with this id' },
+    uuid: { value: 'uuid', kind: 'text', about: 'show: the subvolume with this uuid' },
     sort: { value: 'keys', kind: 'text', about: 'list: by gen, ogen, rootid or path, - before one for the other way' },
   },
   run(context, { options, operands }): WordResult | Iterable<WordResult> {
@@ -50,7 +54,9 @@ export const subvolume = word({
       case 'list':
         return list(context, options);
       case 'show':
-        return show(context, words[0] ?? '.', options.r);
+        return show(context, words[0], options);
+      case 'find-new':
+        return newer(context, words);
       case 'create':
         return each(words, context, (path) => create(context, path));
       case 'delete':
@@ -174,18 +180,36 @@ function subvolumeAt(context: WordContext, path: string): BtrfsInode {
   return ip;
 }
 
-function show(context: WordContext, path: string, byId: boolean): WordResult {
+/** The subvolume that is meant by id, uuid or path. @throws WordFailure, FsError ENOENT */
+function meant(context: WordContext, first: string | undefined, flags: Flags): TreeRoot {
   const mp = mountOf(context);
-  const root = byId ? rootById(mp, path) : subvolumeAt(context, path).root;
+  const id = flags.rootid ?? (flags.r ? first : undefined);
+  if (id !== undefined) return rootById(mp, String(id));
+  const uuid = flags.uuid ?? (flags.u ? first : undefined);
+  if (uuid === undefined) return subvolumeAt(context, first ?? '.').root;
+  const found = [...subvolumes(mp, true)].find((info) => info.uuid === String(uuid).toLowerCase());
+  if (found === undefined) throw new FsError('ENOENT', { path: String(uuid) });
+  return mp.root(found.id);
+}
+
+/** Extents since a generation. */
+function newer(context: WordContext, [path, text, ...rest]: readonly string[]): Iterable<WordResult> {
+  if (path === undefined || text === undefined || rest.length > 0 || !/^\d+$/.test(text)) throw context.usage();
+  return findNew(subvolumeAt(context, path).root, Number(text));
+}
+
+function show(context: WordContext, first: string | undefined, flags: Flags): WordResult {
+  const mp = mountOf(context);
+  const root = meant(context, first, flags);
   const info = subvolumeInfo(mp, root);
-  const first = info.id === Objectid.FS_TREE;
+  const top = info.id === Objectid.FS_TREE;
   const snapshots = [...subvolumes(mp, true)]
     .filter(({ parentUuid, path: at }) => parentUuid !== null && parentUuid === info.uuid && at !== null)
     .map(({ path: at }) => at as string);
   const zone = zoneText();
   const time = (text: string | null): string => (text === null ? '-' : `${text} ${zone}`);
   const rows: readonly (readonly [string, string])[] = [
-    ['Name: \t\t', first ? '<FS_TREE>' : info.name],
+    ['Name: \t\t', top ? '<FS_TREE>' : info.name],
     ['UUID: \t\t', info.uuid ?? '-'],
     ['Parent UUID: \t', info.parentUuid ?? '-'],
     ['Received UUID: \t', info.receivedUuid ?? '-'],
@@ -204,23 +228,24 @@ function show(context: WordContext, path: string, byId: boolean): WordResult {
   ];
   const lines = rows.map(([label, value]) => `\t${label}${label.endsWith(':') ? ' ' : ''}\t${value}`);
   const group = groupOf(mp, info.id);
-  return says({ ...info, name: first ? '<FS_TREE>' : info.name, snapshots, qgroup: group }, [
-    first ? '/' : (info.path ?? ''),
+  return says({ ...info, name: top ? '<FS_TREE>' : info.name, snapshots, qgroup: group }, [
+    top ? '/' : (info.path ?? ''),
     ...lines,
     '\tSnapshot(s):',
     ...snapshots.map((at) => `\t\t\t\t${at}`),
-    ...(group === null ? [] : groupLines(group)),
+    ...(group === null ? [] : groupLines(group, unitsOf(flags))),
   ]);
 }
 
-function groupLines(group: NonNullable<ReturnType<typeof groupOf>>): string[] {
-  const limit = (value: number | null): string => (value === null ? '-' : sizeText(value));
+function groupLines(group: NonNullable<ReturnType<typeof groupOf>>, units: Units): string[] {
+  const size = (value: number): string => sizeText(value, units);
+  const limit = (value: number | null): string => (value === null ? '-' : size(value));
   return [
     `\tQuota group:\t\t${group.qgroupid}`,
     `\t  Limit referenced:\t${limit(group.maxReferenced)}`,
     `\t  Limit exclusive:\t${limit(group.maxExclusive)}`,
-    `\t  Usage referenced:\t${sizeText(group.referenced)}`,
-    `\t  Usage exclusive:\t${sizeText(group.exclusive)}`,
+    `\t  Usage referenced:\t${size(group.referenced)}`,
+    `\t  Usage exclusive:\t${size(group.exclusive)}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 /** The commands that only btrfs has. A word joins by one line. */
 import type { Word } from '../../../core/vfs/word.ts';
+import { deviceWords } from './device.ts';
 import { dumpSuper } from './dump-super.ts';
 import { dumpTree } from './dump-tree.ts';
 import { property } from './property.ts';
@@ -7,8 +8,10 @@ import { qgroup } from './qgroup.ts';
 import { resolveWords } from './resolve.ts';
 import { spaceWords } from './space.ts';
 import { subvolume } from './subvolume.ts';
+import { treeStats } from './tree-stats.ts';
 
 export const btrfsWords: readonly Word[] = [
+  ...deviceWords,
   dumpSuper,
   dumpTree,
   property,
@@ -16,4 +19,5 @@ export const btrfsWords: readonly Word[] = [
   ...resolveWords,
   ...spaceWords,
   subvolume,
+  treeStats,
 ];
