@@ -1,22 +1,26 @@
 /**
  * Passes everything on to a base device and keeps every write and flush in order, so that a crash test can make
  * the image that any cut of the power would have left: all writes before a flush are there, of those after it any
- * subset.
+ * subset. Devices of one file system share a record, in which each event says whose it is.
  */
 import type { Device } from './device.ts';
 
 export type RecordedEvent =
-  | { readonly kind: 'write'; readonly addr: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'flush' }
+  | { readonly kind: 'write'; readonly device: number; readonly addr: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'flush'; readonly device: number }
   /** Set by the test: what had been promised at this point. */
   | { readonly kind: 'mark'; readonly label: string };
 
 export class RecorderDevice implements Device {
   readonly base: Device;
-  readonly events: RecordedEvent[] = [];
+  readonly events: RecordedEvent[];
+  private readonly device: number;
 
-  constructor(base: Device) {
+  /** `shared`: the record of another device of the same file system; `device`: which of them this one is. */
+  constructor(base: Device, shared: RecordedEvent[] = [], device = 0) {
     this.base = base;
+    this.events = shared;
+    this.device = device;
   }
 
   get name(): string {
@@ -42,17 +46,18 @@ export class RecorderDevice implements Device {
 
   write(addr: number, from: Uint8Array): void {
     this.base.write(addr, from);
-    this.events.push({ kind: 'write', addr, bytes: new Uint8Array(from) }); // a Buffer's slice() would not copy
+    // A Buffer's slice() would not copy.
+    this.events.push({ kind: 'write', device: this.device, addr, bytes: new Uint8Array(from) });
   }
 
   writev(addr: number, from: readonly Uint8Array[]): void {
     this.base.writev(addr, from);
-    this.events.push({ kind: 'write', addr, bytes: Buffer.concat(from) });
+    this.events.push({ kind: 'write', device: this.device, addr, bytes: Buffer.concat(from) });
   }
 
   flush(): void {
     this.base.flush();
-    this.events.push({ kind: 'flush' });
+    this.events.push({ kind: 'flush', device: this.device });
   }
 
   close(): void {
