@@ -98,8 +98,7 @@ export function withBtrfs<T>(paths: readonly string[], use: (dir: string) => T, 
   const loops = paths.map((path) => must('losetup', '--find', '--show', path).trim());
   const dir = mkdtempSync(join(scratch(), 'mnt-'));
   try {
-    if (loops.length > 1) must('btrfs', 'device', 'scan', ...loops);
-    const outcome = run('mount', ['-t', 'btrfs', ...(options === '' ? [] : ['-o', options]), loops[0] as string, dir]);
+    const outcome = mount(loops, dir, options);
     if (outcome.status !== 0) throw new Error(`Linux does not mount ${paths[0]}: ${outcome.stderr}${kernelWords()}`);
     try {
       return use(dir);
@@ -111,6 +110,19 @@ export function withBtrfs<T>(paths: readonly string[], use: (dir: string) => T, 
     if (loops.length > 1) run('btrfs', ['device', 'scan', '--forget', ...loops]);
     for (const loop of loops) run('losetup', ['-d', loop]);
   }
+}
+
+/** Mounts devices by their names: whoever scans or forgets others meanwhile changes what Linux knows of these. */
+function mount(loops: readonly string[], dir: string, options: string): Outcome {
+  const named = loops.length > 1 ? loops.map((loop) => `device=${loop}`) : [];
+  const all = [...named, ...(options === '' ? [] : [options])].join(',');
+  const args = ['-t', 'btrfs', ...(all === '' ? [] : ['-o', all]), loops[0] as string, dir];
+  let outcome = run('mount', args);
+  for (let attempt = 0; attempt < 5 && outcome.status !== 0 && loops.length > 1; attempt++) {
+    run('sleep', ['0.3']);
+    outcome = run('mount', args);
+  }
+  return outcome;
 }
 
 function unmount(dir: string): void {

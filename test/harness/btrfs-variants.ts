@@ -39,6 +39,10 @@ const FSYNC_COMMITS = 'notreelog';
 
 const OLD = '-n 4096 -O ^no-holes,^extref,^skinny-metadata -R ^free-space-tree';
 
+/** Takes all space for data, and gives a sixth of it back, in pieces of 1 MiB. */
+const FILL = `cd {}; i=0; while fallocate -l 1m fill$i 2>/dev/null; do i=$((i+1)); done; rm -f fill$i; sync
+while [ $i -gt 0 ]; do i=$((i-6)); rm -f fill$i; done; sync`;
+
 /** The first ones matter most. */
 export const USED_VARIANTS: readonly UsedVariant[] = [
   variant('default', ''),
@@ -61,6 +65,7 @@ export const USED_VARIANTS: readonly UsedVariant[] = [
     setup: [['btrfs', 'property', 'set', `{}${FOLDER}`, 'compression', 'lzo']],
   }),
   variant('mixed', '--mixed --csum blake2 -n 4096'),
+  variant('nearly full', '', { setup: [['sh', '-c', FILL]] }),
   variant('raid5', '-d raid5 -m raid1', { devices: 3, judge: 'scrub' }),
   variant('raid6', '-d raid6 -m raid1c3', { devices: 4, judge: 'scrub' }),
   variant('raid10', '-d raid10 -m raid10', { devices: 4 }),
