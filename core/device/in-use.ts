@@ -11,7 +11,7 @@ import { FsError } from '../errors.ts';
 import { deviceNumber } from './device-number.ts';
 
 /** Seconds that another run of fsio is waited for, unless said otherwise. */
-export const PATIENCE = 10;
+export const PATIENCE = 30;
 
 /** Who uses an image. */
 export interface User {
