@@ -168,7 +168,7 @@ export function fillMissing(inode: Inode, pos: number, length: number, source: M
       pos = folio.start + runEnd;
       continue;
     }
-    const n = folio.locate(at, Math.min(runEnd - at, eof - pos));
+    const n = folio.own(at, Math.min(runEnd - at, eof - pos));
     const { memory, memoryAt } = pages;
     const target = n === memory.length ? memory : new Uint8Array(memory.buffer, memory.byteOffset + memoryAt, n);
     deviceOf(source).read(source.addr + (pos - source.offset), target);

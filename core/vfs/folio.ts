@@ -4,6 +4,8 @@
  *     state:   U = up to date   D = dirty (implies up to date)   . = unknown
  *     blocks   |U|U|D|D|.|.|.|U|
  *     memory   one whole buffer (bulk), or single pages where something is known (scattered)
+ *
+ * Memory that holds one byte all over is shared with others: who writes asks own() for it, who reads locate().
  */
 import type { PageCache } from './page-cache.ts';
 import { FOLIO_SIZE } from './page-pool.ts';
@@ -28,6 +30,8 @@ export class Folio {
   queued = false;
   newer: Folio | null = null;
   older: Folio | null = null;
+  /** Memory is or will be one whole buffer. */
+  private bulk = false;
   private whole: Uint8Array | null = null;
   /** As many as the last one in use needs. */
   private pages: (Uint8Array | null)[] | null = null;
@@ -41,29 +45,25 @@ export class Folio {
 
   /** Chooses the memory for an operation on `length` bytes: whole for bulk and for a stream, else pages. */
   expect(length: number, stream: boolean): void {
-    if (this.whole !== null || this.pages !== null) return;
-    if (length >= BULK || stream) this.whole = this.cache.pool.takeWhole();
+    if (this.bulk || this.pages !== null) return;
+    if (length >= BULK || stream) this.bulk = true;
     else this.pages = [];
   }
 
-  get isWhole(): boolean {
-    return this.whole !== null;
-  }
-
   /**
-   * Finds the memory of byte `at`, taking a page if there is none, as cache.memory from cache.memoryAt on.
+   * Finds the memory of byte `at` for reading, taking some if there is none, as cache.memory from cache.memoryAt on.
    * Returns how many of `length` bytes lie there one after the other.
    */
   locate(at: number, length: number): number {
     const cache = this.cache;
-    if (this.whole !== null) {
+    if (this.bulk) {
+      this.whole ??= cache.pool.takeWhole();
       cache.memory = this.whole;
       cache.memoryAt = at;
       return length;
     }
-    const pages = this.pages as (Uint8Array | null)[];
     const slot = at >>> cache.pageShift;
-    while (pages.length <= slot) pages.push(null);
+    const pages = this.pagesUpTo(slot);
     let page = pages[slot] as Uint8Array | null;
     if (page === null) {
       page = cache.pool.takePage();
@@ -75,12 +75,69 @@ export class Folio {
     return Math.min(length, rest);
   }
 
+  /** As locate(), for writing: the memory is this folio's own. */
+  own(at: number, length: number): number {
+    const n = this.locate(at, length);
+    const { pool, memory, memoryAt } = this.cache;
+    if (!(this.bulk ? pool.filledWholes : pool.filledPages).has(memory)) return n;
+    this.letGo(at);
+    this.locate(at, length);
+    this.cache.memory.set(memory);
+    this.cache.memoryAt = memoryAt;
+    return n;
+  }
+
   copyIn(at: number, from: Uint8Array, fromAt: number, length: number): void {
     for (let done = 0; done < length; ) {
-      const n = this.locate(at + done, length - done);
-      copy(this.cache.memory, this.cache.memoryAt, from, fromAt + done, n);
+      let n = this.show(at + done, from, fromAt + done, length - done);
+      if (n === 0) {
+        n = this.own(at + done, length - done);
+        copy(this.cache.memory, this.cache.memoryAt, from, fromAt + done, n);
+      }
       done += n;
     }
+  }
+
+  /**
+   * Takes shared memory at `at` if there is some with the bytes that `from` has: for a page, or for all of a bulk folio.
+   * Returns how many bytes that are, 0 if there is none.
+   */
+  private show(at: number, from: Uint8Array, fromAt: number, length: number): number {
+    const { pool, pageSize, pageShift } = this.cache;
+    const size = this.bulk ? FOLIO_SIZE : pageSize;
+    if (length < size || at % size !== 0) return 0;
+    const shared = (this.bulk ? pool.filledWholes : pool.filledPages).like(from, fromAt);
+    if (shared === null) return 0;
+    this.letGo(at);
+    pool.share(size);
+    if (this.bulk) this.whole = shared;
+    else this.pagesUpTo(at >>> pageShift)[at >>> pageShift] = shared;
+    return size;
+  }
+
+  /** Gives back the memory of byte `at`. */
+  private letGo(at: number): void {
+    const { pool, pageSize, pageShift } = this.cache;
+    if (this.bulk) {
+      const { whole } = this;
+      this.whole = null;
+      if (whole === null) return;
+      if (pool.filledWholes.has(whole)) pool.unshare(FOLIO_SIZE);
+      else pool.giveWhole(whole);
+      return;
+    }
+    const slot = at >>> pageShift;
+    const page = this.pages?.[slot] ?? null;
+    if (page === null) return;
+    (this.pages as (Uint8Array | null)[])[slot] = null;
+    if (pool.filledPages.has(page)) pool.unshare(pageSize);
+    else pool.givePage(page);
+  }
+
+  private pagesUpTo(slot: number): (Uint8Array | null)[] {
+    const pages = this.pages as (Uint8Array | null)[];
+    while (pages.length <= slot) pages.push(null);
+    return pages;
   }
 
   copyOut(at: number, into: Uint8Array, intoAt: number, length: number): void {
@@ -93,7 +150,7 @@ export class Folio {
 
   zero(at: number, length: number): void {
     for (let done = 0; done < length; ) {
-      const n = this.locate(at + done, length - done);
+      const n = this.own(at + done, length - done);
       this.cache.memory.fill(0, this.cache.memoryAt, this.cache.memoryAt + n);
       done += n;
     }
@@ -140,10 +197,7 @@ export class Folio {
     if (this.pages === null) return;
     const pageShift = this.cache.pageShift;
     for (let slot = at >>> pageShift; slot << pageShift < at + length; slot++) {
-      const page = this.pages[slot];
-      if (page === null || page === undefined || !this.pageUnknown(slot)) continue;
-      this.cache.pool.givePage(page);
-      this.pages[slot] = null;
+      if (this.pageUnknown(slot)) this.letGo(slot << pageShift);
     }
   }
 
@@ -164,11 +218,10 @@ export class Folio {
 
   /** Gives all memory back. */
   free(): void {
-    if (this.whole !== null) this.cache.pool.giveWhole(this.whole);
-    if (this.pages !== null) {
-      for (const page of this.pages) if (page !== null) this.cache.pool.givePage(page);
-    }
-    this.whole = null;
+    if (this.bulk) this.letGo(0);
+    const { pageShift } = this.cache;
+    for (let slot = (this.pages?.length ?? 0) - 1; slot >= 0; slot--) this.letGo(slot << pageShift);
+    this.bulk = false;
     this.pages = null;
   }
 

@@ -9,11 +9,15 @@
 import { freemem } from 'node:os';
 import type { Folio } from './folio.ts';
 import type { PageCache } from './page-cache.ts';
+import { SameFilled } from './same-filled.ts';
 
 const MiB = 1024 * 1024;
 
 /** Bytes of a folio: the unit of lookup and of bulk memory. */
 export const FOLIO_SIZE = 256 * 1024;
+
+/** Different bytes of which a whole folio is shared. */
+const FILLED_WHOLES = 16;
 
 export class PagePool {
   readonly pageSize: number;
@@ -21,6 +25,9 @@ export class PagePool {
   dirtyBytes = 0;
   /** Files that have dirty pages, oldest first. */
   readonly dirtyCaches = new Set<PageCache>();
+  /** Pages and whole folios that hold one byte all over; lent by share(), as if they were memory of their own. */
+  readonly filledPages: SameFilled;
+  readonly filledWholes = new SameFilled(FOLIO_SIZE, FILLED_WHOLES);
 
   private limits: { capacity: number; dirtyLimit: number } | null = null;
   private used = 0;
@@ -34,6 +41,7 @@ export class PagePool {
 
   constructor(pageSize: number) {
     this.pageSize = pageSize;
+    this.filledPages = new SameFilled(pageSize, 256);
   }
 
   /** Bytes that cached pages may take before clean ones leave: set, or by the memory that is free at the first page. */
@@ -57,6 +65,16 @@ export class PagePool {
   /** True when dirty pages take so much memory that some should be written. */
   get overLimit(): boolean {
     return this.dirtyBytes > 0 && this.dirtyBytes > this.known().dirtyLimit;
+  }
+
+  /** Counts `bytes` of shared memory as in use: what caches hold stays bounded, whatever it is made of. */
+  share(bytes: number): void {
+    if (this.used + bytes > this.capacity) this.reclaim(bytes);
+    this.used += bytes;
+  }
+
+  unshare(bytes: number): void {
+    this.used -= bytes;
   }
 
   /** A buffer of FOLIO_SIZE bytes with arbitrary content. */

@@ -105,7 +105,9 @@ class Run {
       length = Math.ceil(length / 512) * 512;
     }
     if (op === 'write' || op === 'dwrite') {
+      // Pages that hold one byte all over are shared: others must be there as well.
       const bytes = new Uint8Array(length).fill(this.value++ % 255 || 7);
+      if (this.value % 3 === 0) for (let i = 0; i < length; i += 1000) bytes[i] = i + this.value;
       if (pos > inode.size) zeroGap(inode, pos, pos + length);
       assert.is(op === 'write' ? bufferedWrite(inode, pos, bytes) : directWrite(inode, pos, bytes), length);
       this.model.set(bytes, pos);
