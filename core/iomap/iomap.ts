@@ -139,6 +139,11 @@ export interface WritebackOps {
    * Every byte of a mapping within that run then comes back in endIo() or discard().
    */
   readonly wholeRuns?: boolean;
+  /**
+   * A mapping that is SHARED and UNWRITTEN is staged for the file, and what is on the device there matters to nobody
+   * before endIo(): blocks of it that are not dirty may be overwritten.
+   */
+  readonly stagesEmpty?: boolean;
   /** False if `iomap`, answered earlier in this pass, no longer holds. Absent: it does. */
   valid?(inode: Inode, iomap: Mapping): boolean;
   /** The data of the ioend is on the device: unwritten → written, CoW fork → data fork, on-disk size. */

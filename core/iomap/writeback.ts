@@ -22,6 +22,9 @@ const WRITE_SIZE = 1024 * 1024;
 const WRITE_VECTORS = 1024;
 /** Runs completed together. */
 const IOEND_BATCH = 4096;
+/** Longest gap between two runs that is written with them where the file system allows: cheaper than a write of its own. */
+const MAX_GAP = 16 * 1024;
+const ZEROS = new Uint8Array(MAX_GAP);
 
 /** Writes the dirty pages of [start, end) of a file. @throws FsError, also of an earlier write-back nobody was told of */
 export function writeback(inode: Inode, start = 0, end: number = POS_END): void {
@@ -77,6 +80,8 @@ class Pass {
   /** Dirty bytes from here on stay. */
   private end = 0;
   private readonly map = new Mapping();
+  /** What `map` says no longer holds for all of its range. */
+  private stale = false;
   private readonly buffers: Uint8Array[] = [];
   private device: Device | null = null;
   private addr = 0;
@@ -153,8 +158,9 @@ class Pass {
     const { map, inode } = this;
     const ops = inode.iomap.writeback;
     const covers = map.type !== IomapType.UNSET && map.offset <= pos && pos < map.offset + map.length;
-    if (!covers || ops.valid?.(inode, map) === false) {
+    if (!covers || this.stale || ops.valid?.(inode, map) === false) {
       map.reset();
+      this.stale = false;
       ops.mapBlocks(inode, pos, ops.wholeRuns === true ? this.runLength(pos) : length, map);
     }
     inode.fs.tracer?.addToIoend(inode, pos, length, map);
@@ -178,6 +184,7 @@ class Pass {
     const { map } = this;
     const device = map.device as Device;
     const addr = map.addr + (folio.start + at - map.offset);
+    if (device === this.device) this.fillGap(addr);
     for (let done = 0; done < length; ) {
       const full = this.bytes >= WRITE_SIZE || this.buffers.length >= WRITE_VECTORS;
       if (full || device !== this.device || addr + done !== this.addr + this.bytes) this.flush();
@@ -193,6 +200,19 @@ class Pass {
       this.bytes += n;
       done += n;
     }
+  }
+
+  /** Lets `buffers` reach up to `addr` if they nearly do and what lies between is ours and empty. */
+  private fillGap(addr: number): void {
+    const { map } = this;
+    const end = this.addr + this.bytes;
+    const gap = addr - end;
+    if (this.bytes === 0 || gap <= 0 || gap > MAX_GAP || end < map.addr) return;
+    const staged = map.type === IomapType.UNWRITTEN && (map.flags & IomapFlag.SHARED) !== 0;
+    if (!staged || this.stale || this.inode.iomap.writeback.stagesEmpty !== true) return;
+    if (this.bytes + gap >= WRITE_SIZE || this.buffers.length + 1 >= WRITE_VECTORS) return;
+    this.buffers.push(ZEROS.subarray(0, gap));
+    this.bytes += gap;
   }
 
   private extendIoend(pos: number, length: number, addr: number): void {
@@ -277,6 +297,7 @@ class Pass {
   /** Gives back what is reserved for bytes that cannot be written, and forgets them: reads see the device again. */
   private discard(inode: Inode, pos: number, length: number, error: unknown): void {
     inode.pages.writeError ??= error;
+    this.stale = true;
     try {
       inode.iomap.writeback.discard?.(inode, pos, length);
     } catch {

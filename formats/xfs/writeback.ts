@@ -141,6 +141,7 @@ const OPS: WritebackOps = {
   mapBlocks: (inode, pos, _length, iomap) => mapBlocks(inode as XfsInode, pos, iomap),
   endIo,
   endIos,
+  stagesEmpty: true,
   valid(inode, iomap) {
     // CoW mappings stay: nothing else uses staged blocks.
     return (iomap.flags & IomapFlag.SHARED) !== 0 || iomap.cookie === (inode as XfsInode).sequence;
