@@ -17,6 +17,7 @@ import { appendRecords } from './btree/append.ts';
 import { initBlock } from './btree/block.ts';
 import { type BmbtExtent, bmbtCursor } from './btree/bmbt.ts';
 import type { BtreeFork } from './btree/cursor.ts';
+import { type Edits, editMany } from './btree/edit-many.ts';
 import { Extent, RECORD_SIZE, readExtent, writeExtent } from './extent.ts';
 import { ExtentRun } from './extent-run.ts';
 import type { XfsInode } from './inode.ts';
@@ -232,6 +233,24 @@ export function spliceRecords(
   else spliceBtree(tp, ip, fork, old, oldCount, fresh, freshCount);
   setExtentCount(ip, fork, count);
   if (forkOf(ip, fork).format === 'btree' && count <= maxInlineRecords(ip, fork)) btreeToExtents(tp, ip, fork);
+  ip.mappingsChanged();
+}
+
+/** Changes records of a data fork in btree format. @throws FsError EFBIG too many extents, ENOSPC, EUCLEAN */
+export function editRecords(tp: Trans, ip: XfsInode, edits: Edits<BmbtExtent>): void {
+  const { nextents } = ip.dataFork;
+  logInode(tp, ip);
+  tp.onAbort(forgetReaders);
+  const cursor = btreeWriter(tp, ip, 'data');
+  let count = nextents;
+  try {
+    count += editMany(cursor, edits);
+  } finally {
+    cursor.close();
+  }
+  if (count > nextents) checkExtentCount(ip, 'data', count);
+  setExtentCount(ip, 'data', count);
+  if (count <= maxInlineRecords(ip, 'data')) btreeToExtents(tp, ip, 'data');
   ip.mappingsChanged();
 }
 

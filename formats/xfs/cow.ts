@@ -13,23 +13,35 @@
  * Mirrors: fs/xfs/xfs_reflink.c (xfs_reflink_end_cow_extent, xfs_reflink_cancel_cow_blocks).
  */
 
+import { FsError } from '../../core/errors.ts';
+import { BlockRuns } from './alloc/block-runs.ts';
 import { freeExtent } from './alloc/free.ts';
+import { freeExtents } from './alloc/free-many.ts';
 import { cowFree, refcountDecrease } from './alloc/refcount.ts';
+import { cowFreeMany, refcountDecreaseMany } from './alloc/refcount-many.ts';
 import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
 import { mapExtent, replaceExtent } from './bmap-edit.ts';
+import { replaceExtents } from './bmap-replace.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { Extent } from './extent.ts';
+import { Extent, NULL_OFFSET } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
-/** Extents remapped in one transaction. */
+/** Extents remapped or given back in one transaction. */
 const BATCH = 128;
+/** So many are given back one by one. */
+const FEW = 16;
 
 const staged = new Extent();
+/** What the data fork has there: of the piece at hand, and from there on. */
 const old = new Extent();
+const holder = new Extent();
 const moved: Extent[] = Array.from({ length: BATCH }, () => new Extent());
+/** What the data fork has in the place of each of `moved`. */
+const oldBlocks = new Float64Array(BATCH);
+const blockRuns = new BlockRuns(BATCH);
 
 /** A byte range of a file. */
 interface Run {
@@ -53,28 +65,45 @@ export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to:
   const { blockSize } = ip.mp;
   let at = from;
   let done = 0;
-  const endOf = (run: Run): number => Math.ceil((run.offset + run.length) / blockSize);
   while (at < to) {
     let count = 0;
     ip.mp.transact('end cow', (tp) => {
       logInode(tp, ip);
+      let together = 0;
+      holder.count = 0;
       while (at < to && count < BATCH) {
         const run = runs[at] as Run;
         const off = Math.max(done, Math.floor(run.offset / blockSize));
-        const end = endOf(run);
+        const end = Math.ceil((run.offset + run.length) / blockSize);
         const piece = moved[count] as Extent;
         if (off >= end || !nextStaged(ip, off, end, piece, marked)) {
           at++;
           continue;
         }
-        remap(tp, ip, piece);
+        if (piece.off < holder.off || piece.off >= holder.end) readMapping(ip, piece.off, NULL_OFFSET, holder);
+        old.copyFrom(holder).trim(piece.off, piece.count);
+        piece.count = old.count;
+        if (mayGoTogether(ip, old)) {
+          if (together < count) break;
+          oldBlocks[together++] = old.block;
+        } else {
+          if (together > 0) break;
+          remap(tp, ip, piece);
+          holder.count = 0;
+        }
         done = piece.end;
         count++;
         if (mayHaveBeenCut(piece.count)) break;
       }
+      if (together > 0) remapTogether(tp, ip, together);
     });
     for (let i = 0; i < count; i++) forgetStaged(ip, moved[i] as Extent);
   }
+}
+
+/** True if nothing special is to be said of what the data fork has there. */
+function mayGoTogether(ip: XfsInode, here: Extent): boolean {
+  return here.real && ip.dataFork.format === 'btree' && !mayHaveBeenCut(here.count) && ip.mp.features.reflink;
 }
 
 /** The first allocated (and marked) staging extent in [off, end), cut to it. */
@@ -90,9 +119,8 @@ function nextStaged(ip: XfsInode, off: number, end: number, out: Extent, marked 
   return false;
 }
 
-/** Replaces what the data fork has at the start of `piece` by it; cuts `piece` to what one step can replace. */
+/** Replaces `old`, which the data fork has there, by `piece`; cuts `piece` to what one step can replace. */
 function remap(tp: Trans, ip: XfsInode, piece: Extent): void {
-  readMapping(ip, piece.off, piece.count, old);
   const { block, real } = old;
   piece.count = real ? refcountReach(ip.mp, block, old.count, 'start') : old.count;
   cowFree(tp, piece.block, piece.count);
@@ -103,6 +131,21 @@ function remap(tp: Trans, ip: XfsInode, piece: Extent): void {
   }
   replaceExtent(tp, ip, 'data', piece);
   refcountDecrease(tp, block, piece.count);
+}
+
+/** As remap(), for the first `count` of `moved`, whose old blocks are in `oldBlocks`. */
+function remapTogether(tp: Trans, ip: XfsInode, count: number): void {
+  blockRuns.clear();
+  for (let i = 0; i < count; i++) {
+    const piece = moved[i] as Extent;
+    piece.unwritten = false;
+    blockRuns.add(piece.block, piece.count);
+  }
+  cowFreeMany(tp, blockRuns);
+  replaceExtents(tp, ip, moved, count);
+  blockRuns.clear();
+  for (let i = 0; i < count; i++) blockRuns.add(oldBlocks[i] as number, (moved[i] as Extent).count);
+  refcountDecreaseMany(tp, blockRuns);
 }
 
 /** Takes a remapped (or freed) range out of the CoW fork. */
@@ -142,22 +185,48 @@ export function cancelCow(ip: XfsInode, startFsb: number, endFsb: number, delaye
   punchDelalloc(ip, 'cow', startFsb, endFsb);
   if (delayedOnly) return;
   for (let off = startFsb; off < endFsb; ) {
-    let count = 0;
-    ip.mp.transact('cancel cow', (tp) => {
-      // The fork changes after the transaction only: past the end, a search would find the cut extent again.
-      while (count < BATCH && off < endFsb) {
-        const piece = moved[count] as Extent;
-        if (!nextStaged(ip, off, endFsb, piece)) {
-          off = endFsb;
-          return;
-        }
-        cowFree(tp, piece.block, piece.count);
-        freeExtent(tp, piece.block, piece.count, 'skip');
-        off = piece.end;
-        count++;
-      }
-    });
+    const count = gatherStaged(ip, off, endFsb);
+    if (count === 0) break;
+    freeStaged(ip, count);
     for (let i = 0; i < count; i++) removeReal(ip, (moved[i] as Extent).off, (moved[i] as Extent).end);
-    if (count > 0) ip.mappingsChanged();
+    ip.mappingsChanged();
+    off = (moved[count - 1] as Extent).end;
   }
+}
+
+/** Puts what is staged in [off, endFsb) into `moved`, as much of it as one transaction takes; answers how many. */
+function gatherStaged(ip: XfsInode, off: number, endFsb: number): number {
+  let count = 0;
+  for (let at = off; count < BATCH && at < endFsb; count++) {
+    const piece = moved[count] as Extent;
+    if (!nextStaged(ip, at, endFsb, piece)) break;
+    at = piece.end;
+  }
+  return count;
+}
+
+/** Frees the staged blocks of the first `count` of `moved`. */
+function freeStaged(ip: XfsInode, count: number): void {
+  const { mp } = ip;
+  blockRuns.clear();
+  for (let i = 0; i < count; i++) blockRuns.add((moved[i] as Extent).block, (moved[i] as Extent).count);
+  if (count >= FEW) {
+    try {
+      mp.transact('cancel cow', (tp) => {
+        cowFreeMany(tp, blockRuns);
+        freeExtents(tp, blockRuns);
+      });
+      return;
+    } catch (error) {
+      // The trees grew at more places than the free list is made for.
+      if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+    }
+  }
+  mp.transact('cancel cow', (tp) => {
+    for (let i = 0; i < count; i++) {
+      const piece = moved[i] as Extent;
+      cowFree(tp, piece.block, piece.count);
+      freeExtent(tp, piece.block, piece.count, 'skip');
+    }
+  });
 }

@@ -9,6 +9,7 @@ import { freeExtent } from '../../formats/xfs/alloc/free.ts';
 import { convertExtent, mapExtent, unmapExtent } from '../../formats/xfs/bmap-edit.ts';
 import { forkLookup } from '../../formats/xfs/bmap-fork.ts';
 import { bmbtCursor } from '../../formats/xfs/btree/bmbt.ts';
+import { editMany } from '../../formats/xfs/btree/edit-many.ts';
 import { refcountbtCursor } from '../../formats/xfs/btree/refcount.ts';
 import { Extent } from '../../formats/xfs/extent.ts';
 import type { XfsInode } from '../../formats/xfs/inode.ts';
@@ -124,6 +125,71 @@ btree('insert, delete, update and search agree with a sorted list', () => {
   mp.transact('empty', (tp) => {
     const cursor = refcountbtCursor(mp, 0, tp);
     while (cursor.edge(random.oneIn(2) ? 'first' : 'last')) cursor.delete();
+    cursor.close();
+  });
+  model.starts.length = 0;
+  assert.is(compareAll(mp, model), 1, 'an empty tree is one leaf');
+  assert.equal(checkSpace(mp), []);
+  fs.unmount();
+  assert.equal(repairComplaints(path), []);
+});
+
+btree('many changes at once agree with a sorted list', () => {
+  const random = new Random(seed + 3);
+  const path = freshImage('-b size=1024 -m rmapbt=1');
+  const fs = openImage(path, random);
+  const { mp } = fs;
+  const model = new Model();
+  const top = Math.min(mp.agSize(0) - 1, 40_000);
+  const steps = rounds(240);
+  for (let i = 0; i < steps; i++) {
+    const grow = i < steps * 0.6 ? 0.9 : 0.1;
+    // Dense in a stretch, or all over the tree.
+    const from = 100 + random.below(top - 100);
+    const span = random.pick([50, 400, 3000, top]);
+    const changes = new Map<number, number>();
+    for (let n = random.between(1, 400); n > 0; n--) {
+      const start = Math.min(top, from + random.below(span));
+      const here = model.counts.has(start);
+      if (random.unit() < grow) changes.set(start, 2 + random.below(5));
+      else if (here) changes.set(start, 0);
+      else if (model.starts.length > 0) {
+        const victim = model.starts[model.index(start)];
+        if (victim !== undefined) changes.set(victim, 0);
+      }
+    }
+    const sorted = [...changes].sort((a, b) => a[0] - b[0]);
+    const before = model.starts.length;
+    for (const [start, count] of sorted) {
+      const at = model.index(start);
+      const here = model.starts[at] === start;
+      if (count === 0) model.starts.splice(at, 1);
+      else if (!here) model.starts.splice(at, 0, start);
+      if (count === 0) model.counts.delete(start);
+      else model.counts.set(start, count);
+    }
+    mp.transact('many', (tp) => {
+      const cursor = refcountbtCursor(mp, 0, tp);
+      const more = editMany(cursor, {
+        count: sorted.length,
+        read(index, record) {
+          const [startblock, refcount] = sorted[index] as [number, number];
+          Object.assign(record, { startblock, blockcount: 1, refcount, cow: false });
+        },
+        removes: (index) => sorted[index]?.[1] === 0,
+      });
+      assert.is(more, model.starts.length - before);
+      cursor.close();
+    });
+    compareAll(mp, model);
+  }
+  mp.transact('empty', (tp) => {
+    const cursor = refcountbtCursor(mp, 0, tp);
+    editMany(cursor, {
+      count: model.starts.length,
+      read: (index, record) => void Object.assign(record, { startblock: model.starts[index], cow: false }),
+      removes: () => true,
+    });
     cursor.close();
   });
   model.starts.length = 0;

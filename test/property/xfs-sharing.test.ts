@@ -4,6 +4,8 @@
  * which is what Linux keeps.
  */
 import * as assert from 'uvu/assert';
+import { bufferedRead } from '../../core/iomap/read.ts';
+import { Readahead } from '../../core/iomap/readahead.ts';
 import { bufferedWrite } from '../../core/iomap/write.ts';
 import { allocExtent } from '../../formats/xfs/alloc/alloc.ts';
 import { hasCowLeftovers, recoverCowLeftovers } from '../../formats/xfs/alloc/cow-leftovers.ts';
@@ -15,6 +17,7 @@ import { rmapbtCursor } from '../../formats/xfs/btree/rmap.ts';
 import type { XfsInode } from '../../formats/xfs/inode.ts';
 import type { XfsMount } from '../../formats/xfs/mount.ts';
 import type { Trans } from '../../formats/xfs/trans.ts';
+import { assertBytes } from '../harness/assert-bytes.ts';
 import { missingJudges, repairComplaints } from '../harness/kernel.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -293,6 +296,64 @@ function play(args: string, steps: number, span: number): void {
 sharing('4 KiB blocks', () => play('', rounds(2500), 3000));
 sharing('1 KiB blocks with rmap, crowded', () => play('-b size=1024 -m rmapbt=1', rounds(3000), 1200));
 sharing('1 KiB blocks with rmap, spread', () => play('-b size=1024 -m rmapbt=1', rounds(5000), 20_000));
+
+/** Scattered writes over files that share with each other and with themselves, against bytes. */
+function overwrite(args: string, blockSize: number, steps: number): void {
+  const random = new Random(seed + blockSize + steps);
+  const path = freshImage(args);
+  const blocks = 6000;
+  const models = [0, 1, 2].map(() => new Uint8Array(blocks * blockSize));
+  let fs = openImage(path, random);
+  let files = models.map((model, i) => {
+    const file = fs.root().create(`f${i}`, 0o644) as XfsInode;
+    bufferedWrite(file, 0, model.fill(i + 1));
+    file.fsync(false);
+    return file;
+  });
+  for (let step = 0; step < steps; step++) {
+    const which = random.below(3);
+    const file = files[which] as XfsInode;
+    const model = models[which] as Uint8Array;
+    if (random.oneIn(3)) {
+      const from = random.below(3);
+      const length = random.between(1, blocks / 2);
+      const [source, target] = [random.below(blocks - length), random.below(blocks - length)];
+      if (from === which && Math.abs(source - target) < length) continue;
+      file.reflink(files[from] as XfsInode, source * blockSize, target * blockSize, length * blockSize);
+      const bytes = (models[from] as Uint8Array).slice(source * blockSize, (source + length) * blockSize);
+      model.set(bytes, target * blockSize);
+    } else {
+      const span = random.pick([300, 2000, blocks]);
+      const start = random.below(blocks - span + 1);
+      const value = random.below(256);
+      for (let n = random.pick([10, 200, 1500]); n > 0; n--) {
+        const at = (start + random.below(span)) * blockSize;
+        const bytes = new Uint8Array(blockSize * random.between(1, 2)).fill(value);
+        if (at + bytes.length > model.length) continue;
+        if (random.oneIn(2)) bytes[random.below(blockSize)] = n;
+        bufferedWrite(file, at, bytes);
+        model.set(bytes, at);
+      }
+      if (random.oneIn(2)) file.fsync(false);
+    }
+    if (random.unit() > 0.15) continue;
+    fs.unmount();
+    assert.equal(repairComplaints(path), []);
+    fs = openImage(path, random);
+    files = models.map((_, i) => fs.root().child(`f${i}`) as XfsInode);
+  }
+  assert.equal(checkSpace(fs.mp), []);
+  const got = new Uint8Array(blocks * blockSize);
+  models.forEach((model, i) => {
+    assert.is(bufferedRead(files[i] as XfsInode, 0, got, new Readahead()), got.length);
+    assertBytes(got, model);
+  });
+  fs.unmount();
+  assert.equal(repairComplaints(path), []);
+}
+
+sharing('scattered overwrites, 4 KiB blocks', () => overwrite('', 4096, rounds(40)));
+sharing('scattered overwrites, 1 KiB blocks with rmap', () => overwrite('-b size=1024 -m rmapbt=1', 1024, rounds(40)));
 
 sharing('an extent of many counts is counted down, up and replaced in a chain of transactions', () => {
   const path = freshImage('-b size=1024 -m rmapbt=1');

@@ -134,7 +134,8 @@ function removeByCount(cnt: ReturnType<typeof cntbtCursor>, agno: number, extent
   cnt.delete();
 }
 
-function updateLongest(tp: Trans, agno: number, cnt: ReturnType<typeof cntbtCursor>): void {
+/** Sets the AGF's longest free extent to what `cnt` says. */
+export function updateLongest(tp: Trans, agno: number, cnt: ReturnType<typeof cntbtCursor>): void {
   const agf = tp.mp.agf(agno);
   const longest = cnt.edge('last') ? cnt.get().blockcount : 0;
   if (Agf.get.longest(agf.view, 0) !== longest) setAgf(tp, agf, 'longest', longest);
@@ -147,7 +148,8 @@ function disagree(agno: number, start: number, length: number) {
   });
 }
 
-function freedTwice(agno: number, start: number, length: number) {
+/** The error about blocks that are free already. */
+export function freedTwice(agno: number, start: number, length: number) {
   return corrupt({
     structure: `free space of AG ${agno}`,
     rule: `freeing block ${start} length ${length}, part of which is free`,

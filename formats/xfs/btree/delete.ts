@@ -66,8 +66,12 @@ function rebalance<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
   const max = cursor.maxRecords(level);
   const rightCount = right === NULL_POINTER ? 0 : cursor.readBlock(right, level).view.getUint16(6);
   const leftCount = left === NULL_POINTER ? 0 : cursor.readBlock(left, level).view.getUint16(6);
-  if (right !== NULL_POINTER && rightCount - 1 >= min && shiftLeft(rightNeighbour(cursor, level), level)) return false;
-  if (left !== NULL_POINTER && leftCount - 1 >= min && shiftRight(leftNeighbour(cursor, level), level)) return false;
+  if (right !== NULL_POINTER && rightCount - 1 >= min) {
+    if (shiftLeft(rightNeighbour(cursor, level), level, false, share(cursor, rightCount - min))) return false;
+  }
+  if (left !== NULL_POINTER && leftCount - 1 >= min) {
+    if (shiftRight(leftNeighbour(cursor, level), level, false, share(cursor, leftCount - min))) return false;
+  }
   if (left !== NULL_POINTER && leftCount + count <= max) {
     const neighbour = cursor.readBlock(left, level);
     join(cursor, level, neighbour, buf);
@@ -82,6 +86,11 @@ function rebalance<R, K>(cursor: BtreeCursor<R, K>, level: number): boolean {
     return true;
   }
   return false;
+}
+
+/** How many of the entries that a neighbour can spare move: as in insertion, one in an inode, half of them in an AG. */
+function share<R, K>(cursor: BtreeCursor<R, K>, spare: number): number {
+  return cursor.inode === null ? (spare + 1) >> 1 : 1;
 }
 
 /** A path to the right neighbour, at its last entry, so that its first can move here. */

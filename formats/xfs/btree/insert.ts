@@ -46,6 +46,16 @@ function makeRoom<R, K>(cursor: BtreeCursor<R, K>, level: number): void {
 }
 
 /**
+ * Ensures that the leaf of the path can take a record at the current slot (insertion point). `wanted` records will go
+ * there: entries that they would push to a neighbour one by one go there together.
+ */
+export function makeRoomForMore<R, K>(cursor: BtreeCursor<R, K>, wanted: number): void {
+  if (cursor.count(0) < cursor.maxLeafRecords) return;
+  const many = cursor.inode === null;
+  if (!shiftRight(cursor, 0, many, wanted) && !shiftLeft(cursor, 0, many, wanted)) split(cursor, 0);
+}
+
+/**
  * Ensures that the full last leaf, behind whose last record the path stands, can take another one. `wanted` more will
  * follow: entries that they would push to the left one by one go there together.
  */
@@ -54,10 +64,10 @@ export function makeRoomToAppend<R, K>(cursor: BtreeCursor<R, K>, wanted: number
 }
 
 /**
- * Gives the last entry (`many`: half of what the neighbour has room for) to the right neighbour, unless that is full
- * or the path stands on the last entry.
+ * Gives the last entry (`many`: half of what the neighbour has room for; else `wanted`: so many if it has room) to the
+ * right neighbour, unless that is full or the path stands on the last entry.
  */
-export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false): boolean {
+export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false, wanted = 1): boolean {
   const left = cursor.bufs[level] as Buf;
   const target = cursor.rightSibling(left);
   const count = cursor.count(level);
@@ -69,7 +79,7 @@ export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many 
   neighbour.slots[level] = count - 1;
   if (!neighbour.step(level)) throw cursor.damage(left, 'no right neighbour');
   const room = cursor.maxRecords(level) - rightCount;
-  const n = many ? Math.min((room + 1) >> 1, count - 1 - (cursor.slots[level] as number)) : 1;
+  const n = Math.min(many ? (room + 1) >> 1 : Math.min(wanted, room), count - 1 - (cursor.slots[level] as number));
   moveEntries(cursor, level, right, 0, right, n, rightCount);
   moveEntries(cursor, level, left, count - n, right, 0, n);
   setBlockCount(cursor, left, count - n);
@@ -79,7 +89,7 @@ export function shiftRight<R, K>(cursor: BtreeCursor<R, K>, level: number, many 
   return true;
 }
 
-/** As shiftRight(), for the first entries and the left neighbour; `wanted`: so many if it has room. */
+/** As shiftRight(), for the first entries and the left neighbour. */
 export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many = false, wanted = 1): boolean {
   const right = cursor.bufs[level] as Buf;
   const target = cursor.leftSibling(right);
@@ -92,7 +102,7 @@ export function shiftLeft<R, K>(cursor: BtreeCursor<R, K>, level: number, many =
   neighbour.slots[level] = 0;
   if (!neighbour.stepBack(level)) throw cursor.damage(right, 'no left neighbour');
   const room = cursor.maxRecords(level) - leftCount;
-  const n = many ? Math.min((room + 1) >> 1, cursor.slots[level] as number) : Math.min(wanted, room, count - 1);
+  const n = Math.min(many ? (room + 1) >> 1 : Math.min(wanted, room, count - 1), cursor.slots[level] as number);
   moveEntries(cursor, level, right, 0, left, leftCount, n);
   moveEntries(cursor, level, right, n, right, 0, count - n);
   setBlockCount(cursor, left, leftCount + n);
