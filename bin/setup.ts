@@ -81,11 +81,18 @@ function mayGuard(): boolean {
 const startedAt = Date.now();
 const started = process.hrtime();
 
-/** The time of day, to the microsecond. */
-export function wallClock(): { seconds: number; nanoseconds: number } {
+let lastMilli = -1;
+let lastTime = { seconds: 0, nanoseconds: 0 };
+
+/** The time of day, to the microsecond; within a millisecond it stands still, since every write asks for it. */
+export function wallClock(): { readonly seconds: number; readonly nanoseconds: number } {
+  const milli = Date.now();
+  if (milli === lastMilli) return lastTime;
+  lastMilli = milli;
   const [seconds, nanoseconds] = process.hrtime(started);
   const micros = startedAt * 1000 + seconds * 1e6 + Math.floor(nanoseconds / 1000);
-  return { seconds: Math.floor(micros / 1e6), nanoseconds: (micros % 1e6) * 1000 };
+  lastTime = { seconds: Math.floor(micros / 1e6), nanoseconds: (micros % 1e6) * 1000 };
+  return lastTime;
 }
 
 /** Without a target, the first image that a directory stands for is the one at hand; others may be missing by now. */

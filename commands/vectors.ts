@@ -67,7 +67,7 @@ export function readUnit(unit: Unit, left: number, buffer: Uint8Array, read: (in
 /** One call that writes the blocks lying one after the other in `buffer`; returns its bytes. @throws FsError as readUnit() */
 export function writeUnit(unit: Unit, left: number, buffer: Uint8Array, write: (from: Uint8Array) => number): number {
   const wanted = asked(unit, left);
-  if (unit.vectors === 0) return write(buffer.subarray(0, Math.min(wanted, buffer.length)));
+  if (unit.vectors === 0) return write(wanted < buffer.length ? buffer.subarray(0, wanted) : buffer);
   if (unit.vectors > MOST_VECTORS) throw new FsError('EINVAL');
   if (wanted === unit.bytes) return write(buffer.subarray(0, wanted));
   const next = cutAt(unit, left) + 1;
