@@ -29,7 +29,8 @@ import type { XfsInode } from './inode.ts';
 import { logInode } from './inode-pin.ts';
 import type { Trans } from './trans.ts';
 
-/** Extents remapped or given back in one transaction. */
+/** Extents remapped in one transaction, if the log is large; given back in one transaction. */
+const MOST = 512;
 const BATCH = 128;
 /** So many are given back one by one. */
 const FEW = 16;
@@ -38,10 +39,10 @@ const staged = new Extent();
 /** What the data fork has there: of the piece at hand, and from there on. */
 const old = new Extent();
 const holder = new Extent();
-const moved: Extent[] = Array.from({ length: BATCH }, () => new Extent());
+const moved: Extent[] = Array.from({ length: MOST }, () => new Extent());
 /** What the data fork has in the place of each of `moved`. */
-const oldBlocks = new Float64Array(BATCH);
-const blockRuns = new BlockRuns(BATCH);
+const oldBlocks = new Float64Array(MOST);
+const blockRuns = new BlockRuns(MOST);
 
 /** A byte range of a file. */
 interface Run {
@@ -62,7 +63,9 @@ export function endCow(ip: XfsInode, pos: number, length: number, marked = false
  * was moved stays so. @throws FsError ENOSPC, EFBIG
  */
 export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to: number, marked = false): void {
-  const { blockSize } = ip.mp;
+  const { blockSize, logBlocks } = ip.mp;
+  // At worst each changes some KiB of as many btree blocks.
+  const most = Math.min(MOST, Math.max(BATCH, (logBlocks * blockSize) >>> 17));
   let at = from;
   let done = 0;
   while (at < to) {
@@ -71,7 +74,7 @@ export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to:
       logInode(tp, ip);
       let together = 0;
       holder.count = 0;
-      while (at < to && count < BATCH) {
+      while (at < to && count < most) {
         const run = runs[at] as Run;
         const off = Math.max(done, Math.floor(run.offset / blockSize));
         const end = Math.ceil((run.offset + run.length) / blockSize);

@@ -99,6 +99,9 @@ function freeInGroup(tp: Trans, agno: number, runs: BlockRuns, from: number, to:
   let end = 0;
   let total = 0;
   let longest = 0;
+  // Between these blocks the tree has no free extent.
+  let usedFrom = 1;
+  let usedEnd = 0;
   for (let i = from; i < to; i++) {
     const agbno = mp.fsbToAgbno(runs.fsb[i] as number);
     const length = runs.length[i] as number;
@@ -107,23 +110,31 @@ function freeInGroup(tp: Trans, agno: number, runs: BlockRuns, from: number, to:
       if (end > 0) enter(start, end);
       longest = Math.max(longest, end - start);
       start = agbno;
-      if (bno.lookup(agbno - 1, 'le')) {
+    }
+    end = agbno + length;
+    // Free extents that touch no run so far are looked for once.
+    if (agbno < usedFrom || end >= usedEnd) {
+      usedFrom = 0;
+      usedEnd = Number.POSITIVE_INFINITY;
+      const hasLeft = bno.lookup(agbno - 1, 'le');
+      if (hasLeft) {
         const { startblock, blockcount } = bno.get();
-        if (startblock + blockcount > agbno) throw freedTwice(agno, agbno, length);
-        if (startblock + blockcount === agbno) {
+        usedFrom = startblock + blockcount;
+        if (usedFrom > agbno) throw freedTwice(agno, agbno, length);
+        if (usedFrom === agbno && start === agbno) {
           start = startblock;
           byLength.add(startblock, blockcount, true);
         }
       }
-    }
-    end = agbno + length;
-    if (bno.lookup(agbno, 'ge')) {
-      const { startblock, blockcount } = bno.get();
-      if (startblock < end) throw freedTwice(agno, agbno, length);
-      if (startblock === end) {
-        takenIn.push(startblock);
-        byLength.add(startblock, blockcount, true);
-        end += blockcount;
+      if (hasLeft ? bno.next() : bno.lookup(agbno, 'ge')) {
+        const { startblock, blockcount } = bno.get();
+        usedEnd = startblock;
+        if (startblock < end) throw freedTwice(agno, agbno, length);
+        if (startblock === end) {
+          takenIn.push(startblock);
+          byLength.add(startblock, blockcount, true);
+          end += blockcount;
+        }
       }
     }
     total += length;

@@ -112,7 +112,8 @@ function carveInGroup(tp: Trans, agno: number, runs: BlockRuns, from: number, to
     const stop = agbno + length;
     const inRest = agbno >= start && stop <= end;
     if (!inRest) {
-      const found = agbno >= Math.max(done, end) && cursor.lookup(cow ? cowKey(agbno) : agbno, 'le');
+      const key = cow ? cowKey(agbno) : agbno;
+      const found = agbno >= Math.max(done, end) && (cursor.lookupNear(key) || cursor.lookup(key, 'le'));
       const record = found ? cursor.get() : null;
       const { startblock = 0, blockcount = 0 } = record ?? {};
       if (record === null || record.cow !== cow || startblock + blockcount < stop || (!cow && record.refcount !== 2)) {
