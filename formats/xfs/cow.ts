@@ -23,7 +23,7 @@ import { mayHaveBeenCut, refcountReach } from './alloc/refcount-reach.ts';
 import { mapExtent, replaceExtent } from './bmap-edit.ts';
 import { replaceExtents } from './bmap-replace.ts';
 import { punchDelalloc } from './delalloc.ts';
-import { Extent, NULL_OFFSET } from './extent.ts';
+import { Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { logInode } from './inode-pin.ts';
@@ -83,7 +83,7 @@ export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to:
           at++;
           continue;
         }
-        if (piece.off < holder.off || piece.off >= holder.end) readMapping(ip, piece.off, NULL_OFFSET, holder);
+        if (piece.off < holder.off || piece.off >= holder.end) readMapping(ip, piece.off, MAX_EXTENT_LENGTH, holder);
         old.copyFrom(holder).trim(piece.off, piece.count);
         piece.count = old.count;
         if (mayGoTogether(ip, old)) {

@@ -53,10 +53,11 @@ export class BtreeCursor<R, K = number> implements SearchKey {
   readonly nodeKeySize: number;
   readonly maxLeafRecords: number;
   readonly maxNodeRecords: number;
-  k0 = 0;
-  k1 = 0;
-  k2 = 0;
-  k3 = 0;
+  // No small integers to start with: the first key beyond them would make V8 throw away all code that knows cursors.
+  k0 = Number.NaN;
+  k1 = Number.NaN;
+  k2 = Number.NaN;
+  k3 = Number.NaN;
   private readonly record: R;
   private twin: BtreeCursor<R, K> | null = null;
 
