@@ -95,10 +95,17 @@ class Workload {
     if (roll < 81) return ['setxattr', path, `user.x${random.below(4)}`, random.between(1, 300), 0];
     if (roll < 83) return ['removexattr', path, `user.x${random.below(4)}`];
     if (roll < 84) return ['symlink', 'target', path];
-    if (roll < 86) return ['chmod', path, random.pick([0o600, 0o755])];
+    if (roll < 86) return this.attributes(path);
     if (roll < 96) return ['fsync', path];
     if (roll < 98) return ['fsync', this.dir()];
     return ['fdatasync', path];
+  }
+
+  private attributes(path: string): NameOp {
+    const { random } = this;
+    if (random.oneIn(3)) return ['chmod', path, random.pick([0o600, 0o755])];
+    if (random.oneIn(2)) return ['chown', path, random.below(1000), random.below(1000)];
+    return ['utimes', path, random.below(1_000_000_000), random.below(1_000_000_000)];
   }
 
   /** Operations up to a copy of the image; most changes before it are only in the log, if anywhere. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
 import { checksumKind, seal } from '../../formats/btrfs/checksum.ts';
-import { HEADER_SIZE, Header, ITEM_SIZE, Item } from '../../formats/btrfs/structure/block.ts';
+import { HEADER_SIZE, Header, ITEM_SIZE, Item, KEY_PTR_SIZE, KeyPtr } from '../../formats/btrfs/structure/block.ts';
 import { Incompat } from '../../formats/btrfs/structure/features.ts';
 import { ItemType, Key, Objectid } from '../../formats/btrfs/structure/key.ts';
 import { SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../../formats/btrfs/structure/superblock.ts';
@@ -184,6 +184,26 @@ test('items that break the rules are shown by dump-tree, with what is wrong', ()
   const { stdout } = fsio(['-r', '-c', 'dump-tree', path]);
   assert.match(stdout, /^ERROR: block \d+: .*INODE_ITEM.*generation/m);
   assert.is(firstDifference(shown(path, 'dump-tree'), progs(path, 'dump-tree')), null);
+});
+
+test('a node that leads to a block twice: the walk goes there once', () => {
+  const path = image('btrfs-subvol');
+  damage(
+    path,
+    copiesOf(({ mp }) => mp.root(Objectid.FS_TREE).bytenr),
+    NODE_SIZE,
+    (bytes, view) => {
+      assert.ok(Header.get.level(view, 0) > 0, 'the tree has nodes');
+      const [first, second] = [HEADER_SIZE, HEADER_SIZE + KEY_PTR_SIZE].map((at) => at + KeyPtr.at.blockptr);
+      bytes.copyWithin(second as number, first as number, HEADER_SIZE + KEY_PTR_SIZE);
+      seal(crc, bytes);
+    },
+  );
+  for (const order of ['', '--dfs']) {
+    const { stdout } = fsio(['-r', '-c', `dump-tree -t fs ${order}`, path]);
+    const [, bytenr] = /^ERROR: block (\d+): .*twice in one tree$/m.exec(stdout) ?? [];
+    assert.is(stdout.split(`\nleaf ${bytenr} items `).length, 2, `block ${bytenr} is shown once`);
+  }
 });
 
 test.run();

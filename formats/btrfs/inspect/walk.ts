@@ -1,5 +1,5 @@
 /** The blocks of a tree in the order in which dump-tree shows them. What cannot be read is told in its place. */
-import { FsError } from '../../../core/errors.ts';
+import { corrupt, FsError } from '../../../core/errors.ts';
 import { sealMatches } from '../checksum.ts';
 import type { BtrfsMount } from '../mount.ts';
 import {
@@ -93,13 +93,32 @@ function* pointers(node: TreeBlock): Generator<Pointer> {
   }
 }
 
+/** A walk through one tree: a block that it has met before leads no further, or a damaged tree would never end. */
+class Walk {
+  private readonly mp: BtrfsMount;
+  private readonly met = new Set<number>();
+
+  constructor(mp: BtrfsMount) {
+    this.mp = mp;
+  }
+
+  visit(pointer: Pointer): Visit {
+    const { bytenr } = pointer;
+    if (this.met.has(bytenr))
+      return { block: null, bytenr, error: corrupt({ structure: `block ${bytenr}`, rule: 'twice in one tree' }) };
+    this.met.add(bytenr);
+    return visit(this.mp, pointer);
+  }
+}
+
 /** The block at `top`, then all blocks of the level below, and so on. What is damaged leads no further. */
 export function* breadthFirst(mp: BtrfsMount, top: Pointer): Generator<Visit> {
+  const walk = new Walk(mp);
   let row: Pointer[] = [top];
   while (row.length > 0) {
     const below: Pointer[] = [];
     for (const pointer of row) {
-      const visited = visit(mp, pointer);
+      const visited = walk.visit(pointer);
       yield visited;
       if (visited.block !== null && visited.error === null)
         for (const child of pointers(visited.block)) below.push(child);
@@ -110,10 +129,14 @@ export function* breadthFirst(mp: BtrfsMount, top: Pointer): Generator<Visit> {
 
 /** The block at `top`, then each child with all that is below it. */
 export function* depthFirst(mp: BtrfsMount, top: Pointer): Generator<Visit> {
-  const visited = visit(mp, top);
+  yield* descend(new Walk(mp), top);
+}
+
+function* descend(walk: Walk, top: Pointer): Generator<Visit> {
+  const visited = walk.visit(top);
   yield visited;
   if (visited.block !== null && visited.error === null)
-    for (const pointer of pointers(visited.block)) yield* depthFirst(mp, pointer);
+    for (const pointer of pointers(visited.block)) yield* descend(walk, pointer);
 }
 
 /** A ROOT_ITEM: its key, and where its tree begins. */
