@@ -155,6 +155,15 @@ export class OpenFile {
     this.file.close();
   }
 
+  /** A mapping into memory keeps the file in use, also when it is closed. */
+  hold(): void {
+    this.file.hold();
+  }
+
+  letGo(): void {
+    this.file.letGo();
+  }
+
   /** Where data begins at or after `pos`, or null if there is none. */
   seekData(pos: number): number | null {
     // The kernel gives a directory no holes: all of it is data.

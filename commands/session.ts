@@ -186,7 +186,7 @@ export class Session {
 
   /** Adds a mapped region and makes it current; it keeps its file in use. */
   map(region: Region): void {
-    region.file.inode.acquire();
+    region.file.hold();
     this.regions.push(region);
     this.region = region;
   }
@@ -203,7 +203,7 @@ export class Session {
     const index = this.regions.indexOf(region);
     this.regions.splice(index, 1);
     this.region = this.regions[Math.min(index, this.regions.length - 1)] ?? null;
-    region.file.inode.release();
+    region.file.letGo();
   }
 
   /** Closes what is open and gives back the images. Returns what went wrong. */
@@ -217,7 +217,7 @@ export class Session {
         failures.push(error.withPath(name));
       }
     };
-    for (const { file } of this.regions) attempt(file.name, () => file.inode.release());
+    for (const { file } of this.regions) attempt(file.name, () => file.letGo());
     for (const file of this.files) attempt(file.name, () => file.close());
     this.regions.length = 0;
     this.files.length = 0;

@@ -10,6 +10,7 @@ import type { Device } from '../device/device.ts';
 import { FsError } from '../errors.ts';
 import { UPTODATE } from '../vfs/folio.ts';
 import type { Inode } from '../vfs/inode.ts';
+import { PAGE_SIZE } from '../vfs/page-cache.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { iomapApply, needsZeroing, type Progress } from './apply.ts';
 import { IomapType, type Mapping } from './iomap.ts';
@@ -95,14 +96,15 @@ function readCached(
   const { pages } = inode;
   const { pageSize } = pages;
   const end = pos + length;
-  const lastPage = Math.ceil((context.base + context.into.length) / pageSize);
+  // Linux's pages, to the end of the last block that is asked for.
+  const last = (Math.ceil((context.base + context.into.length) / pageSize) * pageSize) / PAGE_SIZE;
   while (pos < end) {
-    const page = Math.floor(pos / pageSize);
-    if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, pos, page, lastPage - page, readMissing);
-    if (readahead?.isMarked(page)) readahead.ahead(inode, page, lastPage - page, readMissing);
+    const page = Math.floor(pos / PAGE_SIZE);
+    if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, page, last - page, readMissing);
+    if (readahead?.isMarked(page)) readahead.ahead(inode, last, readMissing);
     // Last, because reading ahead may have needed this page's memory.
-    if (!pages.isUptodate(pos)) readPage(inode, page * pageSize);
-    const stop = Math.min(end, (readahead?.nextMark(page + 1) ?? Number.POSITIVE_INFINITY) * pageSize);
+    if (!pages.isUptodate(pos)) readPage(inode, pos - (pos % pageSize));
+    const stop = Math.min(end, (readahead?.nextMark(page + 1) ?? Number.POSITIVE_INFINITY) * PAGE_SIZE);
     const runEnd = pages.uptodateRunEnd(pos, stop);
     pages.copyOut(pos, context.into, pos - context.base, runEnd - pos);
     context.done += runEnd - pos;
@@ -117,19 +119,23 @@ export function readPage(inode: Inode, pagePos: number): void {
   if (!inode.pages.isUptodate(pagePos)) throw new FsError('EIO', { detail: `page at ${pagePos} was not read` });
 }
 
-/** Reads those of `count` pages from page `start` on that are not cached; an error is left to the read of the page itself. */
+/**
+ * Reads those of `count` pages of 4 KiB from page `start` on that are not cached, whole blocks of them; an error is
+ * left to the read of the page itself.
+ */
 export function readMissing(inode: Inode, start: number, count: number): void {
   const { pages } = inode;
   const { pageSize } = pages;
-  const end = Math.min(start + count, Math.ceil(inode.size / pageSize));
-  for (let page = start; page < end; ) {
+  const unit = pageSize / PAGE_SIZE;
+  const end = Math.ceil(Math.min((start + count) / unit, inode.size / pageSize));
+  for (let page = Math.floor(start / unit); page < end; ) {
     if (pages.hasPage(page * pageSize)) {
       page++;
       continue;
     }
     const first = page;
     while (page < end && !pages.hasPage(page * pageSize)) page++;
-    inode.fs.tracer?.readahead(inode, page - first);
+    inode.fs.tracer?.readahead(inode, (page - first) * unit);
     const length = (page - first) * pageSize;
     try {
       iomapApply(inode, first * pageSize, length, 0, inode.iomap.read, pageActor, { done: 0 }, 'iomap_readahead');

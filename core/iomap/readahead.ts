@@ -5,17 +5,22 @@
  *     |r r . .|                 sync: 4 pages, mark on the second
  *         ^mark  |. . . . . . . . . . . . . . . .|    async: 16 pages, mark on the first
  *
- * All numbers are pages. The windows are those of Linux, so that a trace shows the same mappings asked for.
+ * All numbers are Linux's pages of 4 KiB. Where blocks are larger, a folio holds a block at least: windows still begin
+ * and end at any page, but what is read is whole blocks. The windows are those of Linux, so that a trace shows the same
+ * mappings asked for.
  */
 import type { Inode } from '../vfs/inode.ts';
 import { PAGE_SIZE } from '../vfs/page-cache.ts';
+import { cachedAfter, cachedBefore } from './cached-run.ts';
 
 /** The largest window in bytes: what Linux gives a loop device. */
 export const MAX_WINDOW = 2560 * 1024;
+/** The same in pages. */
+const MAX_PAGES = MAX_WINDOW / PAGE_SIZE;
 /** Linux's largest page-cache folio on x86, as a power of two of pages. */
 const MAX_ORDER = 9;
 
-/** Reads pages [start, start + count), those that are not cached. */
+/** Reads the pages [start, start + count), cut to whole blocks, those that are not cached. */
 type ReadPages = (inode: Inode, start: number, count: number) => void;
 
 /** What one open file remembers of how it is read. */
@@ -43,108 +48,96 @@ export class Readahead {
     return this.markPages > 0 && page >= this.mark && page < this.mark + this.markPages;
   }
 
-  /** Page `index` is missing: it is read from byte `pos` on, and `wanted` pages from there on are asked for. */
-  miss(inode: Inode, pos: number, index: number, wanted: number, read: ReadPages): void {
-    const max = MAX_WINDOW / inode.pages.pageSize;
-    // Linux counts in its own pages here, however large a block is.
-    const first = Math.floor(pos / PAGE_SIZE);
+  /** Page `index` is missing; `wanted` pages from there on are asked for. */
+  miss(inode: Inode, index: number, wanted: number, read: ReadPages): void {
     const previous = Math.floor(this.prevPos / PAGE_SIZE);
-    const sequential = this.prevPos >= 0 && first >= previous && first - previous <= 1;
-    if (first === 0 || wanted > max || sequential) {
+    const sequential = this.prevPos >= 0 && index >= previous && index - previous <= 1;
+    if (index === 0 || wanted > MAX_PAGES || sequential) {
       this.start = index;
-      this.size = initialSize(wanted, max);
+      this.size = initialSize(wanted);
       this.asyncSize = this.size > wanted ? this.size - wanted : this.size >>> 1;
     } else {
-      let known = cachedBefore(inode, index, max);
+      let known = cachedBefore(inode, index, MAX_PAGES);
       if (known <= wanted) {
         read(inode, index, wanted);
         return;
       }
       if (known === index) known *= 2;
       this.start = index;
-      this.size = Math.min(known + wanted, max);
+      this.size = Math.min(known + wanted, MAX_PAGES);
       this.asyncSize = 1;
     }
     this.order = 0;
     this.window(inode, read);
   }
 
-  /** The marked page `index` is being read: starts the next window. */
-  ahead(inode: Inode, index: number, wanted: number, read: ReadPages): void {
-    const max = MAX_WINDOW / inode.pages.pageSize;
+  /** A page of the marked folio is being read, `end` being the page after the last one asked for: starts the next window. */
+  ahead(inode: Inode, end: number, read: ReadPages): void {
     const pages = this.markPages;
     const first = this.mark;
     this.markPages = 0;
     const awaited = this.start + this.size - this.asyncSize;
     if (first === awaited - (awaited % pages)) {
       this.start += this.size;
-      this.size = Math.max(this.size, nextSize(this.size, max));
+      this.size = Math.max(this.size, nextSize(this.size));
     } else {
-      const next = cachedAfter(inode, index + 1, max);
-      if (next - index > max) return;
+      const next = cachedAfter(inode, first + 1, MAX_PAGES);
+      if (next - first > MAX_PAGES) return;
       this.start = next;
-      this.size = nextSize(next - index + wanted, max);
+      this.size = nextSize(next - first + end - first);
     }
     this.order += 2;
-    const align = 2 ** Math.min(this.order, trailingZeros(max));
-    const end = this.start + this.size;
-    const aligned = end - (end % align);
-    if (aligned > this.start) this.size -= end - aligned;
+    const align = 2 ** Math.min(this.order, trailingZeros(MAX_PAGES));
+    const stop = this.start + this.size;
+    const aligned = stop - (stop % align);
+    if (aligned > this.start) this.size -= stop - aligned;
     this.asyncSize = this.size;
     this.window(inode, read);
   }
 
   private window(inode: Inode, read: ReadPages): void {
-    const pageSize = inode.pages.pageSize;
+    const { pages } = inode;
+    const least = pages.pageSize / PAGE_SIZE;
+    const leastOrder = trailingZeros(least);
     const mark = this.start + this.size - this.asyncSize;
-    this.order = Math.min(this.order, MAX_ORDER, Math.floor(Math.log2(this.size)));
+    this.order = Math.max(leastOrder, Math.min(this.order, MAX_ORDER, Math.floor(Math.log2(this.size))));
     this.markPages = 0;
-    const limit = Math.min(Math.ceil(inode.size / pageSize), this.start + this.size) - 1;
-    for (let index = this.start; index <= limit; ) {
-      const order = inode.pages.hasPage(index * pageSize) ? 0 : this.orderAt(index, limit);
-      const pages = 2 ** order;
-      if (mark >= index && mark < index + pages && !inode.pages.hasPage(index * pageSize)) {
+    const first = this.start - (this.start % least);
+    // A block that the window begins within is there already: Linux stops, and what it is left with is negative.
+    if (first < this.start && pages.hasPage(first * PAGE_SIZE)) return;
+    const limit = Math.min(Math.ceil(inode.size / PAGE_SIZE), this.start + this.size) - 1;
+    for (let index = first; index <= limit; ) {
+      const cached = pages.hasPage(index * PAGE_SIZE);
+      const order = cached ? leastOrder : this.orderAt(index, limit, leastOrder);
+      const count = 2 ** order;
+      if (mark >= index && mark < index + count && !cached) {
         this.mark = index;
-        this.markPages = pages;
+        this.markPages = count;
       }
-      index += pages;
+      index += count;
     }
     if (limit >= this.start) read(inode, this.start, limit - this.start + 1);
   }
 
   /** Linux reads into folios of up to `order`, aligned to their size and not beyond EOF. */
-  private orderAt(index: number, limit: number): number {
+  private orderAt(index: number, limit: number, least: number): number {
     let order = this.order;
     if (index % 2 ** order !== 0) order = trailingZeros(index);
-    while (order > 0 && index + 2 ** order - 1 > limit) order--;
+    while (order > least && index + 2 ** order - 1 > limit) order--;
     return order;
   }
 }
 
-function initialSize(wanted: number, max: number): number {
+function initialSize(wanted: number): number {
   const size = 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
-  if (size <= max / 32) return size * 4;
-  if (size <= max / 4) return size * 2;
-  return max;
+  if (size <= MAX_PAGES / 32) return size * 4;
+  if (size <= MAX_PAGES / 4) return size * 2;
+  return MAX_PAGES;
 }
 
-function nextSize(size: number, max: number): number {
-  if (size < max / 16) return 4 * size;
-  return size <= max / 2 ? 2 * size : max;
-}
-
-/** How many pages just before `index` are cached, at most `max`. */
-function cachedBefore(inode: Inode, index: number, max: number): number {
-  let count = 0;
-  while (count < max && count < index && inode.pages.hasPage((index - count - 1) * inode.pages.pageSize)) count++;
-  return count;
-}
-
-/** The first page from `index` on that is not cached, looking at `max` at most. */
-function cachedAfter(inode: Inode, index: number, max: number): number {
-  let count = 0;
-  while (count < max && inode.pages.hasPage((index + count) * inode.pages.pageSize)) count++;
-  return index + count;
+function nextSize(size: number): number {
+  if (size < MAX_PAGES / 16) return 4 * size;
+  return size <= MAX_PAGES / 2 ? 2 * size : MAX_PAGES;
 }
 
 function trailingZeros(value: number): number {

@@ -257,8 +257,8 @@ export function faultPage(inode: Inode, pos: number, mapping: FaultMapping | nul
   const here = pos - (pos % PAGE_SIZE);
   const from = mapping?.executable === false ? Math.max(0, here - MAX_WINDOW / 2) : here;
   const to = Math.min(from + MAX_WINDOW, mapping?.executable === true ? mapping.end : Number.POSITIVE_INFINITY);
-  const first = Math.floor(from / pages.pageSize);
-  readMissing(inode, first, Math.ceil(to / pages.pageSize) - first);
+  const first = Math.floor(from / PAGE_SIZE);
+  readMissing(inode, first, Math.ceil(to / PAGE_SIZE) - first);
   if (missing()) readPage(inode, start);
 }
 

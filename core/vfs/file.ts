@@ -87,6 +87,8 @@ export class File {
   /** How it is read; none before the first buffered read. */
   private readahead: Readahead | null = null;
   private closed = false;
+  /** Who keeps it in use: whoever opened it, and each mapping of it into memory. */
+  private holders = 1;
 
   /** @throws FsError EISDIR, EROFS, ELOOP, ENXIO */
   constructor(inode: Inode, flags: OpenFlags) {
@@ -169,7 +171,18 @@ export class File {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.inode.release();
+    this.letGo();
+  }
+
+  /** The file stays in use after close(), until letGo() was called as often. */
+  hold(): void {
+    this.holders++;
+  }
+
+  /** @throws FsError */
+  letGo(): void {
+    this.holders--;
+    if (this.holders === 0) this.inode.release(this.flags.write === true);
   }
 
   private check(pos: number, length: number): void {

@@ -213,10 +213,10 @@ export interface Inode extends InodeNames, InodeSpace {
   /** An open file uses it from now on: it outlives its last name until release() was called as often. */
   acquire(): void;
   /**
-   * An open file on it closed. After the last one preallocation beyond EOF and CoW leftovers are given back as Linux
-   * would, and a file without a name is freed.
+   * An open file on it closed, `writable` if it could write. Preallocation beyond EOF is given back when Linux does;
+   * after the last one a file without a name is freed.
    */
-  release(): void;
+  release(writable: boolean): void;
 }
 
 /** True if both are the same file: inode numbers alone repeat from subvolume to subvolume. */

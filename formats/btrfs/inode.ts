@@ -292,7 +292,7 @@ export class BtrfsInode implements Inode {
     this.users++;
   }
 
-  release(): void {
+  release(_writable: boolean): void {
     this.users = Math.max(0, this.users - 1);
     if (this.users === 0 && this.writeState !== null) flushTruncated(this);
     evictIfUnused(this);

@@ -21,6 +21,10 @@ export class InodeState {
   timesOnly: object | null = null;
   /** The file was cut since it was last written back: closing it writes what replaces the old bytes. */
   truncated = false;
+  /** Preallocation beyond EOF was given back when a writer closed the file: that is not done a second time. */
+  eofReleased = false;
+  /** Preallocation beyond EOF outlived the close of the file. */
+  keepsEof = false;
   /** In the table's list of closed files to be written. */
   waiting = false;
   /** True when the table forgot it: windows look for the new one. */
@@ -55,7 +59,7 @@ export class InodeState {
 
   /** True if the disk does not know all of it yet. */
   get changed(): boolean {
-    return this.pages.dirtyBytes > 0 || this.reserves || this.size >= 0;
+    return this.pages.dirtyBytes > 0 || this.reserves || this.size >= 0 || this.keepsEof;
   }
 
   /** Blocks are promised to it. */

@@ -6,11 +6,11 @@ import { FsError } from '../../core/errors.ts';
 import { writebackFiles } from '../../core/iomap/writeback.ts';
 import { POS_END } from '../../core/positions.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
-import type { Inode } from '../../core/vfs/inode.ts';
 import { XfsInode } from './inode.ts';
 import { inodeBuffer } from './inode-buffer.ts';
 import { InodeState } from './inode-state.ts';
 import type { XfsMount } from './mount.ts';
+import { freeEofBlocks } from './release.ts';
 import { Dinode, dinodeIsMetadata } from './structure/dinode.ts';
 import { checkInode } from './verify/dinode.ts';
 
@@ -88,13 +88,14 @@ export class InodeTable {
     state.waiting = true;
     this.waiting.push(state);
     if (this.waiting.length < MAX_WAITING) return;
-    const files: Inode[] = [];
+    const files: XfsInode[] = [];
     for (const waiting of this.waiting) {
       waiting.waiting = false;
-      if (waiting.users === 0 && !waiting.dead) files.push(waiting.pages.inode);
+      if (waiting.users === 0 && !waiting.dead) files.push(waiting.pages.inode as XfsInode);
     }
     this.waiting = [];
     writebackFiles(files);
+    for (const ip of files) if (this.peekState(ip.ino)?.keepsEof === true) freeEofBlocks(ip);
   }
 
   /** Inodes whose pages, reservations or size are not all on disk. */

@@ -209,6 +209,20 @@ export class XfsInode implements Inode {
     this.state.truncated = value;
   }
 
+  /** Preallocation beyond EOF was given back when a writer closed the file: that is not done a second time. */
+  get eofReleased(): boolean {
+    return this.state.eofReleased;
+  }
+
+  set eofReleased(value: boolean) {
+    this.state.eofReleased = value;
+  }
+
+  /** Preallocation beyond EOF outlived the close of the file. */
+  set keepsEof(value: boolean) {
+    this.state.keepsEof = value;
+  }
+
   get size(): number {
     const state = this.known !== null && !this.known.dead ? this.known : this.mp.inodes.peekState(this.ino);
     return state !== null && state.size >= 0 ? state.size : Dinode.get.size(this.buf.view, this.base);
@@ -310,14 +324,15 @@ export class XfsInode implements Inode {
     this.state.users++;
   }
 
-  release(): void {
+  release(writable: boolean): void {
     const { state } = this;
     state.users = Math.max(0, state.users - 1);
-    if (state.users > 0 || this.mp.log.stopped) return;
+    if (this.mp.log.stopped) return;
     // Nothing was changed so far: closing a file that was only read must not be the first change.
-    if (this.mp.log.active || state.reserves) releaseInode(this);
+    if (this.mp.log.active || state.reserves) releaseInode(this, writable);
+    if (state.users > 0) return;
     if (linkCount(this) === 0) freeIfOrphan(this);
-    else if (!state.dead && state.pages.dirtyBlocks > 0) this.mp.inodes.closedDirty(state);
+    else if (!state.dead && (state.pages.dirtyBlocks > 0 || state.keepsEof)) this.mp.inodes.closedDirty(state);
   }
 
   /** True while an open file uses it. */

@@ -12,35 +12,51 @@ import { punchDelalloc } from './delalloc.ts';
 import { Extent, NULL_OFFSET } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags } from './inode-core.ts';
+import { linkCount } from './stat.ts';
 import { DiFlag } from './structure/dinode.ts';
 import { freeFrom } from './truncate.ts';
 
 const found = new Extent();
 
-/** The last open file that could write was closed. */
-export function releaseInode(ip: XfsInode): void {
-  if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return;
-  if (ip.dataFork.format !== 'extents' && ip.dataFork.format !== 'btree') return;
+/**
+ * An open file was closed. The first close of one that could write gives back what was preallocated; who opens a file
+ * to write again and again keeps it, until the inode leaves memory.
+ */
+export function releaseInode(ip: XfsInode, writable: boolean): void {
+  if (!hasBlocks(ip)) return;
   flushTruncated(ip);
-  freeEofBlocks(ip);
+  if (!writable || linkCount(ip) === 0 || (inodeFlags(ip) & DiFlag.APPEND) !== 0) return;
+  if (ip.eofReleased) ip.keepsEof = canFreeEofBlocks(ip);
+  else if (canFreeEofBlocks(ip)) {
+    ip.eofReleased = true;
+    freeEofBlocks(ip);
+  }
+}
+
+function hasBlocks(ip: XfsInode): boolean {
+  if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return false;
+  return ip.dataFork.format === 'extents' || ip.dataFork.format === 'btree';
 }
 
 /** Old bytes were cut off: what replaces them should not wait for long, or a crash leaves an empty file. */
 function flushTruncated(ip: XfsInode): void {
   if (!ip.truncated) return;
   ip.truncated = false;
+  ip.eofReleased = false;
   if (ip.delalloc.size > 0 || ip.cow.size > 0) writeback(ip);
 }
 
 /** The inode leaves memory: nothing of it may stay that only memory knows. Dirty pages were written before. */
 export function inactivateInode(ip: XfsInode): void {
-  releaseInode(ip);
+  if (hasBlocks(ip)) freeEofBlocks(ip);
   cancelCow(ip, 0, NULL_OFFSET);
   punchDelalloc(ip, 'data', 0, NULL_OFFSET);
 }
 
 /** Frees preallocation beyond the end of the file, unless the user asked for it (fallocate, append-only). */
 export function freeEofBlocks(ip: XfsInode): void {
+  const state = ip.mp.inodes.peekState(ip.ino);
+  if (state !== null) state.keepsEof = false;
   if (!canFreeEofBlocks(ip)) return;
   const end = Math.ceil(ip.size / ip.mp.blockSize);
   if ((inodeFlags(ip) & (DiFlag.PREALLOC | DiFlag.APPEND)) !== 0) {

@@ -43,8 +43,6 @@ export function fallocateInode(ip: XfsInode, mode: FallocMode, pos: number, leng
   if (pos + length > MAX_POS) throw new FsError('EFBIG');
   if (!keepSize && mode !== 'insert') checkGrowth(ip.size, pos + length);
   if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'space of a file on the realtime device' });
-  const crossing = crossesGap(pos, length);
-  if (crossing && (mode === 'collapse' || mode === 'insert')) throw new FsError('EFBIG');
   touchInode(ip);
   const grown = !keepSize && pos + length > ip.size ? pos + length : 0;
   switch (mode) {
@@ -170,7 +168,7 @@ function collapse(ip: XfsInode, pos: number, length: number): void {
   const size = ip.size - length;
   checkAligned(ip, pos, length);
   if (pos + length >= ip.size) throw new FsError('EINVAL', { detail: 'the range reaches the end of the file' });
-  if (crossesGap(size, length)) throw new FsError('EFBIG');
+  if (crossesGap(pos, length) || crossesGap(size, length)) throw new FsError('EFBIG');
   checkShift(ip, (pos + length) / ip.mp.blockSize, -length / ip.mp.blockSize);
   freeSpace(ip, pos, length);
   prepareShift(ip, pos);
@@ -185,7 +183,7 @@ function insert(ip: XfsInode, pos: number, length: number): void {
   checkAligned(ip, pos, length);
   if (size + length > MAX_POS) throw new FsError('EFBIG');
   if (pos >= size) throw new FsError('EINVAL', { detail: 'the range starts beyond the end of the file' });
-  if (crossesGap(size, length)) throw new FsError('EFBIG');
+  if (crossesGap(pos, length) || crossesGap(size, length)) throw new FsError('EFBIG');
   checkShift(ip, pos / ip.mp.blockSize, length / ip.mp.blockSize);
   setSize(ip, size + length);
   prepareShift(ip, pos);

@@ -63,7 +63,7 @@ function perform(fs: Filesystem, [op, ...args]: NameOp): void {
           dir.link(name, file);
         }
       } finally {
-        file.release();
+        file.release(true);
       }
       return;
     }

@@ -82,7 +82,54 @@ const SHIFTS: Readonly<Record<string, readonly string[]>> = {
     'stat',
   ],
   beyond: ['falloc 0 128k', `falloc -k ${LAST_64K - 131072n} 65536`, 'finsert 0 128k', 'bmap -vp', 'fiemap -v'],
+  'far-shifts': [
+    `truncate ${LARGEST}`,
+    `pwrite -S 0x69 ${1n << 62n} 64k`,
+    `pwrite -S 0x6a ${(1n << 62n) + 131072n} 64k`,
+    'fsync',
+    `fcollapse ${1n << 62n} 64k`,
+    'fiemap -v',
+    `finsert ${1n << 62n} 64k`,
+    `finsert ${(1n << 62n) + 65536n} 64k`,
+    `truncate ${(1n << 62n) + 1048576n}`,
+    `finsert ${1n << 62n} 64k`,
+    `fcollapse ${(1n << 62n) + 65536n} 128k`,
+    'fiemap -v',
+    `finsert ${(1n << 62n) - 65536n} 64k`,
+    `fcollapse ${1n << 62n} 1e`,
+    `fcollapse ${(1n << 62n) - 65536n} 64k`,
+    'finsert 0 4e',
+    'fiemap -v',
+  ],
   zeroed: [`falloc ${LAST_64K} 65535`, `fzero ${LAST_64K + 1n} 60000`, 'fiemap -v', 'bmap -v', 'bmap'],
+};
+
+/** On an empty file system, so that extents are cut alike. */
+const DIRECT: Readonly<Record<string, readonly string[]>> = {
+  direct: [
+    `pwrite -S 0x70 ${1n << 62n} 64k`,
+    'fsync',
+    'open -d {d}/direct',
+    `pwrite -S 0x71 ${(1n << 62n) + 65536n} 64k`,
+    `pread -v ${(1n << 62n) + 131056n} 16`,
+    `pwrite -S 0x72 ${LARGEST - 131071n} 64k`,
+    `pwrite -S 0x73 ${LAST_64K} 65536`,
+    `pwrite -S 0x74 ${LARGEST - 69631n} 4k`,
+    'fiemap -v',
+    'close',
+  ],
+  retaken: [
+    `reflink {d}/direct ${1n << 62n} 0 64k`,
+    `reflink {d}/direct ${1n << 62n} ${LARGEST - 131071n} 64k`,
+    `reflink {d}/direct ${1n << 62n} ${LAST_64K} 64k`,
+    `funshare ${LARGEST - 131071n} 64k`,
+    `unresvsp ${1n << 62n} 4k`,
+    `resvsp ${LARGEST - 131071n} 4k`,
+    `zero ${LARGEST - 131071n} 4k`,
+    `falloc -k ${LAST_64K} 32k`,
+    `fzero -k ${LAST_64K} 32k`,
+    'fiemap -v',
+  ],
 };
 
 type Files = Readonly<Record<string, readonly string[]>>;
@@ -151,6 +198,7 @@ for (const name of ['default', 'rmap-1k', '64k']) {
       complaints: repairComplaints,
     };
     compare(judge, { ...CHANGES, ...SHIFTS }, true);
+    compare(judge, DIRECT, true);
   });
 }
 

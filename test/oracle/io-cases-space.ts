@@ -444,4 +444,69 @@ const MEMORY: readonly Case[] = [
   ),
 ];
 
-export const ROOMS = { ROOM, MEMORY };
+/** What a file holds beyond its end goes with the first close of a writer; who comes back to write keeps it. */
+const CLOSES: readonly Case[] = [
+  {
+    ...on(
+      '/new',
+      'pwrite -q 0 100k',
+      'close',
+      'open /new',
+      'pwrite -q 100k 100k',
+      'close',
+      'open -r /new',
+      'fiemap -l',
+      'close',
+      'open /new',
+      'fsync',
+      'close',
+      'open -r /new',
+      'fiemap -l',
+      'close',
+      'open -t /new',
+      'pwrite -q 0 200k',
+      'close',
+      'open -r /new',
+      'fiemap -l',
+    ),
+    flags: ['-f'],
+    only: 'xfs',
+  },
+  {
+    ...on(
+      '/new',
+      'pwrite -q 0 100k',
+      'open /new',
+      'close',
+      'fiemap -l',
+      'pwrite -q 100k 100k',
+      'close',
+      'open -r /new',
+      'fiemap -l',
+    ),
+    flags: ['-f'],
+    only: 'xfs',
+  },
+  {
+    ...on('/new', 'pwrite -q 0 100k', 'mmap -r 0 4k', 'close', 'open -r /new', 'fiemap -l', 'munmap', 'fiemap -l'),
+    flags: ['-f'],
+    only: 'xfs',
+  },
+  {
+    ...on(
+      '/new',
+      'pwrite -q 0 100k',
+      'open -r /new',
+      'close',
+      'fiemap -l',
+      'chattr +a',
+      'close',
+      'open -r /new',
+      'fiemap -l',
+    ),
+    flags: ['-f'],
+    only: 'xfs',
+  },
+];
+
+export const ROOMS = { ROOM, MEMORY, CLOSES };

@@ -24,6 +24,7 @@ const SHARED = ['open -f {d}/a', 'pwrite -S 0x41 0 256k', 'fsync', 'open -f {d}/
 const HOLEY = ['open -f {d}/b', 'pwrite -S 0x41 0 64k', 'pwrite -S 0x42 128k 64k', 'falloc 256k 64k'];
 const DIVERGED = [...SHARED, 'pwrite -S 0x43 64k 64k', 'fsync'];
 const SMALL = ['open -f {d}/b', 'pwrite -S 0x41 0 5000'];
+const LARGE = ['open -f {d}/b', 'pwrite -b 1m 0 8m'];
 const EMPTY = ['open -f {d}/b'];
 const CLONE_OF_HOLEY = ['open -f {d}/a', ...HOLEY.slice(1), 'fsync', 'open -f {d}/b', 'reflink {d}/a'];
 
@@ -38,6 +39,11 @@ const SCENARIOS: Readonly<Record<string, readonly [setup: readonly string[], com
   'seek, shared': [SHARED, ['seek -a -r 0']],
   'seek data in a hole': [HOLEY, ['seek -d 70k', 'seek -h 5', 'seek -d 1m']],
   'pread over holes': [HOLEY, ['pread -q 0 320k']],
+  'reading out of order': [LARGE, ['pread -q 131085 3000000', 'pread -q 20000 100', 'pread -q 6m 1m']],
+  'reading ahead behind what is cached': [
+    ['open -f {d}/b', 'pwrite -S 0x41 122879 84'],
+    ['falloc 1114112 393216', 'pread -q 131085 524288', 'seek -a -r 0'],
+  ],
   overwrite: [HOLEY, ['pwrite -S 0x61 4k 8k', 'fsync']],
   'overwrite in a block': [HOLEY, ['pwrite -S 0x61 5000 100', 'fsync']],
   'write into a hole': [HOLEY, ['pwrite -S 0x61 64k 16k', 'fsync']],

@@ -107,7 +107,7 @@ test('random writes, stores and sharing', () => {
     for (let i = 0; i < 150; i++) world.step();
     for (const [i, ip] of world.files.entries()) {
       world.check(i, ip);
-      ip.release();
+      ip.release(true);
     }
     fs.unmount();
     assert.equal(repairComplaints(path), []);
