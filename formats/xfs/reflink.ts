@@ -23,6 +23,7 @@ import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2 } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { touchInode } from './inode-write.ts';
+import { reserveRoom } from './make-room.ts';
 import type { XfsMount } from './mount.ts';
 import { ReflinkRun } from './reflink-run.ts';
 import { checkRemapFiles } from './remap-checks.ts';
@@ -129,13 +130,17 @@ export function remapRange(
   while (done < count) {
     step(done, count);
     const start = done;
-    const held = BATCH * extentAddBlocks(mp);
-    mp.space.reserve(held);
+    // Where space is short, an extent at a time: one needs no more than what its mapping may take.
+    const each = extentAddBlocks(mp);
+    const batch = Math.max(1, Math.min(BATCH, Math.floor(mp.space.available / each)));
+    const held = batch * each;
+    reserveRoom(mp, held);
     try {
       done = mp.transact('reflink', (tp) => {
-        let next = start + run.share(tp, from + start, from + count, to + start, newSize);
+        const whole = batch === BATCH;
+        let next = start + (whole ? run.share(tp, from + start, from + count, to + start, newSize) : 0);
         if (next > start) return next;
-        for (let i = 0; i < BATCH && next < count; i++) {
+        for (let i = 0; i < batch && next < count; i++) {
           const n = remapOne(tp, target, source, from + next, to + next, count - next, newSize);
           next += n;
           if (mayHaveBeenCut(n)) break;

@@ -20,7 +20,7 @@ export const VARIANTS: readonly Variant[] = [
   variant('plain', '-m finobt=0,reflink=0,rmapbt=0,bigtime=0,inobtcount=0 -i sparse=0'),
   variant('2k', '-b size=2048 -i size=1024'),
   variant('16k', '-b size=16384 -m rmapbt=1'),
-  variant('large-inodes', '-i size=2048,sparse=0,nrext64=1 -m finobt=0 -d agcount=19'),
+  variant('large-inodes', '-i size=2048,sparse=0,nrext64=1 -m finobt=0'),
   variant('sector-4k', '-s size=4096 -n size=16384'),
 ];
 

@@ -6,8 +6,10 @@ import { openDevice } from '../../core/device/open.ts';
 import type { XfsFilesystem } from '../../formats/xfs/filesystem.ts';
 import { Inspector } from '../../formats/xfs/inspect/inspector.ts';
 import { findBlocks } from '../fuzz/blocks.ts';
+import { firstDifference } from '../harness/compare-output.ts';
+import { fsioInside } from '../harness/fsio-inside.ts';
 import { CLEAN_IMAGES, type ImageName, unpackImage } from '../harness/images.ts';
-import { missingJudges, run } from '../harness/kernel.ts';
+import { makeXfs, missingJudges, run } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
@@ -145,6 +147,20 @@ test('paths name fields, ranges and columns; what they cannot name is said', () 
         ours = `${(error as Error).message}\n`;
       }
       assert.is(ours, db.stdout, `${place}: print ${path}`);
+    }
+  }
+});
+
+test('bytes as text and as words, and the space of a file system', () => {
+  const large = makeXfs(join(dir, 'large.img'), { bytes: 100 * 2 ** 30 });
+  const words = ['freesp -s', 'freesp -d -s', 'freesp -e 1000 -s', 'freesp -m 3'];
+  const views = ['fsblock 5; type text', 'daddr 8; type text', 'fsblock 5; type text; type data', 'agf 0; type text'];
+  for (const image of [large, unpackImage('xfs-rmap-1k', join(dir, 'words.img'))]) {
+    for (const line of [...words, ...views.flatMap((view) => [`${view}; addr`, `${view}; print`])]) {
+      const args = line.split('; ').flatMap((command) => ['-c', command]);
+      const wanted = run('xfs_db', ['-r', ...args, image], { env: { TZ: ZONE } }).stdout;
+      const got = fsioInside(['-r', ...args, image]);
+      assert.is(firstDifference(got.stdout.split('\n'), wanted.split('\n')), null, `${line}: ${got.stderr}`);
     }
   }
 });

@@ -62,6 +62,10 @@ export function sideBySide<I>(judges: Judges<I>, sessions: readonly Session[]): 
   }
 }
 
+/**
+ * Where an unwritten extent ends within a page that has data behind it, Linux finds data at the extent's end, and a
+ * hole at the same place: xfs_io calls that invalid and stops looking. Then only the files are compared.
+ */
 function compareSession<I>(judges: Judges<I>, theirs: I, ours: I, script: string, number: number): string | null {
   const { between, folder } = judges;
   const wanted = judges.mounted(theirs, (mount) => {
@@ -72,9 +76,10 @@ function compareSession<I>(judges: Judges<I>, theirs: I, ours: I, script: string
   });
   if (number > 0 && between !== undefined) judges.mounted(ours, (mount) => between(mount, number));
   const got = fsioInside(judges.args(ours), script.replaceAll('{d}', folder));
-  const difference =
-    firstDifference(comparable(got.stdout, folder), wanted.out) ??
-    firstDifference(comparable(got.stderr, folder), wanted.err);
+  const difference = wanted.err.some((line) => line.startsWith('Invalid seek result'))
+    ? null
+    : (firstDifference(comparable(got.stdout, folder), wanted.out) ??
+      firstDifference(comparable(got.stderr, folder), wanted.err));
   if (difference !== null) return `output differs at ${difference}`;
   const complaints = judges.complaints(ours);
   if (complaints.length > 0) return `the checker: ${complaints.slice(0, 12).join('\n')}`;

@@ -137,7 +137,8 @@ export class Inspector {
     if (type === null) throw new InspectError(`no such type ${name}`);
     const { place } = this;
     if (place === null) throw new InspectError('no current object');
-    const size = type.size ?? place.bytes.length;
+    // Bytes without a structure: as many as a sector of the least size, unless they were looked at as such before.
+    const size = type.size ?? (place.type.name === name ? place.bytes.length : 512);
     const bytes = size === place.bytes.length ? place.bytes : this.read(place.addr, size);
     this.place = { type, bytes, addr: place.addr };
     if (name === 'inode') this.ino = this.inodeAt(place.addr);
@@ -217,7 +218,7 @@ export class Inspector {
     const { place } = this;
     if (place === null) throw new InspectError('no current type');
     const { fields } = place.type;
-    if (fields === null) return [rawBytes(place.bytes)];
+    if (fields === null) return [place.type.name === 'text' ? textBytes(place.bytes) : rawBytes(place.bytes)];
     const block = asBlock(this.mp, place.type, place.bytes);
     return paths.length === 0 ? printAll(block, fields) : paths.flatMap((path) => printPath(block, fields, path));
   }
@@ -247,8 +248,7 @@ export class Inspector {
 
 /** Hexadecimal, 32 bytes a line. */
 function rawBytes(bytes: Uint8Array): Printed {
-  const last = (bytes.length - 1) & ~31;
-  const width = last < 0x10 ? 1 : last < 0x100 ? 2 : last < 0x1000 ? 3 : 4;
+  const width = offsetWidth(bytes.length, 32);
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 32) {
     const hex = Buffer.from(bytes.subarray(at, at + 32))
@@ -257,6 +257,26 @@ function rawBytes(bytes: Uint8Array): Printed {
     lines.push(`${at.toString(16).padStart(width, '0')}:${hex}`);
   }
   return { name: 'data', text: lines.join('\n'), value: Buffer.from(bytes).toString('hex') };
+}
+
+/** Hexadecimal and letters, 16 bytes a line. */
+function textBytes(bytes: Uint8Array): Printed {
+  const width = offsetWidth(bytes.length, 16);
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const line = Buffer.from(bytes.subarray(at, at + 16));
+    const hex = line.toString('hex').replace(/(..)/g, ' $1');
+    lines.push(
+      `${at.toString(16).padStart(width, '0')}: ${hex}  ${line.toString('latin1').replace(/[^0-9A-Za-z]/g, '.')}`,
+    );
+  }
+  return { name: 'text', text: lines.join('\n'), value: Buffer.from(bytes).toString('hex') };
+}
+
+/** Digits of the last line's offset. */
+function offsetWidth(length: number, step: number): number {
+  const last = length - 1 - ((length - 1) % step);
+  return last < 0x10 ? 1 : last < 0x100 ? 2 : last < 0x1000 ? 3 : 4;
 }
 
 /** A number as C's strtoull reads it, or null. */

@@ -1,4 +1,5 @@
 /** frag, freesp, blockuse, convert: xfs_db's questions about space and addresses. */
+import { fixed } from '../../../core/fixed.ts';
 import { type Word, WordFailure, word } from '../../../core/vfs/word.ts';
 import { blockUse } from '../inspect/block-use.ts';
 import { ConvertError, convert } from '../inspect/convert.ts';
@@ -39,10 +40,10 @@ const frag = word({
       data: { ...total, factor },
       text(out) {
         out.write(lines.join(''));
-        out.write(`actual ${actual}, ideal ${ideal}, fragmentation factor ${factor.toFixed(2)}%\n`);
+        out.write(`actual ${actual}, ideal ${ideal}, fragmentation factor ${fixed(factor, 2)}%\n`);
         out.write('Note, this number is largely meaningless.\n');
         const average = ideal === 0 ? 0 : actual / ideal;
-        out.write(`Files on this filesystem average ${average.toFixed(2)} extents per file\n`);
+        out.write(`Files on this filesystem average ${fixed(average, 2)} extents per file\n`);
       },
     };
   },
@@ -109,14 +110,16 @@ function writeClasses(classes: readonly FreeClass[], blocks: number, out: Out): 
   out.write(`${seven('from')} ${seven('to')} ${seven('extents')} ${seven('blocks')} ${'pct'.padStart(6)}\n`);
   for (const { from, to, extents, blocks: own } of classes) {
     if (extents === 0) continue;
-    const share = ((own * 100) / blocks).toFixed(2).padStart(6);
+    const share = fixed((own * 100) / blocks, 2).padStart(6);
     out.write(`${seven(from)} ${seven(to)} ${seven(extents)} ${seven(own)} ${share}\n`);
   }
 }
 
-/** printf's "%g". */
+/** printf's "%g" of a number that is not negative. */
 function general(value: number): string {
-  return String(Number(value.toPrecision(6)));
+  const [digits = '', exponent = '0'] = value.toExponential(5).split('e');
+  if (Number(exponent) < 6) return String(Number(value.toPrecision(6)));
+  return `${Number(digits)}e+${exponent.slice(1).padStart(2, '0')}`;
 }
 
 const blockuse = word({
