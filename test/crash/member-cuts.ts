@@ -1,6 +1,7 @@
 /**
  * As cuts.ts, for the devices of one file system, which share a record: each device comes as far as it comes. What was
- * written to it before its last flush is there; of the rest a prefix, everything, or nothing, whatever the others have.
+ * written to it before its last flush is there; of the rest everything, nothing, a prefix or any part, whatever the
+ * others have.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,11 +22,19 @@ export function memberCuts(events: readonly RecordedEvent[], devices: number, ra
   for (let i = 0; i < count; i++) {
     const end = random.pick(i % 2 === 0 ? supers : writes) + 1;
     const open = Array.from({ length: devices }, (_, device) => openWrites(events, end, device));
-    const kept = open.map((some) => random.pick([0, some.length, some.length, random.below(some.length + 1)]));
-    const lost = new Set(open.flatMap((some, device) => some.slice(kept[device])));
+    const lost = new Set(open.flatMap((some) => lostOf(some, random)));
+    const kept = open.map((some) => some.filter((index) => !lost.has(index)).length);
     cuts.push({ label: `at ${end}, of each device ${kept.join(', ')} open writes kept`, end, lost });
   }
   return cuts.sort((a, b) => a.end - b.end);
+}
+
+/** Which of a device's open writes are lost: none, all, those behind some moment, or any. */
+function lostOf(open: readonly number[], random: Random): readonly number[] {
+  const dice = random.below(4);
+  if (dice === 0) return [];
+  if (dice === 1) return open;
+  return dice === 2 ? open.slice(random.below(open.length + 1)) : open.filter(() => random.oneIn(2));
 }
 
 /** The writes to a device that no flush of it made durable before `end`. */

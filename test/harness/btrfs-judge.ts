@@ -1,6 +1,6 @@
 /** Outside judges of btrfs: mkfs.btrfs, btrfs check, and the kernel through loop mounts (one device or several). */
-import { mkdtempSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, realpathSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { missingTools, must, type Outcome, run } from './kernel.ts';
 import { scratch } from './scratch.ts';
 
@@ -63,7 +63,7 @@ export function checkComplaints(paths: readonly string[], data = false): string[
   for (let attempt = 0; ; attempt++) {
     const odd = askCheck(paths, data);
     // It looks for the other devices among all there are; those of other tests come and go meanwhile.
-    const disturbed = paths.length > 1 && odd.some((line) => /is missing/.test(line));
+    const disturbed = paths.length > 1 && odd.some((line) => /is missing|superblock checksum/.test(line));
     if (!disturbed || attempt === 20) return odd;
     run('sleep', ['0.3']);
   }
@@ -80,6 +80,21 @@ function askCheck(paths: readonly string[], data: boolean): string[] {
   });
 }
 
+/** Detaches loop devices, and waits for it: whoever looks at all devices at this moment delays it. */
+function detach(loops: readonly string[], paths: readonly string[]): void {
+  for (const loop of loops) run('losetup', ['-d', loop]);
+  for (let attempt = 0; attempt < 50 && loops.some((loop, i) => isBehind(loop, paths[i] as string)); attempt++)
+    run('sleep', ['0.1']);
+}
+
+function isBehind(loop: string, path: string): boolean {
+  try {
+    return readFileSync(`/sys/block/${basename(loop)}/loop/backing_file`, 'utf8').trim() === realpathSync(path);
+  } catch {
+    return false;
+  }
+}
+
 /** Attaches the images to loop devices while `use` runs; one image needs none. */
 export function withLoops<T>(paths: readonly string[], use: (devices: readonly string[]) => T): T {
   if (paths.length === 1) return use(paths);
@@ -89,7 +104,7 @@ export function withLoops<T>(paths: readonly string[], use: (devices: readonly s
     return use(loops);
   } finally {
     run('btrfs', ['device', 'scan', '--forget', ...loops]);
-    for (const loop of loops) run('losetup', ['-d', loop]);
+    detach(loops, paths);
   }
 }
 
@@ -108,7 +123,7 @@ export function withBtrfs<T>(paths: readonly string[], use: (dir: string) => T, 
   } finally {
     rmdirSync(dir);
     if (loops.length > 1) run('btrfs', ['device', 'scan', '--forget', ...loops]);
-    for (const loop of loops) run('losetup', ['-d', loop]);
+    detach(loops, paths);
   }
 }
 
