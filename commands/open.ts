@@ -81,6 +81,11 @@ export function openInput(
   }
 }
 
+/** Any of the flags that -P and -L do not go with. */
+function togetherWith({ pathOnly: _, noFollow: __, dax: ___, ...others }: OpenFlags): boolean {
+  return Object.values(others).some((value) => value);
+}
+
 export const open = command({
   name: 'open',
   alias: 'o',
@@ -135,8 +140,7 @@ export const open = command({
       session.ended = true;
       throw new CommandFailure('-T and -r options are incompatible');
     }
-    const { pathOnly, noFollow, dax: _, ...others } = flags;
-    if ((pathOnly || noFollow) && Object.values(others).some((value) => value)) {
+    if ((options.P || options.L) && togetherWith(flags)) {
       session.ended = true;
       throw new CommandFailure('-P and -L are incompatible with the other options');
     }

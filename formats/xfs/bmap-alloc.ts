@@ -118,11 +118,11 @@ function takeBlocks(
     const agno = (start + i) % mp.agCount;
     best = Math.max(best, longestFree(mp, agno, freelistNeed(mp, agno), mp.space.heldBack(agno, 'none')));
   }
-  const request = { target, maxLength: count, owner: 'skip' as const, data: true, leave, prod, mod };
   const least = Math.max(1, Math.min(best, count));
+  const request = { target, minLength: least, maxLength: count, owner: 'skip' as const, data: true, leave, prod, mod };
   return (
-    (atEof === null ? null : takeAtEof(tp, { ...request, minLength: least }, best, atEof.stripe, atEof.first)) ??
-    allocExtent(tp, { ...request, minLength: least }) ??
+    (atEof === null ? null : takeAtEof(tp, request, best, atEof.stripe, atEof.first)) ??
+    allocExtent(tp, request) ??
     (least > 1 ? allocExtent(tp, { ...request, minLength: 1 }) : null) ??
     allocExtent(tp, { target: 0, minLength: 1, maxLength: count, owner: 'skip', data: true, mode: 'first' })
   );

@@ -46,6 +46,16 @@ function grown(from: Chunk): Chunk {
   return chunk;
 }
 
+/** Moves the extents from `from` on; most changes are at the end, where none are. */
+function move(c: Chunk, from: number, to: number): void {
+  if (from >= c.length) return;
+  c.off.copyWithin(to, from, c.length);
+  c.block.copyWithin(to, from, c.length);
+  c.count.copyWithin(to, from, c.length);
+  c.unwritten.copyWithin(to, from, c.length);
+  c.indlen.copyWithin(to, from, c.length);
+}
+
 /** First chunks that are not in use: small files come and go by the thousand. */
 const spare: Chunk[] = [];
 const MAX_SPARE = 1024;
@@ -103,11 +113,7 @@ export class Reservations {
       }
       c = this.chunks[this.chunk] as Chunk;
     }
-    c.off.copyWithin(at + 1, at, c.length);
-    c.block.copyWithin(at + 1, at, c.length);
-    c.count.copyWithin(at + 1, at, c.length);
-    c.unwritten.copyWithin(at + 1, at, c.length);
-    c.indlen.copyWithin(at + 1, at, c.length);
+    move(c, at, at + 1);
     c.length++;
     this.index = at;
     this.size++;
@@ -136,11 +142,7 @@ export class Reservations {
       if (c.off.length === FIRST_CAPACITY && spare.length < MAX_SPARE) spare.push(c);
       return;
     }
-    c.off.copyWithin(at, at + 1, c.length);
-    c.block.copyWithin(at, at + 1, c.length);
-    c.count.copyWithin(at, at + 1, c.length);
-    c.unwritten.copyWithin(at, at + 1, c.length);
-    c.indlen.copyWithin(at, at + 1, c.length);
+    move(c, at + 1, at);
     c.length--;
   }
 

@@ -31,8 +31,6 @@ interface BusyRange {
   readonly length: number;
 }
 
-const COUNTER_FIELDS = ['icount', 'ifree', 'fdblocks', 'frextents'] as const;
-
 let lastId = 0;
 
 /** A running transaction; commit() or cancel() ends it. */
@@ -124,19 +122,23 @@ export class Trans {
 
   /** Adds to the global counters; with lazy counters the log learns them only at the end. @throws FsError EUCLEAN below 0 */
   sbDelta(delta: SbDelta): void {
+    const { icount = 0, ifree = 0, fdblocks = 0, frextents = 0 } = delta;
+    const { at } = Superblock;
+    const logged = !this.mp.features.lazySbCount;
+    if (icount !== 0) this.addToCounter(at.icount, icount, logged);
+    if (ifree !== 0) this.addToCounter(at.ifree, ifree, logged);
+    if (fdblocks !== 0) this.addToCounter(at.fdblocks, fdblocks, logged);
+    if (frextents !== 0) this.addToCounter(at.frextents, frextents, true);
+  }
+
+  private addToCounter(at: number, change: number, logged: boolean): void {
     const buf = this.mp.sbBuf;
-    for (const field of COUNTER_FIELDS) {
-      const change = delta[field] ?? 0;
-      if (change === 0) continue;
-      const at = Superblock.at[field];
-      this.join(buf);
-      this.mp.log.undo.save(buf, at, 8);
-      if (!this.mp.features.lazySbCount || field === 'frextents') markChunks(buf, at, 8);
-      const value = readBe64(buf.view, at) + change;
-      // The counters can be stale in a damaged image; the trees are what counts, so they stop at zero.
-      writeBe64(buf.view, at, Math.max(0, value));
-      this.counters = true;
-    }
+    this.join(buf);
+    this.mp.log.undo.save(buf, at, 8);
+    if (logged) markChunks(buf, at, 8);
+    // The counters can be stale in a damaged image; the trees are what counts, so they stop at zero.
+    writeBe64(buf.view, at, Math.max(0, readBe64(buf.view, at) + change));
+    this.counters = true;
   }
 
   /** These blocks are freed: data must not reuse them before the log says so on disk. */
