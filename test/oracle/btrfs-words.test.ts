@@ -158,7 +158,7 @@ function ofDevices(images: readonly string[], ...args: readonly string[]): strin
 const FILLED = `
 btrfs quota enable .; btrfs subvolume create s >/dev/null; dd if=/dev/urandom of=s/data bs=64k count=400 2>/dev/null
 i=0; while [ $i -lt 2000 ]; do echo $i > s/$i; i=$((i+1)); done; sync; mkdir d; fallocate -l 3m d/pre; truncate -s 1m d/hole
-head -c 300000 /dev/zero > z; btrfs property set s compression zstd; head -c 300000 /dev/zero > s/zeros; sync
+truncate -s 0 d/swap; chattr +C d/swap; fallocate -l 9m d/swap; head -c 300000 /dev/zero > z; btrfs property set s compression zstd; head -c 300000 /dev/zero > s/zeros; sync
 btrfs subvolume snapshot s t >/dev/null; btrfs qgroup limit 100m 0/256 .; dd if=/dev/zero of=t/data bs=4k count=2000 conv=notrunc 2>/dev/null
 `;
 
@@ -184,6 +184,10 @@ for (const { args, devices } of sample(SPREADS, 2, announceSeed('btrfs-words')))
       ['device stats', 'btrfs device stats .'],
       ['device stats -T', 'btrfs device stats -T .'],
       ...images.map((_, i) => [`min-dev-size --id ${i + 1}`, `btrfs ins min-dev-size --id ${i + 1} .`] as const),
+      // Copies and stripes are no swap space.
+      ...(args.includes('single')
+        ? ([['map-swapfile /d/swap', 'btrfs inspect-internal map-swapfile d/swap']] as const)
+        : []),
       ['subvolume show --raw /s', 'btrfs subvolume show --raw s'],
       ['subvolume show --si --mbytes -r 257', 'btrfs subvolume show --si --mbytes -r 257 .'],
       ['subvolume find-new / 7', 'btrfs subvolume find-new . 7'],

@@ -3,6 +3,7 @@ import type { Word } from '../../../core/vfs/word.ts';
 import { deviceWords } from './device.ts';
 import { dumpSuper } from './dump-super.ts';
 import { dumpTree } from './dump-tree.ts';
+import { mapSwapfile } from './map-swapfile.ts';
 import { property } from './property.ts';
 import { qgroup } from './qgroup.ts';
 import { resolveWords } from './resolve.ts';
@@ -14,6 +15,7 @@ export const btrfsWords: readonly Word[] = [
   ...deviceWords,
   dumpSuper,
   dumpTree,
+  mapSwapfile,
   property,
   qgroup,
   ...resolveWords,
