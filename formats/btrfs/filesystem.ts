@@ -9,6 +9,7 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
+import { olderFiles } from './backup-roots.ts';
 import { cleanUp } from './cleanup.ts';
 import type { BtrfsInode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
@@ -131,7 +132,8 @@ function checkTop(fs: BtrfsFilesystem): void {
   } catch (error) {
     if (!(error instanceof FsError) || !UNREADABLE.has(error.code)) throw error;
     mp.readOnly = true;
-    mp.notes.push(`read-only: ${error.message}`);
+    const hint = mp.options.backupRoot === true ? null : olderFiles(mp);
+    mp.notes.push(`read-only: ${error.message}${hint === null ? '' : `; ${hint}`}`);
   }
 }
 

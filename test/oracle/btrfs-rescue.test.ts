@@ -3,7 +3,7 @@
  * Images that cannot be mounted: what can be read of them is shown, as btrfs-progs shows it of the sound image; whoever
  * asks for a file hears what is wrong, and the image's bytes stay.
  */
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
@@ -12,7 +12,7 @@ import { HEADER_SIZE, Header, ITEM_SIZE, Item, KEY_PTR_SIZE, KeyPtr } from '../.
 import { Incompat } from '../../formats/btrfs/structure/features.ts';
 import { ItemType, Key, Objectid } from '../../formats/btrfs/structure/key.ts';
 import { SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../../formats/btrfs/structure/superblock.ts';
-import { missingBtrfsJudges } from '../harness/btrfs-judge.ts';
+import { makeBtrfs, missingBtrfsJudges, withBtrfs } from '../harness/btrfs-judge.ts';
 import { openTrees, type Trees } from '../harness/btrfs-trees.ts';
 import { firstDifference } from '../harness/compare-output.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
@@ -112,6 +112,24 @@ test('a damaged chunk tree: the superblock is shown', () => {
   refused(path, /leaf of CHUNK_TREE .*csum/);
   assert.is(firstDifference(shown(path, 'dump-super -f'), progs(path, 'dump-super', '-f')), null);
   assert.match(fsio(['-r', '-c', 'dump-tree', path]).stdout, /^chunk tree\nERROR: block \d+: .*csum/m);
+});
+
+test('a damaged tree of files: an older one is named, and shown on request', () => {
+  const [path] = makeBtrfs(scratch(true), { name: 'files', args: [] }) as [string];
+  for (const name of ['first', 'second', 'third'])
+    withBtrfs([path], (at) => writeFileSync(join(at, name), Buffer.alloc(3000, name)));
+  damage(
+    path,
+    copiesOf(({ mp }) => mp.root(Objectid.FS_TREE).bytenr),
+    4096,
+    flip,
+  );
+  refused(path, /leaf of FS_TREE .*csum.*the older root tree of generation \d+ can be read \(--backup-root\)/);
+  const { status, stdout, stderr } = fsio(['-r', '--backup-root', '-c', 'ls', '-c', 'sum /first', path]);
+  assert.is(status, 0, stderr);
+  assert.match(stderr, /read-only: shown is the older state of generation \d+/);
+  assert.match(stdout, /^first$/m);
+  assert.not.match(stdout, /^third$/m);
 });
 
 const copies = (): number[] => [...SUPER_OFFSETS.slice(0, 2)];
