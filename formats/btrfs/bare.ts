@@ -9,6 +9,7 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Inode, Timestamp } from '../../core/vfs/inode.ts';
 import { mountBtrfs } from './filesystem.ts';
+import { readLabel } from './label.ts';
 import { type BtrfsMount, rescueMount } from './mount.ts';
 import { judgeFeatures } from './structure/features.ts';
 import { readSuperblock } from './superblock.ts';
@@ -69,6 +70,10 @@ class BareBtrfs implements Filesystem {
 
   statfs(): StatFs {
     throw this.failure;
+  }
+
+  label(): string {
+    return readLabel(this.mp);
   }
 
   sync(): void {}
