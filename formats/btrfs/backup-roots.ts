@@ -5,6 +5,7 @@
  */
 import { FsError } from '../../core/errors.ts';
 import type { BtrfsMount } from './mount.ts';
+import { MAX_LEVEL } from './structure/block.ts';
 import { ItemType, Key, Objectid } from './structure/key.ts';
 import { ROOT_ITEM_LEGACY_SIZE, RootItem } from './structure/root.ts';
 import { TreeCursor } from './tree/cursor.ts';
@@ -62,10 +63,16 @@ function olderRoots(mp: BtrfsMount, id: number, generation: number): TreeRoot[] 
         ? { bytenr: backup.chunk_root, level: backup.chunk_root_level, generation: backup.chunk_root_gen }
         : { bytenr: backup.tree_root, level: backup.tree_root_level, generation: backup.tree_root_gen },
     )
+    .filter(isPlace)
     .filter((place) => place.bytenr > 0 && place.generation > 0 && place.generation < generation)
     .sort((a, b) => b.generation - a.generation)
     .map((place) => new TreeRoot(mp, id, place, null))
     .filter((root) => unreadable(root) === null);
+}
+
+/** False for numbers that no place has. */
+function isPlace(place: { bytenr: number | bigint; level: number; generation: number | bigint }): place is Place {
+  return typeof place.bytenr === 'number' && typeof place.generation === 'number' && place.level < MAX_LEVEL;
 }
 
 /** Which older state has the files that the newest lost, as a hint for the user; null if none has. */

@@ -92,7 +92,7 @@ export class BtrfsMount {
     this.features = featuresOf(sb);
     const verdict = judgeFeatures(sb.incompat_flags, sb.compat_ro_flags);
     if (verdict.refused !== null) throw new FsError('EINVAL', { detail: verdict.refused });
-    const obstacle = (sb.flags & SuperFlag.SEEDING) === 0n ? verdict.readOnly : 'a seed device';
+    const obstacle = obstacleOf(sb) ?? verdict.readOnly;
     if (obstacle !== null) this.notes.push(`read-only: ${obstacle}`);
     this.notes.push(...found.notes);
     this.members = members;
@@ -298,6 +298,12 @@ function featuresOf(sb: SuperValues): Features {
     blockGroupTree: hasRo(CompatRo.BLOCK_GROUP_TREE),
     verity: hasRo(CompatRo.VERITY),
   };
+}
+
+/** Why nothing may be written, or null. */
+function obstacleOf({ flags, bytes_used }: SuperValues): string | null {
+  if ((flags & SuperFlag.SEEDING) !== 0n) return 'a seed device';
+  return bytes_used === Number.MAX_SAFE_INTEGER ? 'superblock, bytes_used: beyond 2^53 - 1' : null;
 }
 
 function raise(failure: FsError): never {

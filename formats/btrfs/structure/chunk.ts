@@ -1,6 +1,6 @@
 /** Chunk tree, device tree and block groups: where logical addresses lie. */
 import { array, bytes, le16, le32, le32x, struct, u8, uuid } from '../../../core/struct.ts';
-import { u64 } from './fields.ts';
+import { s64, u64 } from './fields.ts';
 
 /** DEV_ITEM, also in the superblock (kernel: struct btrfs_dev_item). */
 export const DevItem = struct('btrfs_dev_item', 98, {
@@ -10,7 +10,7 @@ export const DevItem = struct('btrfs_dev_item', 98, {
   io_align: le32,
   io_width: le32,
   sector_size: le32,
-  type: u64,
+  type: s64,
   generation: u64,
   start_offset: u64,
   dev_group: le32,

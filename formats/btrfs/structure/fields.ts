@@ -22,6 +22,15 @@ export const u64: FieldType<number> = {
   format: (value) => unsignedText(highHalf(value), lowHalf(value)),
 };
 
+/** As u64, but all that is beyond 2^53 - 1 reads as that: for a sum that may be nonsense. */
+export const capped: FieldType<number> = {
+  ...u64,
+  getter: (offset) => (view, base) =>
+    Math.min(view.getUint32(base + offset + 4, true) * 0x1_0000_0000 + view.getUint32(base + offset, true), MOST),
+};
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
 /** A position or size in a file, by its label (core/positions.ts). @throws FsError EFBIG where it has none */
 export const position: FieldType<number> = {
   size: 8,

@@ -14,7 +14,7 @@ import {
 } from '../../../core/struct.ts';
 import { CSUM_SIZE } from './block.ts';
 import { DevItem } from './chunk.ts';
-import { u64 } from './fields.ts';
+import { capped, s64, u64 } from './fields.ts';
 
 export const SUPER_SIZE = 4096;
 /** Where its copies are, bytes. */
@@ -24,23 +24,23 @@ export const SUPER_MAGIC = 0x4d5f53665248425fn;
 export const SYSTEM_CHUNK_ARRAY_SIZE = 2048;
 export const LABEL_SIZE = 256;
 
-/** One of four older sets of roots (kernel: struct btrfs_root_backup). */
+/** One of four older sets of roots (kernel: struct btrfs_root_backup). Nobody vouches for these: any number is one. */
 export const RootBackup = struct('btrfs_root_backup', 168, {
-  tree_root: u64,
-  tree_root_gen: u64,
-  chunk_root: u64,
-  chunk_root_gen: u64,
-  extent_root: u64,
-  extent_root_gen: u64,
-  fs_root: u64,
-  fs_root_gen: u64,
-  dev_root: u64,
-  dev_root_gen: u64,
-  csum_root: u64,
-  csum_root_gen: u64,
-  total_bytes: u64,
-  bytes_used: u64,
-  num_devices: u64,
+  tree_root: s64,
+  tree_root_gen: s64,
+  chunk_root: s64,
+  chunk_root_gen: s64,
+  extent_root: s64,
+  extent_root_gen: s64,
+  fs_root: s64,
+  fs_root_gen: s64,
+  dev_root: s64,
+  dev_root_gen: s64,
+  csum_root: s64,
+  csum_root_gen: s64,
+  total_bytes: s64,
+  bytes_used: s64,
+  num_devices: s64,
   unused_64: bytes(32),
   tree_root_level: u8,
   chunk_root_level: u8,
@@ -80,7 +80,7 @@ export const SuperBlock = struct('btrfs_super_block', SUPER_SIZE, {
   log_root: u64,
   log_root_transid: u64,
   total_bytes: u64,
-  bytes_used: u64,
+  bytes_used: capped,
   root_dir_objectid: u64,
   num_devices: u64,
   sectorsize: le32,

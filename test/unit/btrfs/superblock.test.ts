@@ -179,6 +179,20 @@ supers('features: unknown ones by number, known ones by name', () => {
   assert.is(judgeFeatures(0x361n, 3n).refused, null);
 });
 
+supers('older roots and sums that cannot be are no obstacle to reading', () => {
+  const device = imageDevice('btrfs-default');
+  for (const mirror of [0, 1]) {
+    patch(device, mirror, (view) => {
+      for (let i = 0; i < 15; i++) view.setBigUint64(SuperBlock.at.super_roots + i * 8, 0x7fff_0123_4567_89abn, true);
+      view.setBigUint64(SuperBlock.at.bytes_used, 1n << 63n, true);
+    });
+  }
+  const mp = openMount(device, OPTIONS);
+  assert.ok(mp.readOnly);
+  assert.match(mp.notes.join(), /read-only: superblock, bytes_used/);
+  assert.ok(mp.root(Objectid.FS_TREE).node().nritems > 0);
+});
+
 /** Damages both copies of the root tree's root node. */
 function withoutTreeRoot(): MemoryDevice {
   const device = imageDevice('btrfs-default');
