@@ -147,4 +147,18 @@ test('source, comments, quit; cmp, cp and sums', () => {
   assert.equal(repairComplaints(image), []);
 });
 
+test('a script of very many lines goes on as it began, and can still use what it has not used before', () => {
+  const image = makeXfs(join(dir, 'long.img'));
+  const files = Array.from({ length: 400 }, (_, i) => [`open -f /f${i}`, 'pwrite -q 0 1000', 'close']).flat();
+  const rest = ['open -f /last', 'reflink -q /f7', 'fiemap', 'attr set user.name value', 'mkdir /made', 'fsync'];
+  const { status, stdout, stderr } = fsio([image], `${[...files, ...rest].join('\n')}\n`);
+  assert.is(stderr, '');
+  assert.is(status, 0);
+  assert.match(stdout, /\t0: \[0\.\.7\]: \d+\.\.\d+\n/);
+  assert.equal(repairComplaints(image), []);
+  const names = withMount(image, (at) => must('ls', at).split('\n'));
+  assert.is(names.filter((name) => /^f\d+$/.test(name)).length, 400);
+  assert.ok(names.includes('made'));
+});
+
 test.run();
