@@ -179,15 +179,25 @@ function copyOnce(
     const pos = target + (at - source);
     const shared = from.mount === to.mount ? shareSome(from, at, to, pos, Math.min(end - at, MAX_POS - pos)) : 0;
     if (shared > 0) {
+      to.file.changed();
       at += shared;
       continue;
     }
     if (pos >= MAX_POS) throw new FsError('EFBIG');
     const bytes = from.read(at, buffer.subarray(0, Math.min(piece(at), end - at, MAX_POS - pos)));
     if (bytes === 0) break;
+    checkSplice(to, at);
     at += to.write(pos, buffer.subarray(0, bytes));
   }
   return length;
+}
+
+/** Memory that direct I/O takes begins at a multiple of this, and pages of a file are handed on from where they are read. */
+const DIRECT_MEMORY = 512;
+
+/** @throws FsError EINVAL where the bytes of the source do not lie as a direct write wants them in memory */
+function checkSplice(to: OpenFile, at: number): void {
+  if (to.flags.direct && at % DIRECT_MEMORY !== 0) throw new FsError('EINVAL');
 }
 
 /** What Linux refuses; answers how many bytes of the source there are to copy (null: all that follow). */
@@ -343,6 +353,7 @@ function sendBytes(session: Session, from: OpenFile, offset: number, count: numb
   while (total < count) {
     const bytes = from.read(offset + total, buffer.subarray(0, Math.min(piece(offset + total), count - total)));
     if (bytes === 0) break;
+    checkSplice(to, offset + total);
     to.position += to.write(to.position, buffer.subarray(0, bytes));
     total += bytes;
   }

@@ -25,6 +25,7 @@ function allocate(
   if (length === 0) throw new FsError('EINVAL');
   if (file.flags.readOnly) throw new FsError('EBADF');
   file.inode.fallocate(mode, pos, length, keepSize);
+  file.file.changed();
 }
 
 /** A command `NAME off len` that does one thing to the range. */

@@ -59,6 +59,7 @@ either goes to new blocks.`,
     const elapsed = stopwatch();
     try {
       share(session.file(), from, source, target, length);
+      session.file().file.changed();
     } catch (error) {
       const whole = source === 0 && target === 0 && length === 0;
       throw error instanceof FsError

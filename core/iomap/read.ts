@@ -14,7 +14,7 @@ import { PAGE_SIZE } from '../vfs/page-cache.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { iomapApply, needsZeroing, type Progress } from './apply.ts';
 import { IomapType, type Mapping } from './iomap.ts';
-import type { Readahead } from './readahead.ts';
+import { isMarked, nextMark, type Readahead } from './readahead.ts';
 
 /**
  * Reads of at least this many bytes go past the cache. More than the largest block, which is what a read takes at a
@@ -101,10 +101,10 @@ function readCached(
   while (pos < end) {
     const page = Math.floor(pos / PAGE_SIZE);
     if (readahead !== null && !pages.hasPage(pos)) readahead.miss(inode, page, last - page, readMissing);
-    if (readahead?.isMarked(page)) readahead.ahead(inode, last, readMissing);
+    if (readahead !== null && isMarked(inode, page)) readahead.ahead(inode, page, last, readMissing);
     // Last, because reading ahead may have needed this page's memory.
     if (!pages.isUptodate(pos)) readPage(inode, pos - (pos % pageSize));
-    const stop = Math.min(end, (readahead?.nextMark(page + 1) ?? Number.POSITIVE_INFINITY) * PAGE_SIZE);
+    const stop = Math.min(end, readahead === null ? end : nextMark(inode, page + 1) * PAGE_SIZE);
     const runEnd = pages.uptodateRunEnd(pos, stop);
     pages.copyOut(pos, context.into, pos - context.base, runEnd - pos);
     context.done += runEnd - pos;

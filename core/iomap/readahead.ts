@@ -10,7 +10,7 @@
  * mappings asked for.
  */
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE } from '../vfs/page-cache.ts';
+import { PAGE_SIZE, type PageMark } from '../vfs/page-cache.ts';
 import { cachedAfter, cachedBefore } from './cached-run.ts';
 
 /** The largest window in bytes: what Linux gives a loop device. */
@@ -19,9 +19,29 @@ export const MAX_WINDOW = 2560 * 1024;
 const MAX_PAGES = MAX_WINDOW / PAGE_SIZE;
 /** Linux's largest page-cache folio on x86, as a power of two of pages. */
 const MAX_ORDER = 9;
+/** Marks that are remembered: where reads jump about, old ones are seldom met again. */
+const MOST_MARKS = 64;
 
 /** Reads the pages [start, start + count), cut to whole blocks, those that are not cached. */
 type ReadPages = (inode: Inode, start: number, count: number) => void;
+
+/** The first marked page at or after `page`, where a copy must pause, or Infinity. */
+export function nextMark({ pages: { marks } }: Inode, page: number): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { start, pages } of marks) if (start + pages > page) next = Math.min(next, Math.max(start, page));
+  return next;
+}
+
+export function isMarked({ pages: { marks } }: Inode, page: number): boolean {
+  for (const { start, pages } of marks) if (page >= start && page < start + pages) return true;
+  return false;
+}
+
+/** A window's mark stays until somebody reads it, whatever is read meanwhile. */
+function setMark({ pages: { marks } }: Inode, start: number, pages: number): void {
+  marks.push({ start, pages });
+  if (marks.length > MOST_MARKS) marks.shift();
+}
 
 /** What one open file remembers of how it is read. */
 export class Readahead {
@@ -33,20 +53,6 @@ export class Readahead {
   private size = 0;
   private asyncSize = 0;
   private order = 0;
-  /** First page and length of the marked folio; length 0: none. */
-  private mark = 0;
-  private markPages = 0;
-
-  /** The marked page at or after `page`, where a copy must pause, or Infinity. */
-  nextMark(page: number): number {
-    return this.markPages > 0 && this.mark + this.markPages > page
-      ? Math.max(this.mark, page)
-      : Number.POSITIVE_INFINITY;
-  }
-
-  isMarked(page: number): boolean {
-    return this.markPages > 0 && page >= this.mark && page < this.mark + this.markPages;
-  }
 
   /** Page `index` is missing; `wanted` pages from there on are asked for. */
   miss(inode: Inode, index: number, wanted: number, read: ReadPages): void {
@@ -71,11 +77,11 @@ export class Readahead {
     this.window(inode, read);
   }
 
-  /** A page of the marked folio is being read, `end` being the page after the last one asked for: starts the next window. */
-  ahead(inode: Inode, end: number, read: ReadPages): void {
-    const pages = this.markPages;
-    const first = this.mark;
-    this.markPages = 0;
+  /** Page `index` of a marked folio is being read, `end` being the page after the last one asked for: starts the next window. */
+  ahead(inode: Inode, index: number, end: number, read: ReadPages): void {
+    const { marks } = inode.pages;
+    const place = marks.findIndex(({ start, pages }) => index >= start && index < start + pages);
+    const [{ start: first, pages }] = marks.splice(place, 1) as [PageMark];
     const awaited = this.start + this.size - this.asyncSize;
     if (first === awaited - (awaited % pages)) {
       this.start += this.size;
@@ -95,28 +101,29 @@ export class Readahead {
     this.window(inode, read);
   }
 
+  /** Reads the window folio by folio; from the first one that is cached in part on, block by block. */
   private window(inode: Inode, read: ReadPages): void {
     const { pages } = inode;
     const least = pages.pageSize / PAGE_SIZE;
     const leastOrder = trailingZeros(least);
     const mark = this.start + this.size - this.asyncSize;
     this.order = Math.max(leastOrder, Math.min(this.order, MAX_ORDER, Math.floor(Math.log2(this.size))));
-    this.markPages = 0;
     const first = this.start - (this.start % least);
     // A block that the window begins within is there already: Linux stops, and what it is left with is negative.
     if (first < this.start && pages.hasPage(first * PAGE_SIZE)) return;
-    const limit = Math.min(Math.ceil(inode.size / PAGE_SIZE), this.start + this.size) - 1;
-    for (let index = first; index <= limit; ) {
-      const cached = pages.hasPage(index * PAGE_SIZE);
-      const order = cached ? leastOrder : this.orderAt(index, limit, leastOrder);
-      const count = 2 ** order;
-      if (mark >= index && mark < index + count && !cached) {
-        this.mark = index;
-        this.markPages = count;
-      }
+    const end = Math.min(Math.ceil(inode.size / PAGE_SIZE), this.start + this.size);
+    let index = first;
+    while (index < end) {
+      const count = 2 ** this.orderAt(index, end - 1, leastOrder);
+      if (anyCached(inode, index, count)) break;
+      if (mark >= index && mark < index + count) setMark(inode, index, count);
       index += count;
     }
-    if (limit >= this.start) read(inode, this.start, limit - this.start + 1);
+    if (index > this.start) read(inode, this.start, Math.min(index, end) - this.start);
+    if (index >= end) return;
+    const single = Math.ceil((end - this.asyncSize) / least) * least;
+    if (single >= index && !pages.hasPage(single * PAGE_SIZE)) setMark(inode, single, least);
+    read(inode, index, end - index);
   }
 
   /** Linux reads into folios of up to `order`, aligned to their size and not beyond EOF. */
@@ -126,6 +133,12 @@ export class Readahead {
     while (order > least && index + 2 ** order - 1 > limit) order--;
     return order;
   }
+}
+
+function anyCached({ pages }: Inode, index: number, count: number): boolean {
+  const least = pages.pageSize / PAGE_SIZE;
+  for (let page = index; page < index + count; page += least) if (pages.hasPage(page * PAGE_SIZE)) return true;
+  return false;
 }
 
 function initialSize(wanted: number): number {

@@ -167,6 +167,11 @@ export class File {
     this.inode.fsync(dataOnly);
   }
 
+  /** After a change of the file's blocks that was no write: durable at once, if it was opened so. @throws FsError */
+  changed(): void {
+    if (this.flags.sync === true) this.inode.forceLog?.();
+  }
+
   /** Ends the use of the file; closing again does nothing. @throws FsError */
   close(): void {
     if (this.closed) return;

@@ -210,6 +210,8 @@ export interface Inode extends InodeNames, InodeSpace {
   reflink(source: Inode, sourcePos: number, pos: number, length: number): void;
   /** Writes dirty pages of the file and makes file and size durable. */
   fsync(dataOnly: boolean): void;
+  /** Makes changes of blocks durable, without dirty pages; absent where every change waits for fsync. @throws FsError */
+  forceLog?(): void;
   /** An open file uses it from now on: it outlives its last name until release() was called as often. */
   acquire(): void;
   /**

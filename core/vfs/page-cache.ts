@@ -16,6 +16,12 @@ export const PAGE_SIZE = 4096;
 
 const NO_MEMORY = new Uint8Array(0);
 
+/** A run of pages of PAGE_SIZE: the first one and how many. */
+export interface PageMark {
+  readonly start: number;
+  readonly pages: number;
+}
+
 export class PageCache {
   readonly inode: Inode;
   /** Bytes per block: what up to date and dirty are kept for. */
@@ -33,6 +39,8 @@ export class PageCache {
   /** File range that was written front to back and not yet handed to the device. */
   streamStart = 0;
   streamEnd = 0;
+  /** Runs of pages whose reading starts the next read ahead; whoever reads the file meets them. */
+  readonly marks: PageMark[] = [];
   /** Where Folio.locate() found bytes. */
   memory: Uint8Array = NO_MEMORY;
   memoryAt = 0;
@@ -211,6 +219,10 @@ export class PageCache {
     const from = Math.ceil(start / this.blockSize) * this.blockSize;
     const to = Math.floor(end / this.blockSize) * this.blockSize;
     if (from >= to) return;
+    for (let i = this.marks.length - 1; i >= 0; i--) {
+      const at = (this.marks[i] as PageMark).start * PAGE_SIZE;
+      if (at >= from && at < to) this.marks.splice(i, 1);
+    }
     const first = Math.floor(from / FOLIO_SIZE);
     const last = Math.floor((to - 1) / FOLIO_SIZE);
     if (last - first < this.folios.size) {

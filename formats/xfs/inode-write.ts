@@ -55,6 +55,11 @@ function sameTick(ip: XfsInode, now: Timestamp): boolean {
   return true;
 }
 
+/** Makes what was changed in the inode durable; dirty pages stay as they are (kernel: xfs_log_force_inode). */
+export function forceLog(ip: XfsInode): void {
+  if (!ip.mp.readOnly && pinned(ip) !== null) ip.mp.log.force();
+}
+
 /** Writes the dirty pages and makes what was written findable after a crash. `dataOnly`: times need not be. */
 export function fsyncInode(ip: XfsInode, dataOnly: boolean): void {
   writeback(ip);

@@ -30,7 +30,7 @@ import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
 import { exchangeRange, swapExtents } from './exchange.ts';
 import type { InodeState } from './inode-state.ts';
-import { fsyncInode, touchInode } from './inode-write.ts';
+import { forceLog, fsyncInode, touchInode } from './inode-write.ts';
 import { xfsIomapOps } from './iomap.ts';
 import type { XfsMount } from './mount.ts';
 import { createFile, linkInode, makeDirectory, makeNode, makeSymlink, makeUnnamed } from './names/create.ts';
@@ -318,6 +318,10 @@ export class XfsInode implements Inode {
 
   fsync(dataOnly: boolean): void {
     fsyncInode(this, dataOnly);
+  }
+
+  forceLog(): void {
+    forceLog(this);
   }
 
   acquire(): void {
