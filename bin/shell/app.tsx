@@ -8,6 +8,7 @@ import { completed, lastName } from './completion.ts';
 import type { Completion, EngineClient } from './engine-client.ts';
 import { hintFor } from './hints.ts';
 import { remember } from './history.ts';
+import { beginSearch, type Search, searchKey } from './history-search.ts';
 import { type InkKey, keysOf } from './keys.ts';
 import { editLine, emptyLine, type Key, type Line } from './line-editor.ts';
 import { MapView } from './map-view.tsx';
@@ -28,6 +29,8 @@ interface Props {
 interface State {
   prompt: string;
   line: Line;
+  /** While the history is searched. */
+  search: Search | null;
   /** Lines that were entered while the engine worked. */
   readonly queue: string[];
   choices: readonly string[];
@@ -48,6 +51,7 @@ export function App({ engine, history, done }: Props) {
   const state = useRef<State>({
     prompt: '',
     line: emptyLine(history),
+    search: null,
     queue: [],
     choices: [],
     running: '',
@@ -103,6 +107,8 @@ export function App({ engine, history, done }: Props) {
   const press = (key: Key) => {
     state.choices = [];
     if (output.full) page(key);
+    else if (state.search !== null && search(state.search, key)) return;
+    else if (key.ctrl && key.input === 'r') state.search = beginSearch(state.line);
     else if (key.name === 'enter') enter(state.line.text);
     else if (key.ctrl && key.input === 'c') {
       if (state.running !== null) stop();
@@ -111,6 +117,14 @@ export function App({ engine, history, done }: Props) {
       if (state.running === null) end();
     } else if (key.name === 'tab') complete();
     else state.line = editLine(state.line, key, history);
+  };
+
+  /** True if the key was one of the search. */
+  const search = (under: Search, key: Key): boolean => {
+    const step = searchKey(under, state.line, key, history);
+    state.search = step.search;
+    state.line = step.line;
+    return !step.again;
   };
 
   const page = (key: Key) => {
@@ -201,8 +215,8 @@ export function App({ engine, history, done }: Props) {
   if (state.view?.kind === 'browse') return <BrowseView engine={engine} start={state.view.path} leave={leave} />;
   const seconds = (performance.now() - state.started) / 1000;
   const busy = state.running !== null && seconds > PATIENCE && !output.full;
-  const typing = state.running === null || state.line.text !== '';
-  const hint = typing ? hintFor(state.line.text, engine.words, columns) : '';
+  const typing = state.running === null || state.line.text !== '' || state.search !== null;
+  const hint = typing && state.search === null ? hintFor(state.line.text, engine.words, columns) : '';
   return (
     <Box flexDirection="column" width={columns}>
       {busy && <Text wrap="truncate">{busyText(engine, state.running as string, seconds)}</Text>}
@@ -211,7 +225,7 @@ export function App({ engine, history, done }: Props) {
       )}
       {typing && !output.full && (
         <Text>
-          {state.running === null ? state.prompt : ''}
+          {state.search !== null ? searchText(state.search) : state.running === null ? state.prompt : ''}
           <Shown line={state.line} />
         </Text>
       )}
@@ -223,6 +237,10 @@ export function App({ engine, history, done }: Props) {
       {state.choices.length > 0 && <Text dimColor>{state.choices.slice(0, 60).map(lastName).join('  ')}</Text>}
     </Box>
   );
+}
+
+function searchText({ query, failed }: Search): string {
+  return `(${failed ? 'no earlier line with' : 'earlier line with'} '${query}') `;
 }
 
 function busyText(engine: EngineClient, running: string, seconds: number): string {

@@ -80,6 +80,8 @@ test('commands, completion of words and paths, hints, history across sessions', 
     .until(/^a\.img>/m)
     .keys('Up', 'Up')
     .until(/^a\.img> pread -v 0 5/m);
+  again.keys('C-u', 'C-r', 'open').until(/^\(earlier line with 'open'\) open tiny/m);
+  again.keys('Enter').until(/^tiny>/m);
   again.keys('C-a', 'C-k', 'nonsense', 'Enter').until(/command "nonsense" not found/);
   again.quit();
 });

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseCommandLine, splitTarget } from '../../../bin/arguments.ts';
+import { beginSearch, type SearchStep, searchKey } from '../../../bin/shell/history-search.ts';
 import { type InkKey, keysOf } from '../../../bin/shell/keys.ts';
 import { editLine, emptyLine, type Key, type Line } from '../../../bin/shell/line-editor.ts';
 
@@ -31,6 +32,24 @@ test('history goes up to the first line and back to the draft', () => {
   assert.is(typed('draft', up).text, 'second');
   assert.is(typed('draft', up, up, up).text, 'first');
   assert.is(typed('draft', up, up, down, down).text, 'draft');
+});
+
+test('ctrl-r finds the newest line that holds what is typed, then older ones', () => {
+  const lines = ['pread 0 4k', 'stat', 'pread -v 0 16', 'fsync'];
+  const after = (...keys: (string | Key)[]) => {
+    let step: SearchStep = { search: beginSearch(emptyLine(lines)), line: emptyLine(lines), again: false };
+    for (const key of keys.flatMap((one) => (typeof one === 'string' ? [...one].map((input) => ({ input })) : [one])))
+      if (step.search !== null) step = searchKey(step.search, step.line, key, lines);
+    return step;
+  };
+  assert.is(after('pre').line.text, 'pread -v 0 16');
+  assert.is(after('pre', ctrl('r')).line.text, 'pread 0 4k');
+  assert.is(after('pre', ctrl('r'), ctrl('r')).line.text, 'pread 0 4k');
+  assert.ok(after('pre', ctrl('r'), ctrl('r')).search?.failed);
+  assert.is(after('pread 0', { input: '', name: 'backspace' }, '-').line.text, 'pread -v 0 16');
+  assert.is(after('sta', ctrl('g')).line.text, '');
+  const entered = after('sta', { input: '', name: 'enter' });
+  assert.equal([entered.line.text, entered.search, entered.again], ['stat', null, true]);
 });
 
 test('a piece of input with many keys is taken apart', () => {
