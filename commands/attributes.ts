@@ -1,8 +1,11 @@
 /** chmod, chown, touch, utimes: what inodes carry besides their data. */
 import { FsError } from '../core/errors.ts';
 import type { AttrChange, Inode, Timestamp } from '../core/vfs/inode.ts';
+import { setIdBits } from '../core/vfs/mode.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
+import { parseMode } from './mode-change.ts';
+import { parseOwner } from './owner.ts';
 
 export const chmod = command({
   name: 'chmod',
@@ -10,7 +13,7 @@ export const chmod = command({
   count: [1, 1],
   own: ([first = '-']) => !first.startsWith('-'),
   operands: '[mode path...]',
-  about: 'set permissions: an octal mode of paths, or of the open file (-r 0444, -w 0664)',
+  about: 'set permissions: a mode of paths, octal or like u+rwX,go-w, or of the open file (-r 0444, -w 0664)',
   options: { r: { about: 'the open file: 0444' }, w: { about: 'the open file: 0664' } },
   needs: 'image',
   perFile: true,
@@ -24,28 +27,29 @@ export const chmod = command({
       return;
     }
     const [word = '', ...paths] = operands;
-    if (!/^[0-7]+$/.test(word) || paths.length === 0) throw usage(chmod);
-    const mode = Number.parseInt(word, 8) & 0o7777;
-    for (const path of paths) session.changingInode(path, (inode) => inode.setAttr({ mode }));
+    const change = parseMode(word);
+    if (change === null || paths.length === 0) throw usage(chmod);
+    for (const path of paths)
+      session.changingInode(path, (inode) => {
+        inode.setAttr({ mode: change(inode.stat().mode, inode.kind === 'dir', session.umask) });
+      });
   },
 });
 
 export const chown = command({
   name: 'chown',
   count: [2, Number.POSITIVE_INFINITY],
-  operands: 'uid[:gid] path...',
-  about: 'set the owner and the group, as numbers',
+  operands: 'user[:group] path...',
+  about: 'set the owner and the group',
+  help: "Both are numbers, or names that the image's own /etc/passwd and /etc/group have; `user:` is with its login group.",
   options: { h: { about: 'a symbolic link itself, not what it points to' } },
   needs: 'image',
   once: true,
   completes: 'path',
   run(session, { options, operands }): undefined {
     const [word = '', ...paths] = operands;
-    const match = /^([0-9]*)(?::([0-9]*))?$/.exec(word);
-    if (match === null || paths.length === 0) throw usage(chown);
-    const [uid, gid] = [match[1], match[2]].map((digits) => (digits ? Number(digits) : undefined));
-    if ((uid ?? 0) > 0xfffffffe || (gid ?? 0) > 0xfffffffe) throw new FsError('EINVAL', { path: word });
-    const owner: AttrChange = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
+    const owner = paths.length === 0 ? null : parseOwner(session.where(paths[0] as string).mount.fs, word);
+    if (owner === null) throw usage(chown);
     for (const path of paths) session.changingInode(path, (inode) => changeOwner(inode, owner), { follow: !options.h });
   },
 });
@@ -53,8 +57,8 @@ export const chown = command({
 /** As chown(2): a new owner takes setuid, and setgid of what a group may execute, away from a file. */
 function changeOwner(inode: Inode, owner: AttrChange): void {
   const { mode } = inode.stat();
-  const dropped = inode.kind === 'dir' ? 0 : 0o4000 | ((mode & 0o10) !== 0 ? 0o2000 : 0);
-  inode.setAttr((mode & dropped) === 0 ? owner : { ...owner, mode: mode & ~dropped });
+  const dropped = inode.kind === 'dir' ? 0 : setIdBits(mode);
+  inode.setAttr(dropped === 0 ? owner : { ...owner, mode: mode & ~dropped });
 }
 
 export const touch = command({

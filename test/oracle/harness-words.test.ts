@@ -70,6 +70,23 @@ test('a run that begins with open has that file only', () => {
   assert.is(wrote(got.stdout).length, 1);
 });
 
+test("chown's names are the image's own", () => {
+  const image = makeXfs(join(dir, 'owner.img'));
+  withMount(image, (mount) => {
+    const lines = [
+      'mkdir etc; echo guest:x:1234:77::/:/bin/sh > etc/passwd; echo crew:x:88: > etc/group',
+      ...['a', 'b', 'c', 'd', 'e'].map((name) => `touch ${name}; chmod 6755 ${name}`),
+    ];
+    must('sh', '-ec', `cd ${mount}; ${lines.join('; ')}`);
+  });
+  const changes = ['guest /a', 'guest:crew /b', 'guest: /c', ':crew /d', '5:6 /e'].map((words) => `chown ${words}`);
+  const got = fsioOn(image, '/', [...changes, 'chown root /a', 'chown :guest /a', 'chmod g+s,o= /b']);
+  assert.is(got.stderr, 'chown: invalid user: root\nchown: invalid group: guest\n');
+  const owners = withMount(image, (mount) => must('sh', '-c', `cd ${mount}; stat -c '%n %u %g %a' a b c d e`));
+  assert.is(owners, 'a 1234 0 755\nb 1234 88 2750\nc 1234 77 755\nd 0 88 755\ne 5 6 755\n');
+  assert.equal(repairComplaints(image), []);
+});
+
 test('a usage line that scripts look for has the word they look for', () => {
   const image = makeXfs(join(dir, 'usage.img'));
   const script = (usage: string) => /Query/.test(usage);

@@ -38,12 +38,14 @@ test('options may stand behind operands; -- ends them', () => {
     ],
     operands: ['0', '1m'],
     complaint: null,
+    complaints: [],
   });
   assert.equal(getopt(['-b4k', '--', '-q'], takes).operands, ['-q']);
   assert.equal(getopt(['--at=/a=b', '--json'], takes).options, [
     ['at', '/a=b'],
     ['json', null],
   ]);
+  assert.equal(getopt(['-xqy', '0'], takes, true).complaints, ["invalid option -- 'x'", "invalid option -- 'y'"]);
   assert.is(getopt(['-x'], takes).complaint, "invalid option -- 'x'");
   assert.is(getopt(['-b'], takes).complaint, "option requires an argument -- 'b'");
 });
