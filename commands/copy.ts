@@ -197,7 +197,8 @@ const DIRECT_MEMORY = 512;
 
 /** @throws FsError EINVAL where the bytes of the source do not lie as a direct write wants them in memory */
 function checkSplice(to: OpenFile, at: number): void {
-  if (to.flags.direct && at % DIRECT_MEMORY !== 0) throw new FsError('EINVAL');
+  const strict = to.flags.direct && to.mount.fs.type === 'xfs';
+  if (strict && at % DIRECT_MEMORY !== 0) throw new FsError('EINVAL');
 }
 
 /** What Linux refuses; answers how many bytes of the source there are to copy (null: all that follow). */
@@ -342,7 +343,8 @@ export const sendfile = command({
 function checkSending(session: Session, from: OpenFile, offset: number, asked: number | bigint): void {
   if (BigInt(exactPos(offset)) + BigInt(asked) >= 2n ** 63n) throw new FsError('EINVAL');
   if (session.file().flags.readOnly) throw new FsError('EBADF');
-  if (from.inode.kind === 'dir') throw new FsError('EINVAL');
+  // What is appended to has no place to splice to.
+  if (from.inode.kind === 'dir' || session.file().flags.append) throw new FsError('EINVAL');
 }
 
 /** Copies bytes to where the last sendfile on the open file ended. */

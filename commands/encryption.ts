@@ -24,6 +24,19 @@ function refusal(text: string): CommandFailure {
 const wrong = (what: string, word: string, silent = false) =>
   new CommandFailure(`invalid ${what}: ${word}`, { code: 'EINVAL', silent });
 
+const isMode = (word: string): boolean => MODES.includes(word) || isByte(word);
+const isDescriptor = (word: string): boolean => word.length === Digits.descriptor && /^[0-9a-f]*$/i.test(word);
+const isKeyId = (word: string): boolean => {
+  const id = wholeInteger(word) ?? 0n;
+  return id > 0n && id <= MOST_KEY_ID;
+};
+
+/** An option whose value is looked at where it stands. */
+function checked(value: string, what: string, good: (word: string) => boolean, silent = false) {
+  const refuse = (word: string) => (good(word) ? null : wrong(what, word, silent));
+  return { value, kind: 'text', refuse } as const;
+}
+
 /** Is it a key of the kind that the policy's version asks for? Without a version, of either. @throws CommandFailure */
 function checkKey(word: string, version?: number): void {
   const kind =
@@ -53,18 +66,12 @@ export const setEncpolicy = command({
   operands: '[keyspec]',
   about: 'encrypt a directory: refused, images have no encryption',
   options: {
-    c: { value: 'mode', kind: 'text', about: 'how contents would be encrypted' },
-    f: { value: 'flags', kind: 'text', about: "the policy's flags" },
-    n: { value: 'mode', kind: 'text', about: 'how names would be encrypted' },
-    v: { value: 'version', kind: 'text', about: "the policy's version" },
+    c: { ...checked('mode', 'contents encryption mode', isMode), about: 'how contents would be encrypted' },
+    f: { ...checked('flags', 'flags', isByte), about: "the policy's flags" },
+    n: { ...checked('mode', 'filenames encryption mode', isMode), about: 'how names would be encrypted' },
+    v: { ...checked('version', 'policy version', isByte), about: "the policy's version" },
   },
-  run(session, { options, operands }): undefined {
-    const { c, n, f, v } = options;
-    const isMode = (word: string) => MODES.includes(word) || isByte(word);
-    if (c !== undefined && !isMode(c)) throw wrong('contents encryption mode', c);
-    if (n !== undefined && !isMode(n)) throw wrong('filenames encryption mode', n);
-    if (f !== undefined && !isByte(f)) throw wrong('flags', f);
-    if (v !== undefined && !isByte(v)) throw wrong('policy version', v);
+  run(session, { options: { v }, operands }): undefined {
     if (operands.length > 1) throw usage(setEncpolicy);
     const [key] = operands;
     if (key !== undefined) checkKey(key, v === undefined ? undefined : Number(v));
@@ -76,15 +83,11 @@ export const addEnckey = command({
   name: 'add_enckey',
   about: 'add an encryption key: refused, images have none',
   options: {
-    d: { value: 'descriptor', kind: 'text', about: 'of a policy of version 1' },
-    k: { value: 'key_id', kind: 'text', about: 'the key is in the keyring' },
-  },
-  run(_session, { options: { d, k }, operands }): undefined {
     // What it takes for no key it says, and exits 0.
-    if (d !== undefined && (d.length !== Digits.descriptor || !/^[0-9a-f]*$/i.test(d)))
-      throw wrong('key descriptor', d, true);
-    const id = k === undefined ? 1n : (wholeInteger(k) ?? 0n);
-    if (id <= 0n || id > MOST_KEY_ID) throw wrong('key ID', k ?? '', true);
+    d: { ...checked('descriptor', 'key descriptor', isDescriptor, true), about: 'of a policy of version 1' },
+    k: { ...checked('key_id', 'key ID', isKeyId, true), about: 'the key is in the keyring' },
+  },
+  run(_session, { operands }): undefined {
     if (operands.length > 0) throw usage(addEnckey);
     throw refusal('Error adding encryption key');
   },

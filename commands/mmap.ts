@@ -33,6 +33,9 @@ export const mmap = command({
     x: { about: 'executable' },
   },
   needs: 'nothing',
+  perFile: true,
+  // One word chooses a mapping, open file or not.
+  own: (words) => words.length < 2,
   once: true,
   run(session, { options, operands, words }): RegionTable | undefined {
     // A single word chooses a mapping, whatever it is.

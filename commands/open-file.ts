@@ -70,7 +70,7 @@ export class OpenFile {
   path = '';
   /** xfs_io closed it behind the back of its table: nothing can be done with it but to name it. */
   broken = false;
-  /** Where sendfile goes on: the position that read(2) and write(2) would move. */
+  /** Where sendfile goes on: the position that read(2), write(2) and seek move. */
   position = 0;
 
   constructor(mount: Mount, file: File, name: string, flags: OpenFlags, shown = flags) {

@@ -207,6 +207,8 @@ function writeBackward(write: Write, offset: number, buffer: Uint8Array, unit: U
   done.count = Math.min(done.count, offset);
   let left = done.count;
   const end = Math.max(0, at - left);
+  // Of nothing, too, one call is made where the range ends within a block.
+  if (left === 0 && at % unit.bytes !== 0) write(at, buffer.subarray(0, 0));
   for (let wanted = Math.min(left, at % unit.bytes), ask = wanted; ; wanted = Math.min(left, unit.bytes), ask = left) {
     if (wanted > 0) {
       at -= wanted;

@@ -85,9 +85,9 @@ function errorLabel(found: Command, error: FsError): string {
 
 function checkNeeds(session: Session, found: Command, words: readonly string[]): void {
   const needs = found.needs ?? 'file';
-  if (needs === 'nothing') return;
   if (session.closedAll && found.perFile && session.current === null && found.own?.(words) !== true)
     throw new CommandFailure("no files are open, try 'help open'", { silent: true });
+  if (needs === 'nothing') return;
   if (session.openedMount()?.fs.stopped && !found.survives) throw new FsError('EIO');
   if (needs === 'image') {
     session.mount();
@@ -143,6 +143,8 @@ function parseArguments(
   for (const [letter, value] of parsed.options) {
     const spec = specs[letter];
     if (spec === undefined) continue;
+    const refused = value === null ? null : (spec.refuse?.(value) ?? null);
+    if (refused !== null) throw refused;
     if (value !== null) options[letter] = optionValue(session, spec.kind ?? 'text', spec.noun ?? 'value', value);
     else options[letter] = spec.counts ? (options[letter] as number) + 1 : true;
   }

@@ -79,7 +79,9 @@ export const seek = command({
   }),
 });
 
-/** Where the next data or hole begins; null when there is none before the end of the file. */
+/** Where the next data or hole begins, and the file's position from then on; null when there is none before the end. */
 function find(file: OpenFile, whence: Whence, from: number): number | null {
-  return whence === 'DATA' ? file.seekData(from) : file.seekHole(from);
+  const found = whence === 'DATA' ? file.seekData(from) : file.seekHole(from);
+  if (found !== null) file.position = found;
+  return found;
 }

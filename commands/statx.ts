@@ -42,10 +42,10 @@ export const statx = command({
   },
   *run(session, { options }): Generator<Raw | FileStat> {
     const asked = maskOf(options.m);
-    if (asked >= Mask.RESERVED) throw new FsError('EINVAL');
     if (options.r && options.v) throw new CommandFailure(usageLine(statx), { stream: 'stdout', silent: true });
     // As in xfs_io, what failed before is forgotten.
     if (!session.strict) session.exitCode = 0;
+    if (asked >= Mask.RESERVED) throw new FsError('EINVAL');
     const inode = session.file().inode;
     const found = inode.stat();
     // btrfs tells the birth time unasked.

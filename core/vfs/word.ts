@@ -14,6 +14,8 @@ export interface OptionSpec {
   readonly value?: string;
   readonly kind?: 'size' | 'integer' | 'text';
   readonly counts?: true;
+  /** What is wrong with a value, which ends the looking at what follows it; null: nothing. */
+  readonly refuse?: (value: string) => Error | null;
   /** What the complaint calls a value that is no number: `non-numeric bsize -- x`. */
   readonly noun?: string;
 }

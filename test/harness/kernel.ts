@@ -69,7 +69,10 @@ export function run(
     timeout: (options.seconds ?? 60) * 1000,
     env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin`, LC_ALL: 'C', ...options.env },
   });
-  if (result.error !== undefined) throw new Error(`${program} ${args.join(' ')}: ${result.error.message}`);
+  // A program may end without having read all that it was told.
+  const { error } = result;
+  if (error !== undefined && (error as NodeJS.ErrnoException).code !== 'EPIPE')
+    throw new Error(`${program} ${args.join(' ')}: ${error.message}`);
   const signal = result.signal === null ? 0 : constants.signals[result.signal];
   return { status: result.status ?? 128 + signal, stdout: result.stdout, stderr: result.stderr };
 }

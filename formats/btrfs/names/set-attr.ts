@@ -101,12 +101,15 @@ export function setFileFlags(ip: BtrfsInode, change: FlagsChange): void {
 /** FS_XFLAG_* of hints about sizes, which btrfs has none of. */
 const HINTS = { EXTSIZE: 0x800, INHERIT: 0x1000, COWEXTSIZE: 0x10000 } as const;
 
+/** FS_XFLAG_* that only report something: setting them is no mistake, and does nothing. */
+const REPORTED = { PREALLOC: 0x2, HASATTR: 0x8000_0000 } as const;
+
 /** FS_IOC_FSSETXATTR: only what its flags can say. */
 function setXflags(ip: BtrfsInode, xflags: number): void {
   // What asks for a size that is nought asks for nothing.
   if ((xflags & HINTS.EXTSIZE) !== 0 && ip.kind !== 'file') throw new FsError('EINVAL');
   if ((xflags & HINTS.INHERIT) !== 0 && ip.kind !== 'dir') throw new FsError('EINVAL');
-  xflags &= ~(HINTS.EXTSIZE | HINTS.INHERIT | HINTS.COWEXTSIZE);
+  xflags &= ~(HINTS.EXTSIZE | HINTS.INHERIT | HINTS.COWEXTSIZE | REPORTED.PREALLOC | REPORTED.HASATTR);
   const known = FROM_XFLAGS.reduce((all, [bit]) => all | bit, 0);
   if ((xflags & ~known) !== 0) throw new FsError('EOPNOTSUPP');
   let wanted = 0;

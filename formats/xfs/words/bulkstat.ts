@@ -70,8 +70,8 @@ export const bulkstatWords: readonly Word[] = [
     about: 'every inode in use, with what stat says of it',
     options: { ...RANGE, q: { about: 'no output' } },
     run(context, { options, operands }) {
-      if (operands.length > 0) throw context.usage();
       const request = requestOf(options);
+      if (operands.length > 0) throw context.usage();
       const mp = mountOf(context);
       const flags = mp.features.nrext64 && request.version === 5 ? RequestFlag.NREXT64 : 0;
       const rows = asked('xfrog_bulkstat', mp, request, bulkstat);
@@ -104,8 +104,8 @@ export const bulkstatWords: readonly Word[] = [
     about: 'the chunks of inodes, and which inodes of each are in use',
     options: RANGE,
     run(context, { options, operands }) {
-      if (operands.length > 0) throw context.usage();
       const request = requestOf(options);
+      if (operands.length > 0) throw context.usage();
       const rows = asked('xfrog_inumbers', mountOf(context), request, inumbers);
       return inBatches(
         request,

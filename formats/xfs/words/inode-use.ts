@@ -1,6 +1,7 @@
 /** inode with an open file, and bulkstat's walk: which inode numbers are in use (xfs_io's io/open.c). */
 import type { WordContext, WordResult } from '../../../core/vfs/word.ts';
 import { WordFailure } from '../../../core/vfs/word.ts';
+import { bulkstat } from '../inspect/bulkstat.ts';
 import { allocatedInodes } from '../inspect/inode-walk.ts';
 import type { XfsMount } from '../mount.ts';
 import { mountOf } from './mount-of.ts';
@@ -20,9 +21,9 @@ export function inodeUse(
   const [word] = operands;
   // What has more than 64 bits is to xfs_io as if no number were given.
   const text = word !== undefined && /^\d+$/.test(word) && BigInt(word) >= NO_INODE ? undefined : word;
-  if (operands.length > 1 || (options.n && text === undefined)) throw context.usage();
   if (text !== undefined && !/^\d+$/.test(text))
     throw new WordFailure(`${text} is not a numeric inode value`, 'stdout');
+  if (operands.length > 1 || (options.n && text === undefined)) throw context.usage();
   const mp = mountOf(context);
   const ino =
     text === undefined ? lastUsed(mp) : options.n ? firstUsed(mp, Number(text) + 1) : firstUsed(mp, Number(text));
@@ -32,14 +33,10 @@ export function inodeUse(
   return { data: { ino }, text: (out) => out.write(`${line}\n`) };
 }
 
-/** The first inode in use from `from` on, or 0. */
+/** The first inode in use from `from` on, those of the file system's own left out; or 0. */
 export function firstUsed(mp: XfsMount, from: number): number {
-  let found = 0;
-  allocatedInodes(mp, from, (ino) => {
-    found = ino;
-    return false;
-  });
-  return found;
+  const [first] = bulkstat(mp, { start: from, agno: null });
+  return first?.ino ?? 0;
 }
 
 function lastUsed(mp: XfsMount): number {

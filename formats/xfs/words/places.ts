@@ -159,9 +159,8 @@ export const placeWords: readonly Word[] = [
     alias: 'p',
     operands: '[field...]',
     about: 'print the structure that is looked at',
-    // The list of open files has the same name; a place to look at, or a field, decides.
-    claims: (context, operands) =>
-      (operands.length > 0 && context.file === null) || inspectorOf(context).currentType !== null,
+    // The list of open files has the same name; a place to look at decides.
+    claims: (context) => inspectorOf(context).currentType !== null,
     run(context, { operands }) {
       const fields = asked(() => inspectorOf(context).print(operands));
       return {
