@@ -19,6 +19,8 @@ export interface User {
   readonly what: string;
   /** The process, where one is known. */
   readonly pid: string | null;
+  /** Does it still use the image? Costs little, other than looking for users. */
+  stays(): boolean;
 }
 
 /** Waits for other runs of fsio, for so many seconds in all. */
@@ -29,12 +31,15 @@ export class Queue {
     this.end = Date.now() + seconds * 1000;
   }
 
-  /** Returns after a moment in which `user` may have ended. @throws FsError EBUSY if that one stays, or time is over */
-  wait(name: string, { what, pid }: User): void {
-    const left = this.end - Date.now();
-    if (left <= 0 || pid === null || !isPassing(pid)) throw new FsError('EBUSY', { path: name, detail: what });
-    // Two that met while both were opening must not meet again in step.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(left, 10 + Math.random() * 40));
+  /** Returns when `user` has ended, or a moment later. @throws FsError EBUSY if that one stays, or time is over */
+  wait(name: string, user: User): void {
+    const passing = user.pid !== null && isPassing(user.pid);
+    do {
+      const left = this.end - Date.now();
+      if (left <= 0 || !passing) throw new FsError('EBUSY', { path: name, detail: user.what });
+      // Two that met while both were opening must not meet again in step.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(left, 10 + Math.random() * 40));
+    } while (user.stays());
   }
 }
 
@@ -73,7 +78,7 @@ function quietly<T>(call: () => T): T {
   }
 }
 
-const mounted = (what: string | null): User | null => (what === null ? null : { what, pid: null });
+const mounted = (what: string | null): User | null => (what === null ? null : { what, pid: null, stays: () => true });
 
 /** A run of fsio that ends without anybody's doing, or whatever has just ended. */
 function isPassing(pid: string): boolean {
@@ -130,7 +135,8 @@ function holderOf(name: string, stats: Stats, flags: number): User | null {
       const opened = /^flags:\s*([0-7]+)/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? '');
       if (opened === null || (flags !== ANYHOW && (Number.parseInt(opened[1] as string, 8) & flags) === 0)) continue;
       const how = flags === ANYHOW ? 'open' : 'open for writing';
-      return { what: `${how} in process ${pid} (${readText(`/proc/${pid}/comm`)?.trim() ?? '?'})`, pid };
+      const what = `${how} in process ${pid} (${readText(`/proc/${pid}/comm`)?.trim() ?? '?'})`;
+      return { what, pid, stays: () => sameFile(`/proc/${pid}/fd/${fd}`, stats) };
     }
   }
   return null;
