@@ -180,6 +180,8 @@ export interface InodeIomapOps {
   endBouncedWrite?(inode: Inode, pos: number, end: number): void;
   /** A write of [pos, end), with `pos` beyond the end of the file, follows. Absent: the gap is zeroed in the cache. */
   fillGap?(inode: Inode, pos: number, end: number): void;
+  /** A buffered write failed before its first byte: frees what it may need, if `error` says that space ended. @throws `error` otherwise */
+  makeRoom?(inode: Inode, error: unknown): void;
   /** Direct write finished: convert, remap, grow the size. */
   endDirectWrite(inode: Inode, pos: number, written: number, type: IomapType, flags: number): void;
 }

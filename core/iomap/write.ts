@@ -50,6 +50,20 @@ export function bufferedWrite(inode: Inode, pos: number, from: Uint8Array): numb
       return from.length;
     }
   }
+  let done: number;
+  try {
+    done = writeThrough(inode, pos, from);
+  } catch (error) {
+    if (inode.iomap.makeRoom === undefined) throw error;
+    inode.iomap.makeRoom(inode, error);
+    done = writeThrough(inode, pos, from);
+  }
+  writeBehind(inode, pos, pos + done);
+  return done;
+}
+
+/** Writes to the page cache; an error that comes after some progress only ends it. */
+function writeThrough(inode: Inode, pos: number, from: Uint8Array): number {
   const context = writeContext;
   context.done = 0;
   context.from = from;
@@ -62,7 +76,6 @@ export function bufferedWrite(inode: Inode, pos: number, from: Uint8Array): numb
   } finally {
     context.from = NOTHING;
   }
-  writeBehind(inode, pos, pos + context.done);
   return context.done;
 }
 

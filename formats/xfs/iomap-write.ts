@@ -11,6 +11,7 @@
 import { FsError } from '../../core/errors.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../../core/iomap/iomap.ts';
 import { POS_END } from '../../core/positions.ts';
+import type { Inode } from '../../core/vfs/inode.ts';
 import { convertDelalloc } from './bmap-alloc.ts';
 import { punchDelalloc, reserveDelalloc } from './delalloc.ts';
 import { DELAY, Extent } from './extent.ts';
@@ -126,16 +127,15 @@ function end(ip: XfsInode, pos: number, length: number, written: number, iomap: 
 
 const OPS: IomapOps = {
   begin(inode, pos, length, flags, iomap, srcmap) {
-    const ip = inode as XfsInode;
-    try {
-      begin(ip, pos, length, flags, iomap, srcmap);
-    } catch (error) {
-      giveRoom(ip.mp, error);
-      begin(ip, pos, length, flags, iomap, srcmap);
-    }
+    begin(inode as XfsInode, pos, length, flags, iomap, srcmap);
   },
   end: (inode, pos, length, written, _flags, iomap) => end(inode as XfsInode, pos, length, written, iomap),
 };
+
+/** Space ended before the first byte of a write: all files are written back and idle blocks freed. @throws `error` if it says something else */
+export function makeRoom(inode: Inode, error: unknown): void {
+  giveRoom((inode as XfsInode).mp, error);
+}
 
 /** Where buffered writes go. */
 export function writeOps(): IomapOps {

@@ -2,7 +2,7 @@
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import { bounceDirect, directOps, endDirectWrite } from './iomap-direct.ts';
 import { readOps, seekOps, xattrOps } from './iomap-read.ts';
-import { writeOps } from './iomap-write.ts';
+import { makeRoom, writeOps } from './iomap-write.ts';
 import { writebackOps } from './writeback.ts';
 
 /** Loop devices and images: direct writes come in these units whatever the file system's sectors are. */
@@ -27,6 +27,7 @@ const OPS: InodeIomapOps = {
   },
   directAlignment: SECTOR,
   bounceDirect,
+  makeRoom,
   endDirectWrite,
 };
 

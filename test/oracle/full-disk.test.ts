@@ -62,6 +62,41 @@ for (const variant of VARIANTS.slice(0, 3)) {
   });
 }
 
+/** Clones in the last blocks: one of nothing but a hole, and one over which a write runs out of space half-way. */
+const SHARED_FULL = (at: string): string => `
+open -f ${at}/hole
+truncate 589824
+open -f ${at}/clone-of-hole
+reflink ${at}/hole
+open -f ${at}/c
+pwrite -S 0x4f 294912 33
+copy_range -s 212991 -d 593710 -l 458752 ${at}/c
+open -f ${at}/a
+reflink ${at}/c
+open ${at}/c
+pwrite -S 0x69 225280 327680
+open ${at}/a
+pwrite -S 0xbc 135985 393216
+`;
+
+test('clones where space is short', () => {
+  const dir = scratch(true);
+  const theirs = makeXfs(join(dir, 'kernel.img'), VARIANTS[2] as (typeof VARIANTS)[number]);
+  withMount(theirs, (at) => {
+    const free = Number(run('df', ['-B65536', '--output=avail', at]).stdout.split('\n')[1]);
+    assert.is(xfsIo(`open -f ${at}/big\nfalloc 0 ${(free - 60) * 65536}\n`).stderr, '');
+  });
+  const ours = copyImage(theirs, join(dir, 'fsio.img'));
+  const wanted = withMount(theirs, (at) => xfsIo(SHARED_FULL(at)));
+  const got = fsio([ours], SHARED_FULL(''));
+  // Lines that begin with a number tell how long it took.
+  const done = ({ stdout, stderr }: { stdout: string; stderr: string }) =>
+    `${stdout}${stderr}`.split('\n').filter((line) => !/^[\d.]+ /.test(line));
+  assert.equal(done(got), done(wanted));
+  assert.match(got.stdout, 'wrote 191695/393216');
+  assert.equal(repairComplaints(ours), []);
+});
+
 test('small files whose reservations fill what is left', () => {
   const dir = scratch(true);
   const theirs = makeXfs(join(dir, 'kernel.img'), { bytes: 40 * 2 ** 20, tiny: true });
