@@ -24,7 +24,8 @@ const WRITE_VECTORS = 1024;
 const IOEND_BATCH = 4096;
 /** Longest gap between two runs that is written with them where the file system allows: cheaper than a write of its own. */
 const MAX_GAP = 16 * 1024;
-const ZEROS = new Uint8Array(MAX_GAP);
+/** What gaps are filled with, by their length in sectors. */
+const gapFillings: Uint8Array[] = [];
 
 /** Writes the dirty pages of [start, end) of a file. @throws FsError, also of an earlier write-back nobody was told of */
 export function writeback(inode: Inode, start = 0, end: number = POS_END): void {
@@ -211,7 +212,8 @@ class Pass {
     const staged = map.type === IomapType.UNWRITTEN && (map.flags & IomapFlag.SHARED) !== 0;
     if (!staged || this.stale || this.inode.iomap.writeback.stagesEmpty !== true) return;
     if (this.bytes + gap >= WRITE_SIZE || this.buffers.length + 1 >= WRITE_VECTORS) return;
-    this.buffers.push(ZEROS.subarray(0, gap));
+    gapFillings[gap / 512] ??= new Uint8Array(gap);
+    this.buffers.push(gapFillings[gap / 512] as Uint8Array);
     this.bytes += gap;
   }
 
