@@ -73,6 +73,11 @@ export function dedupeInode(
   pos: number,
   length: number,
 ): number | null {
+  if (length === 0) {
+    // Linux does not even ask the file system then: nothing is flushed.
+    checkKinds(target, source);
+    return 0;
+  }
   const count = prepare(target, source, sourcePos, pos, length, 'dedupe');
   if (!sameBytes(source, sourcePos, target, pos, count)) return null;
   for (let done = 0; done < count; done += DEDUPE_PIECE) {
@@ -90,9 +95,7 @@ function prepare(
   length: number,
   kind: RemapKind,
 ): number {
-  if (source.mp !== target.mp) throw new FsError('EXDEV');
-  if (source.kind === 'dir' || target.kind === 'dir') throw new FsError('EISDIR');
-  if (source.kind !== 'file' || target.kind !== 'file') throw new FsError('EINVAL');
+  checkKinds(target, source);
   checkWritable(target);
   if (source.noDataSum !== target.noDataSum) {
     throw new FsError('EINVAL', { detail: 'one of the files has no checksums' });
@@ -105,6 +108,12 @@ function prepare(
   flushRange(target, pos, all < 0 ? MAX_POS : pos + all);
   const request = { target, source, sourcePos, pos, length, kind };
   return checkRemapRange(request, sectorSize);
+}
+
+function checkKinds(target: BtrfsInode, source: BtrfsInode): void {
+  if (source.mp !== target.mp) throw new FsError('EXDEV');
+  if (source.kind === 'dir' || target.kind === 'dir') throw new FsError('EISDIR');
+  if (source.kind !== 'file' || target.kind !== 'file') throw new FsError('EINVAL');
 }
 
 function forgetPages(target: BtrfsInode, pos: number, count: number): void {
