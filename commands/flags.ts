@@ -1,9 +1,9 @@
 /** extsize, cowextsize, chproj, lsproj, chattr, lsattr: what FS_IOC_FSGETXATTR tells and sets. */
 import { FsError } from '../core/errors.ts';
-import type { FlagsChange, Inode } from '../core/vfs/inode.ts';
+import type { FlagsChange, Inode, Stat } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { Complaints } from './complaints.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, perror } from './failure.ts';
 import type { Session } from './session.ts';
 import { type TreeEntry, treeDepthFirst } from './walk-tree.ts';
 import {
@@ -153,7 +153,7 @@ export const lsattr = command({
     const all = options.v ? 'all verbose' : 'all';
     const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? all : options.v ? 'verbose' : 'letters';
     for (const { path, inode } of chosen(session, options)) {
-      const { xflags, fsflags } = inode.stat();
+      const { xflags, fsflags } = flagsOf(session, inode, path);
       yield { path, xflags: xflags >>> 0, fsflags, style };
     }
   },
@@ -173,6 +173,13 @@ export const lsattr = command({
   }),
 });
 
+/** @throws CommandFailure where a file of its kind has none: on btrfs all but files, directories and links */
+function flagsOf(session: Session, inode: Inode, path: string): Pick<Stat, 'xflags' | 'fsflags'> {
+  const found = inode.stat();
+  if (found.fsflags === undefined || ['file', 'dir', 'symlink'].includes(inode.kind)) return found;
+  throw perror(`${session.program}: cannot get flags on ${path}`, new FsError('ENOTTY'));
+}
+
 /** The flags for which Linux asks CAP_LINUX_IMMUTABLE. */
 const GUARDED: readonly string[] = ['i', 'a'];
 
@@ -190,7 +197,7 @@ On btrfs also c compressed, m not compressed, C no copy on write, D directory sy
     const failed = new Complaints();
     for (const { path, inode } of chosen(session, wanted)) {
       failed.attempt(`${session.program}: cannot set flags on ${path}`, () => {
-        const change = changeOf(session, inode, wanted.letters);
+        const change = changeOf(flagsOf(session, inode, path), session, wanted.letters);
         if (wanted.letters.some(({ letter }) => GUARDED.includes(letter)) && !session.mayGuard())
           throw new FsError('EPERM');
         inode.setFlags(change);
@@ -223,8 +230,11 @@ function parseFlags(session: Session, operands: readonly string[]) {
 }
 
 /** What the letters mean for an inode: its format decides, since xfs_io and e2fsprogs use some of them differently. */
-function changeOf(session: Session, inode: Inode, letters: readonly LetterChange[]): FlagsChange {
-  const { xflags, fsflags } = inode.stat();
+function changeOf(
+  { xflags, fsflags }: Pick<Stat, 'xflags' | 'fsflags'>,
+  session: Session,
+  letters: readonly LetterChange[],
+): FlagsChange {
   if (fsflags !== undefined && letters.some(({ letter }) => ONLY_FSFLAGS.includes(letter))) {
     return { fsflags: applied(session, fsflags, letters, (letter) => FSFLAG_LETTERS[letter]) };
   }

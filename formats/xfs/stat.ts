@@ -66,7 +66,7 @@ export function inodeStat(ip: XfsInode): Stat {
     gid: get.gid(view, base),
     size: exactPos(ip.size),
     blocks: (get.nblocks(view, base) + delayed) * (mp.blockSize / 512),
-    blockSize: special ? 2048 : preferredSize(ip),
+    blockSize: special ? 4096 : preferredSize(ip),
     atime: readTimestamp(view, base + Dinode.at.atime, bigtime),
     mtime: readTimestamp(view, base + Dinode.at.mtime, bigtime),
     ctime: readTimestamp(view, base + Dinode.at.ctime, bigtime),
