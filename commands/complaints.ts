@@ -27,6 +27,22 @@ export class Complaints {
     return line;
   }
 
+  /** Keeps a line of its own words. */
+  say(line: string, code: FsError['code']): void {
+    this.lines.push(line);
+    this.code ??= code;
+  }
+
+  /** As raise('stdout'), what could not be opened going to stderr. @throws CommandFailure */
+  raiseBeside(unopened: Complaints): void {
+    if (this.code === null) unopened.raise();
+    else if (unopened.code === null) this.raise('stdout');
+    else {
+      const complaint = unopened.lines.join('\n');
+      throw new CommandFailure(this.lines.join('\n'), { stream: 'stdout', code: this.code, complaint });
+    }
+  }
+
   /** @throws CommandFailure with all complaints, if there are any */
   raise(stream: 'stdout' | 'stderr' = 'stderr'): void {
     if (this.code !== null) throw new CommandFailure(this.lines.join('\n'), { stream, code: this.code });

@@ -1,9 +1,10 @@
 /** extsize, cowextsize, chproj, lsproj, chattr, lsattr: what FS_IOC_FSGETXATTR tells and sets. */
 import { FsError } from '../core/errors.ts';
 import type { FlagsChange, Inode, Stat } from '../core/vfs/inode.ts';
+import { resolve } from '../core/vfs/path.ts';
 import { command, usage } from './command.ts';
 import { Complaints } from './complaints.ts';
-import { CommandFailure, perror } from './failure.ts';
+import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import { type TreeEntry, treeDepthFirst } from './walk-tree.ts';
 import {
@@ -66,18 +67,20 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
       const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`) % 2 ** 32;
       checkRecursion(session, options);
       const failed = new Complaints();
-      for (const { path, inode } of chosen(session, options)) {
+      const unopened = new Complaints();
+      for (const { path, inode } of reached(session, options, unopened)) {
         const stat = inode.stat();
         if (bytes === null) yield { path, bytes: stat[name] };
         else {
           if (inode.kind !== 'file' && inode.kind !== 'dir') {
-            throw new CommandFailure(`invalid target file type - file ${path}`, { stream: 'stdout' });
+            failed.say(`invalid target file type - file ${path}`, 'EINVAL');
+            continue;
           }
           const hint = { xflags: stat.xflags | flagOf(inode), [name]: bytes };
           failed.attempt(`${session.program}: ${ioctl} ${path}`, () => inode.setFlags(hint));
         }
       }
-      failed.raise('stdout');
+      failed.raiseBeside(unopened);
     },
     text: ({ path, bytes }, out) => out.write(`[${bytes}] ${path}\n`),
     json: (row) => ({ command: name, ...row }),
@@ -106,7 +109,10 @@ export const lsproj = command({
   *run(session, { options, operands }): Generator<{ path: string; projid: number; tree: boolean }> {
     if (operands.length > 0) throw usage(lsproj);
     const tree = options.R || options.D;
-    for (const { path, inode } of chosen(session, options)) yield { path, projid: inode.stat().projid, tree };
+    const unopened = new Complaints();
+    for (const { path, inode } of reached(session, options, unopened))
+      yield { path, projid: inode.stat().projid, tree };
+    unopened.raise();
   },
   text: ({ path, projid, tree }, out) => out.write(tree ? `[${projid}] ${path}\n` : `projid = ${projid}\n`),
   json: ({ path, projid }) => ({ command: 'lsproj', path, projid }),
@@ -126,7 +132,8 @@ export const chproj = command({
     if (!(projid < 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
     checkRecursion(session, options);
     const failed = new Complaints();
-    for (const { inode } of chosen(session, options)) failed.attempt('setprojid', () => inode.setFlags({ projid }));
+    for (const { inode } of reached(session, options, failed))
+      failed.attempt('setprojid', () => inode.setFlags({ projid }));
     failed.raise('stderr');
   },
 });
@@ -152,10 +159,12 @@ export const lsattr = command({
     const tree = options.D || options.R;
     const all = options.v ? 'all verbose' : 'all';
     const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? all : options.v ? 'verbose' : 'letters';
-    for (const { path, inode } of chosen(session, options)) {
-      const { xflags, fsflags } = flagsOf(session, inode, path);
-      yield { path, xflags: xflags >>> 0, fsflags, style };
+    const failed = new Complaints();
+    for (const { path, inode } of reached(session, options, failed)) {
+      const found = failed.attempt(`${session.program}: cannot get flags on ${path}`, () => flagsOf(inode));
+      if (found !== null) yield { path, xflags: found.xflags >>> 0, fsflags: found.fsflags, style };
     }
+    failed.raise();
   },
   text({ path, xflags, fsflags, style }, out) {
     if (style === 'e2fs') out.write(`${fsflagLetters(fsflags ?? fsflagsOf(xflags))} ${path}\n`);
@@ -173,11 +182,32 @@ export const lsattr = command({
   }),
 });
 
-/** @throws CommandFailure where a file of its kind has none: on btrfs all but files, directories and links */
-function flagsOf(session: Session, inode: Inode, path: string): Pick<Stat, 'xflags' | 'fsflags'> {
+/** @throws FsError ENOTTY where a file of its kind has none: on btrfs all but files, directories and links */
+function flagsOf(inode: Inode): Pick<Stat, 'xflags' | 'fsflags'> {
   const found = inode.stat();
   if (found.fsflags === undefined || ['file', 'dir', 'symlink'].includes(inode.kind)) return found;
-  throw perror(`${session.program}: cannot get flags on ${path}`, new FsError('ENOTTY'));
+  throw new FsError('ENOTTY');
+}
+
+/** What is chosen, as it is when it is opened: links lead to what they point to, and what cannot be opened is told. */
+function* reached(
+  session: Session,
+  options: { readonly D: boolean; readonly R: boolean },
+  failed: Complaints,
+): Generator<TreeEntry> {
+  const file = session.file();
+  const { fs } = file.mount;
+  for (const { path, inode } of chosen(session, options)) {
+    const opened =
+      !options.R && !options.D
+        ? inode
+        : failed.attempt(`${session.program}: cannot open ${path}`, () => {
+            if (inode.kind === 'socket') throw new FsError('ENXIO');
+            if (inode.kind !== 'symlink') return inode;
+            return resolve(fs, fs.root(), `${file.path}${path.slice(file.name.length)}`, { follow: true });
+          });
+    if (opened !== null) yield { path, inode: opened };
+  }
 }
 
 /** The flags for which Linux asks CAP_LINUX_IMMUTABLE. */
@@ -195,9 +225,11 @@ On btrfs also c compressed, m not compressed, C no copy on write, D directory sy
     const wanted = parseFlags(session, args.operands);
     checkRecursion(session, wanted);
     const failed = new Complaints();
-    for (const { path, inode } of chosen(session, wanted)) {
+    for (const { path, inode } of reached(session, wanted, failed)) {
+      const found = failed.attempt(`${session.program}: cannot get flags on ${path}`, () => flagsOf(inode));
+      if (found === null) continue;
       failed.attempt(`${session.program}: cannot set flags on ${path}`, () => {
-        const change = changeOf(flagsOf(session, inode, path), session, wanted.letters);
+        const change = changeOf(found, session, wanted.letters);
         if (wanted.letters.some(({ letter }) => GUARDED.includes(letter)) && !session.mayGuard())
           throw new FsError('EPERM');
         inode.setFlags(change);

@@ -135,6 +135,12 @@ export class OpenFile {
     return this.file.inode;
   }
 
+  /** To xfs_io it is of another file system than XFS: every pipe and device is, too. */
+  get foreign(): boolean {
+    const { kind } = this.inode;
+    return this.mount.fs.type !== 'xfs' || (kind !== 'file' && kind !== 'dir');
+  }
+
   read(pos: number, into: Uint8Array): number {
     const bytes = this.file.read(pos, into);
     advance(bytes);

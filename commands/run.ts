@@ -102,7 +102,7 @@ function checkNeeds(session: Session, found: Command, words: readonly string[]):
     throw new CommandFailure("no files are open, try 'help open'", { silent: session.closedAll });
   if (session.current.broken && !found.survives) throw new FsError('EBADF');
   if (session.current.flags.pathOnly && !found.survives && !found.byName) throw new FsError('EBADF');
-  if (found.xfsOnly && session.current.mount.fs.type !== 'xfs') {
+  if (found.xfsOnly && session.current.foreign) {
     const text = `foreign file active, ${found.name} command is for XFS filesystems only`;
     throw new CommandFailure(text, { silent: true, code: 'EOPNOTSUPP' });
   }

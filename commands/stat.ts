@@ -153,6 +153,8 @@ interface FsStat {
   readonly name: string;
   readonly statfs: StatFs;
   readonly parts: { readonly statfs: boolean; readonly geometry: boolean; readonly counts: boolean };
+  /** xfs_io tells no more than statfs(2). */
+  readonly foreign: boolean;
 }
 
 export const statfs = command({
@@ -166,9 +168,10 @@ export const statfs = command({
   run(session, { options }): FsStat {
     const all = !options.c && !options.g && !options.s;
     const parts = { statfs: all || options.s, geometry: all || options.g, counts: all || options.c };
-    return { name: session.file().name, statfs: session.mount().fs.statfs(), parts };
+    const file = session.file();
+    return { name: file.name, statfs: file.mount.fs.statfs(), parts, foreign: file.foreign };
   },
-  text({ name, statfs: st, parts }, out) {
+  text({ name, statfs: st, parts, foreign }, out) {
     out.write(`fd.path = "${name}"\n`);
     if (parts.statfs) {
       out.write(`statfs.f_bsize = ${st.blockSize}\nstatfs.f_blocks = ${st.blocks}\n`);
@@ -178,6 +181,7 @@ export const statfs = command({
       out.write(`statfs.f_files = ${st.files}\nstatfs.f_ffree = ${st.ffree}\n`);
       out.write(`statfs.f_flags = 0x${st.flags.toString(16)}\n`);
     }
+    if (foreign) return;
     if (parts.geometry) for (const [key, value] of st.geometry) out.write(`geom.${key} = ${value}\n`);
     if (parts.counts) for (const [key, value] of st.counts) out.write(`counts.${key} = ${value}\n`);
   },

@@ -126,6 +126,14 @@ const OPEN: readonly Case[] = [
     'statx -F -r',
   ),
   on('/dir', 'statx -r', 'stat -r', 'statx -v', 'stat -v'),
+  linked(on('/', 'lsattr -R', 'chattr -R +A', 'lsattr -R', 'lsattr -D')),
+  {
+    ...linked(
+      on('/', 'lsproj -R', 'extsize -R', 'chproj -R 5', 'lsproj -R', 'extsize -R 64k', 'extsize -R', 'cowextsize -D'),
+    ),
+    only: 'xfs',
+  },
+  linked(withFlags('-r', '/null', 'stat', 'lsattr', 'statfs', 'print')),
   linked(reading('/link', 'stat -r')),
   linked(withFlags('-P -L', '/link', 'stat -r', 'statx -r', 'stat -v')),
   withFlags('-P', '/dir', 'stat'),
