@@ -19,23 +19,30 @@ export interface User {
   readonly what: string;
   /** The process, where one is known. */
   readonly pid: string | null;
+  /** A loop device that goes as soon as nobody looks at it: of an image that was unmounted just now. */
+  readonly closing?: boolean;
   /** Does it still use the image? Costs little, other than looking for users. */
   stays(): boolean;
 }
 
+/** Milliseconds that the kernel may take to give back a loop device after umount. */
+const CLOSING = 1000;
+
 /** Waits for other runs of fsio, for so many seconds in all. */
 export class Queue {
+  private readonly begin = Date.now();
   private readonly end: number;
 
   constructor(seconds: number) {
-    this.end = Date.now() + seconds * 1000;
+    this.end = this.begin + seconds * 1000;
   }
 
   /** Returns when `user` has ended, or a moment later. @throws FsError EBUSY if that one stays, or time is over */
   wait(name: string, user: User): void {
-    const passing = user.pid !== null && isPassing(user.pid);
+    const passing = user.closing === true || (user.pid !== null && isPassing(user.pid));
+    const end = user.closing === true ? this.begin + CLOSING : this.end;
     do {
-      const left = this.end - Date.now();
+      const left = end - Date.now();
       if (left <= 0 || !passing) throw new FsError('EBUSY', { path: name, detail: user.what });
       // Two that met while both were opening must not meet again in step.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(left, 10 + Math.random() * 40));
@@ -51,7 +58,7 @@ export function userOf(name: string, stats: Stats, purpose: 'read' | 'write'): U
   if (process.platform !== 'linux') return null;
   return quietly(() => {
     if (stats.isBlockDevice()) return mounted(mountPointOf(deviceNumber(stats.rdev)));
-    return mounted(loopUser(stats, purpose)) ?? holderOf(name, stats, WRITING);
+    return loopUser(stats, purpose) ?? holderOf(name, stats, WRITING);
   });
 }
 
@@ -103,17 +110,20 @@ function mountPointOf(number: string): string | null {
   return null;
 }
 
-function loopUser(stats: Stats, purpose: 'read' | 'write'): string | null {
+function loopUser(stats: Stats, purpose: 'read' | 'write'): User | null {
   for (const loop of list('/sys/block')) {
     if (!loop.startsWith('loop')) continue;
     const backing = `/sys/block/${loop}/loop/backing_file`;
     if (!existsSync(backing) || !sameFile((readText(backing) ?? '').trimEnd(), stats)) continue;
     for (const part of [loop, ...list(`/sys/block/${loop}`).filter((name) => name.startsWith(loop))]) {
-      const mounted = mountPointOf((readText(`/sys/class/block/${part}/dev`) ?? '').trim());
-      if (mounted !== null) return `${mounted} (/dev/${part})`;
+      const place = mountPointOf((readText(`/sys/class/block/${part}/dev`) ?? '').trim());
+      if (place !== null) return mounted(`${place} (/dev/${part})`);
     }
     const writable = readText(`/sys/block/${loop}/ro`)?.trim() !== '1';
-    if (writable || purpose === 'write') return `in use by /dev/${loop}`;
+    if (!writable && purpose === 'read') continue;
+    const closing = readText(`/sys/block/${loop}/loop/autoclear`)?.trim() === '1';
+    const stays = () => sameFile((readText(backing) ?? '').trimEnd(), stats);
+    return { what: `in use by /dev/${loop}`, pid: null, closing, stays };
   }
   return null;
 }

@@ -138,7 +138,7 @@ export class File {
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
     if (this.flags.direct === true && !direct) inode.iomap.endBouncedWrite?.(inode, pos, pos + written);
-    if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
+    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode)) inode.fsync(this.flags.sync !== true);
     return written;
   }
 
@@ -147,7 +147,7 @@ export class File {
     if (pos > inode.size) daxZeroRange(inode, inode.size, pos - inode.size);
     inode.touch();
     const written = daxWrite(inode, pos, from);
-    if (this.flags.sync === true || this.flags.dataSync === true) inode.fsync(this.flags.sync !== true);
+    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode)) inode.fsync(this.flags.sync !== true);
     return written;
   }
 
@@ -169,7 +169,7 @@ export class File {
 
   /** After a change of the file's blocks that was no write: durable at once, if it was opened so. @throws FsError */
   changed(): void {
-    if (this.flags.sync === true) this.inode.forceLog?.();
+    if (this.flags.sync === true || isSync(this.inode)) this.inode.forceLog?.();
   }
 
   /** Ends the use of the file; closing again does nothing. @throws FsError */
@@ -198,6 +198,11 @@ export class File {
     if (kind !== 'file') throw new FsError(kind === 'dir' ? 'EISDIR' : kind === 'fifo' ? 'ESPIPE' : 'EINVAL');
   }
 }
+
+/** FS_XFLAG_SYNC: all that is written to the file is durable at once. */
+const XFLAG_SYNC = 0x20;
+
+const isSync = ({ xflags }: Inode): boolean => (xflags & XFLAG_SYNC) !== 0;
 
 /** Bytes on both sides of a gap between positions are no neighbours. @throws FsError EFBIG */
 function checkGap(pos: number, length: number): void {
