@@ -58,7 +58,7 @@ export interface MountSettings {
 }
 
 /** Times that an image is mounted again because another process changed it meanwhile. */
-const TRIES = 5;
+const TRIES = 20;
 
 interface Entry {
   mount: Mount;
@@ -202,12 +202,20 @@ export class Mounts {
   /** Mounts what another process is not just changing. @throws FsError */
   private mountSettled(image: string, devices: readonly Device[], layers: readonly UndoableDevice[]): Mount {
     for (let tries = 0; ; tries++) {
+      let mounted: Mount | null = null;
+      let failure: unknown = null;
       try {
-        return this.mountDevices(image, devices);
+        mounted = this.mountDevices(image, devices);
       } catch (error) {
-        if (tries === TRIES || !isStale(devices, layers)) throw error;
-        for (const device of devices) device.startOver?.();
+        failure = error;
       }
+      if (tries < TRIES && isStale(devices, layers)) {
+        for (const device of devices) device.startOver?.();
+        continue;
+      }
+      if (mounted === null) throw failure;
+      if (mounted.fs.status !== null) this.settings.notice(`${image}: ${mounted.fs.status}`);
+      return mounted;
     }
   }
 
@@ -227,7 +235,6 @@ export class Mounts {
     if (formatName(chosen) === null) refuseWholeDisk(chosen);
     const fs = mount(chosen, { readOnly, norecovery, ...choice, devices: others, now, owner, random });
     fs.tracer = tracer;
-    if (fs.status !== null) this.settings.notice(`${image}: ${fs.status}`);
     return { image, fs, cwd: '/' };
   }
 

@@ -4,7 +4,7 @@ import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** Times that something is done again because another process was faster. */
-const TRIES = 5;
+const TRIES = 20;
 
 /**
  * Does `work`. If it fails and another process changed an image since it was opened, the use of that image begins anew,
