@@ -138,7 +138,8 @@ export class File {
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
     if (this.flags.direct === true && !direct) inode.iomap.endBouncedWrite?.(inode, pos, pos + written);
-    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode)) inode.fsync(this.flags.sync !== true);
+    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode))
+      inode.fsync(this.flags.sync !== true);
     return written;
   }
 
@@ -147,7 +148,8 @@ export class File {
     if (pos > inode.size) daxZeroRange(inode, inode.size, pos - inode.size);
     inode.touch();
     const written = daxWrite(inode, pos, from);
-    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode)) inode.fsync(this.flags.sync !== true);
+    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode))
+      inode.fsync(this.flags.sync !== true);
     return written;
   }
 
