@@ -80,12 +80,11 @@ function findTyped(mp: XfsMount, addr: number): { start: number; length: number 
 
 /** What the verifiers take the bytes for, or null. */
 function typedAt(mp: XfsMount, addr: number): Typed | null {
+  const block = contentAt(mp, addr, mp.blockSize);
+  const dirBlock = mp.dirBlockSize === mp.blockSize ? block : contentAt(mp, addr, mp.dirBlockSize);
   for (const [key, look] of Object.entries(LOOKS) as [keyof MountOps, Look][]) {
-    const ops = mp.ops[key];
-    const length = look.type === DIR ? mp.dirBlockSize : mp.blockSize;
-    if (addr + length > mp.device.size) continue;
-    const bytes = bytesAt(mp.device, addr, length);
-    if (!looksLike(ops, addr, bytes)) continue;
+    const bytes = look.type === DIR ? dirBlock : block;
+    if (bytes === null || !looksLike(mp.ops[key], addr, bytes)) continue;
     const type = blockType(mp, look.type[mp.features.v5 ? 0 : 1]) as BlockType;
     if (type.fields === null) continue;
     return { look, fields: printAll(asBlock(mp, type, bytes), type.fields) };
@@ -93,9 +92,15 @@ function typedAt(mp: XfsMount, addr: number): Typed | null {
   return null;
 }
 
+/** The bytes there; null where they end beyond the device, or are zeros: nothing, whatever a lenient verifier says. */
+function contentAt(mp: XfsMount, addr: number, length: number): Uint8Array | null {
+  if (addr + length > mp.device.size) return null;
+  const bytes = bytesAt(mp.device, addr, length);
+  for (const byte of bytes) if (byte !== 0) return bytes;
+  return null;
+}
+
 function looksLike(ops: BufOps, addr: number, bytes: Uint8Array): boolean {
-  // Zeros are nothing, whatever a lenient verifier says of them.
-  if (bytes.every((byte) => byte === 0)) return false;
   return ops.verify(new Buf([{ addr, length: bytes.length }], bytes, ops)) === null;
 }
 

@@ -64,6 +64,7 @@ export function differingBlocks(
       const size = Math.min(CHUNK, end - at, Math.ceil((last - at) / blockSize) * blockSize);
       was.device.read(at, before.subarray(0, size));
       is.device.read(at, after.subarray(0, size));
+      if (Buffer.compare(before.subarray(0, size), after.subarray(0, size)) === 0) continue;
       for (let block = 0; block < size; block += blockSize)
         if (Buffer.compare(before.subarray(block, block + blockSize), after.subarray(block, block + blockSize)) !== 0)
           found.add(at + block);
