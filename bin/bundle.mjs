@@ -117,12 +117,17 @@ function partNames(outputs) {
   return names;
 }
 
-/** One import is enough to make every start load a whole format. */
+/** One import is enough to make every start load a whole format, or a large module of node. */
 function checkStart(outputs, names) {
-  for (const [path, { inputs }] of Object.entries(outputs)) {
+  for (const [path, { inputs, imports }] of Object.entries(outputs)) {
+    if (!names.get(basename(path)).startsWith('main/')) continue;
     const stray = Object.keys(inputs).find((module) => /^formats\/btrfs\/|^core\/iomap\/write/.test(module));
-    if (stray !== undefined && names.get(basename(path)).startsWith('main/'))
-      throw new Error(`every start would load ${stray}: what imports it belongs into ON_DEMAND`);
+    if (stray !== undefined) throw new Error(`every start would load ${stray}: what imports it belongs into ON_DEMAND`);
+    const large = imports.find(
+      ({ path: name, kind, external }) =>
+        external && kind === 'import-statement' && !/^node:(buffer|fs|path)$/.test(name),
+    );
+    if (large !== undefined) throw new Error(`every start would load ${large.path}: it belongs into NODE_ON_DEMAND`);
   }
 }
 
@@ -218,7 +223,8 @@ export const later = (name, alias, get, key) => new Later(name, alias, { get, ke
 `;
 
 function nodeOnDemand(bundler) {
-  bundler.onResolve({ filter: /^node:(crypto|os|module|tty|v8)$/ }, ({ path, namespace }) =>
+  const filter = new RegExp(`^(${Object.keys(NODE_ON_DEMAND).join('|')})$`);
+  bundler.onResolve({ filter }, ({ path, namespace }) =>
     namespace === 'node-on-demand' ? { path, external: true } : { path, namespace: 'node-on-demand' },
   );
   bundler.onLoad({ filter: /.*/, namespace: 'node-on-demand' }, ({ path }) => ({
