@@ -17,6 +17,8 @@ export interface ScriptOptions {
   readonly space?: boolean;
   /** Also what stat says: for formats where it does not depend on what is allocated ahead. */
   readonly stat?: boolean;
+  /** False: nothing is allocated beyond the end of a file. */
+  readonly beyondEnd?: false;
   /** Writes of noise beside those of one byte, which compress. */
   readonly noise?: boolean;
 }
@@ -61,7 +63,8 @@ function write(options: ScriptOptions): string {
 
 function space(options: ScriptOptions): string {
   const { random } = options;
-  const command = random.pick(['falloc', 'falloc -k', 'fpunch', 'fpunch', 'fzero', 'fzero -k', 'fcollapse', 'finsert']);
+  const chosen = random.pick(['falloc', 'falloc -k', 'fpunch', 'fpunch', 'fzero', 'fzero -k', 'fcollapse', 'finsert']);
+  const command = options.beyondEnd === false ? chosen.replace(' -k', '') : chosen;
   if (command === 'fpunch') return punch(options);
   const aligned = command === 'fcollapse' || command === 'finsert';
   const at = (value: number): number => (aligned ? Math.floor(value / options.blockSize) * options.blockSize : value);
