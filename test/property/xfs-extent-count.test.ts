@@ -42,9 +42,11 @@ function addExtents(fs: XfsFilesystem, ip: XfsInode, count: number): void {
   }
 }
 
-/** Sets attributes until one is refused or `count` are there; answers how many. */
+/** Sets attributes until one is refused or `count` are there; answers how many. Another file takes the blocks between. */
 function fill(ip: XfsInode, count: number): number {
+  const other = ip.fs.root().create('other', 0o644);
   for (let i = 0; i < count; i++) {
+    other.setXattr('user', `b${i}`, VALUE);
     try {
       ip.setXattr('user', `a${i}`, VALUE);
     } catch (error) {
