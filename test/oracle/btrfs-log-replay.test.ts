@@ -121,6 +121,12 @@ class Workload {
   }
 }
 
+/** Chance may let every fsync become a commit; this one is a log. */
+function surelyLogged(image: string, copy: string): NameOp[] {
+  const file: NameOp[] = [['create', 'sure', 0o644], ['syncfs'], ['pwrite', 'sure', 5000, 9000, 7], ['fsync', 'sure']];
+  return [...file, ['copy-image', image, copy]];
+}
+
 function hashOf(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
@@ -170,6 +176,9 @@ for (const [index, variant] of sample(VARIANTS, 3, seed).entries()) {
       const copies = Array.from({ length: COPIES }, (_, i) => join(dir, `copy-${i}.img`));
       const start: NameOp[] = ['d0', 'd1', 'd1/d2'].map((name) => ['mkdir', name, 0o755]);
       const ops = [...start, ...copies.flatMap((copy) => workload.untilCopy(image, copy))];
+      const sure = join(dir, 'copy-sure.img');
+      ops.push(...surelyLogged(image, sure));
+      copies.push(sure);
       withBtrfs(images, (at) => kernelNames(at, ops), `commit=300${variant.options ? `,${variant.options}` : ''}`);
       const wrong: string[] = [];
       const logged = copies.filter((copy) => judge(copy, wrong));
