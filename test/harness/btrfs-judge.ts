@@ -122,7 +122,8 @@ export function withBtrfs<T>(paths: readonly string[], use: (dir: string) => T, 
     }
   } finally {
     rmdirSync(dir);
-    if (loops.length > 1) run('btrfs', ['device', 'scan', '--forget', ...loops]);
+    // One of several devices, too: Linux would refuse an older copy of it at another name.
+    if (loops.length > 1 || options.includes('degraded')) run('btrfs', ['device', 'scan', '--forget', ...loops]);
     detach(loops, paths);
   }
 }
