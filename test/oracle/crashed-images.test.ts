@@ -209,7 +209,8 @@ function firstWrite(image: string, theirs: LinuxView, what: string): void {
   const outcome = fsioOn(image, '/written', ['pwrite -q -S 0x5a 0 5000'], ['-f']);
   assert.is(`${outcome.status} ${outcome.stderr}`, '0 ', `${what}: first write`);
   const worse = repairComplaints(image).filter((line) => !theirs.complaints.includes(line));
-  assert.equal(worse, [], `${what}: after the first write`);
+  const linux = theirs.complaints.length === 0 ? '' : ` (Linux: ${theirs.complaints.join('; ').slice(0, 600)})`;
+  assert.equal(worse, [], `${what}: after the first write${linux}`);
   const content = withMount(image, (at) => readFileSync(join(at, 'written')));
   const want = createHash('sha256').update(Buffer.alloc(5000, 0x5a)).digest('hex');
   assert.is(createHash('sha256').update(content).digest('hex'), want);
@@ -254,6 +255,17 @@ function crash(image: string): void {
   });
 }
 
+let judged = 0;
+
+/** Judges an image; one that fails stays as the crash left it in the directory FSIO_KEEP: the same seed makes another. */
+function keepingFailed(image: string, judge: () => void): void {
+  const { FSIO_KEEP } = process.env;
+  if (FSIO_KEEP === undefined) return judge();
+  const kept = copyImage(image, join(FSIO_KEEP, `crashed-${process.pid}-${judged++}.img`));
+  judge();
+  rmSync(kept);
+}
+
 for (const [name, args, shared] of KINDS) {
   test(name, () => {
     for (let round = rounds(1); round > 0; round--) {
@@ -264,12 +276,16 @@ for (const [name, args, shared] of KINDS) {
       if (shared !== undefined) withMount(image, (at) => must('sh', '-c', `rm -rf ${at}/*`));
       crash(image);
       const torn = copyImage(image, join(dir, 'torn.img'));
-      const seen = agree(image, name);
-      assert.ok(seen !== null && seen.entries.length > 12, `${name}: nothing to compare`);
-      firstWrite(image, seen as LinuxView, name);
+      keepingFailed(image, () => {
+        const seen = agree(image, name);
+        assert.ok(seen !== null && seen.entries.length > 12, `${name}: nothing to compare`);
+        firstWrite(image, seen as LinuxView, name);
+      });
       tear(torn);
-      const seenTorn = agree(torn, `${name}, torn`);
-      if (seenTorn !== null) firstWrite(torn, seenTorn, `${name}, torn`);
+      keepingFailed(torn, () => {
+        const seen = agree(torn, `${name}, torn`);
+        if (seen !== null) firstWrite(torn, seen, `${name}, torn`);
+      });
     }
   });
 }
