@@ -205,10 +205,21 @@ function agree(image: string, what: string): LinuxView | null {
   return theirs;
 }
 
+/**
+ * A complaint of xfs_repair without what may differ: an attribute that is not complete does not count among the blocks
+ * of its inode, of which Linux has given back some beyond the end of the file.
+ */
+function sameWrong(line: string): string {
+  return line.replace(/bad nblocks (\d+) for inode (\d+), would reset to (\d+)/, (_, has, ino, should) => {
+    return `bad nblocks of inode ${ino}: ${Number(has) - Number(should)} too many`;
+  });
+}
+
 function firstWrite(image: string, theirs: LinuxView, what: string): void {
   const outcome = fsioOn(image, '/written', ['pwrite -q -S 0x5a 0 5000'], ['-f']);
   assert.is(`${outcome.status} ${outcome.stderr}`, '0 ', `${what}: first write`);
-  const worse = repairComplaints(image).filter((line) => !theirs.complaints.includes(line));
+  const known = new Set(theirs.complaints.map(sameWrong));
+  const worse = repairComplaints(image).filter((line) => !known.has(sameWrong(line)));
   const linux = theirs.complaints.length === 0 ? '' : ` (Linux: ${theirs.complaints.join('; ').slice(0, 600)})`;
   assert.equal(worse, [], `${what}: after the first write${linux}`);
   const content = withMount(image, (at) => readFileSync(join(at, 'written')));
