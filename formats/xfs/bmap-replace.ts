@@ -7,6 +7,7 @@
  * The records that come out are those of replaceExtent() for one piece after the other; what is only passed through on
  * the way, the rest of a record that the next piece cuts again, is never written.
  */
+import { doubled } from '../../core/columns.ts';
 import { corrupt } from '../../core/errors.ts';
 import { rmapMap, rmapUnmap } from './alloc/rmap.ts';
 import { editRecords, forkBefore, forkLookup } from './bmap-fork.ts';
@@ -60,16 +61,10 @@ class RecordEdits implements Edits<BmbtExtent> {
   }
 
   private grow(): void {
-    const size = this.off.length * 2;
-    const { off, block, length, kind } = this;
-    this.off = new Float64Array(size);
-    this.block = new Float64Array(size);
-    this.length = new Float64Array(size);
-    this.kind = new Uint8Array(size);
-    this.off.set(off);
-    this.block.set(block);
-    this.length.set(length);
-    this.kind.set(kind);
+    this.off = doubled(this.off);
+    this.block = doubled(this.block);
+    this.length = doubled(this.length);
+    this.kind = doubled(this.kind);
   }
 }
 

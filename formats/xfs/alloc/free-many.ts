@@ -2,6 +2,7 @@
  * Many freed runs entered into the free-space btrees together: joined with each other and with free neighbours in one
  * pass, then written leaf by leaf. Mirrors what freeExtent() makes of them one by one.
  */
+import { doubled } from '../../../core/columns.ts';
 import { retire } from '../btree/ag-cursor.ts';
 import { type Edits, editMany } from '../btree/edit-many.ts';
 import { bnobtCursor, cntbtCursor, type FreeExtent } from '../btree/free-space.ts';
@@ -53,13 +54,9 @@ class FreeEdits implements Edits<FreeExtent> {
   }
 
   private grow(): void {
-    const { start, length, gone } = this;
-    this.start = new Float64Array(start.length * 2);
-    this.length = new Float64Array(start.length * 2);
-    this.gone = new Uint8Array(start.length * 2);
-    this.start.set(start);
-    this.length.set(length);
-    this.gone.set(gone);
+    this.start = doubled(this.start);
+    this.length = doubled(this.length);
+    this.gone = doubled(this.gone);
   }
 }
 

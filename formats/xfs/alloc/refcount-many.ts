@@ -5,7 +5,7 @@
  *     record    [==================]       runs    --    ---
  *     after     [==]  [====]   [===]
  */
-
+import { doubled } from '../../../core/columns.ts';
 import { retire } from '../btree/ag-cursor.ts';
 import { type Edits, editMany } from '../btree/edit-many.ts';
 import type { RefcountExtent } from '../btree/refcount.ts';
@@ -52,11 +52,8 @@ class RefcountEdits implements Edits<RefcountExtent> {
   }
 
   private grow(): void {
-    const { start, length } = this;
-    this.start = new Float64Array(start.length * 2);
-    this.length = new Float64Array(start.length * 2);
-    this.start.set(start);
-    this.length.set(length);
+    this.start = doubled(this.start);
+    this.length = doubled(this.length);
   }
 }
 
