@@ -64,7 +64,7 @@ const OPTIONS: readonly OptionInfo[] = [
   {
     name: 'wait',
     value: 'SECONDS',
-    about: 'wait so long for another run of fsio that writes to the image (default 30)',
+    about: `wait so long for another run of fsio that writes to the image (default ${PATIENCE})`,
   },
   { name: 'connect', value: 'SOCKET', about: 'let the server there (fsio serve SOCKET IMAGE ...) run the commands' },
   { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },

@@ -114,7 +114,8 @@ function loopUser(stats: Stats, purpose: 'read' | 'write'): User | null {
   for (const loop of list('/sys/block')) {
     if (!loop.startsWith('loop')) continue;
     const backing = `/sys/block/${loop}/loop/backing_file`;
-    if (!existsSync(backing) || !sameFile((readText(backing) ?? '').trimEnd(), stats)) continue;
+    const stays = () => sameFile((readText(backing) ?? '').trimEnd(), stats);
+    if (!existsSync(backing) || !stays()) continue;
     for (const part of [loop, ...list(`/sys/block/${loop}`).filter((name) => name.startsWith(loop))]) {
       const place = mountPointOf((readText(`/sys/class/block/${part}/dev`) ?? '').trim());
       if (place !== null) return mounted(`${place} (/dev/${part})`);
@@ -122,7 +123,6 @@ function loopUser(stats: Stats, purpose: 'read' | 'write'): User | null {
     const writable = readText(`/sys/block/${loop}/ro`)?.trim() !== '1';
     if (!writable && purpose === 'read') continue;
     const closing = readText(`/sys/block/${loop}/loop/autoclear`)?.trim() === '1';
-    const stays = () => sameFile((readText(backing) ?? '').trimEnd(), stats);
     return { what: `in use by /dev/${loop}`, pid: null, closing, stays };
   }
   return null;
