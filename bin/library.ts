@@ -1,5 +1,4 @@
 /** The library: images opened by a program instead of a person. Answers what the commands answer. */
-
 import { CommandFailure } from '../commands/failure.ts';
 import { Mounts } from '../commands/mounts.ts';
 import { PLAIN } from '../commands/open-file.ts';

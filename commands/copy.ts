@@ -1,5 +1,4 @@
 /** dedupe, copy_range, exchangerange, swapext: what two files do with each other's blocks. */
-
 import { FsError } from '../core/errors.ts';
 import { crossesGap, exactPos, labelLength } from '../core/positions.ts';
 import { fileSizeLimit } from '../core/size-limit.ts';

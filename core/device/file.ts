@@ -2,7 +2,6 @@
  * A raw image in a host file. Opened read-only and left untouched until enableWrites(); every transfer loops over
  * partial reads and writes, and stops at the size the file had when it was opened.
  */
-
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
 import { FsError } from '../errors.ts';
 import { liftLimit } from '../size-limit.ts';

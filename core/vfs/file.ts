@@ -1,5 +1,4 @@
 /** An open file: what the flags of open(2) allow, and the way into the engine. */
-
 import { FsError } from '../errors.ts';
 import { daxOps, daxRead, daxWrite, daxZeroRange } from '../iomap/dax.ts';
 import { directRead, directWrite } from '../iomap/direct.ts';

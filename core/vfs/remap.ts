@@ -1,5 +1,4 @@
 /** Which part of a file may be shared with which part of another, whatever the format (kernel: fs/remap_range.c). */
-
 import { FsError } from '../errors.ts';
 import { bufferedRead } from '../iomap/read.ts';
 import { crossesGap } from '../positions.ts';

@@ -4,7 +4,6 @@
  *
  * Mirrors: fs/btrfs/file.c (btrfs_fallocate, btrfs_punch_hole, btrfs_zero_range).
  */
-
 import { FsError } from '../../core/errors.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
 import { crossesGap } from '../../core/positions.ts';

@@ -5,7 +5,6 @@
  * Mirrors: fs/xfs/xfs_file.c (xfs_file_fallocate), fs/xfs/xfs_bmap_util.c (xfs_alloc_file_space,
  * xfs_free_file_space), fs/xfs/xfs_reflink.c (xfs_reflink_unshare).
  */
-
 import { FsError } from '../../core/errors.ts';
 import { unshareRange, zeroRange } from '../../core/iomap/write.ts';
 import { writeback } from '../../core/iomap/writeback.ts';
