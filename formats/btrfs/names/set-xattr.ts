@@ -66,8 +66,9 @@ function checkName(namespace: XattrNamespace, name: string): string {
 function mayChange(ip: BtrfsInode, namespace: XattrNamespace): void {
   refuseFixed(ip);
   if (namespace === 'user' && ip.kind !== 'file' && ip.kind !== 'dir') throw new FsError('EPERM');
+  // A place of a subvolume that is not there has no attributes at all, also where the subvolume around it is read-only.
+  if (isPlaceholder(ip) && !ip.mp.readOnly) throw new FsError('EOPNOTSUPP');
   refuseReadOnly(ip);
-  if (isPlaceholder(ip)) throw new FsError('EOPNOTSUPP');
 }
 
 /** Runs a change of attributes, which gets what it has to do to the inode item. */
