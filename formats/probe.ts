@@ -6,6 +6,8 @@ import type { Filesystem, MountOptions } from '../core/vfs/filesystem.ts';
 import { openBtrfs } from './btrfs/bare.ts';
 import { describeBtrfsChanges } from './btrfs/changes/describe.ts';
 import { hasBtrfsMagic } from './btrfs/superblock.ts';
+import { mountExt4 } from './ext4/filesystem.ts';
+import { hasExt4Magic } from './ext4/magic.ts';
 import { describeXfsChanges } from './xfs/changes/describe.ts';
 import { mountXfs } from './xfs/filesystem.ts';
 import { hasXfsMagic } from './xfs/superblock.ts';
@@ -21,6 +23,8 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { name: 'xfs', probe: hasXfsMagic, mount: mountXfs, changes: describeXfsChanges },
+  // Before btrfs, whose superblocks mkfs.ext4 leaves where they are; mkfs.btrfs wipes ext4's.
+  { name: 'ext4', probe: hasExt4Magic, mount: mountExt4 },
   { name: 'btrfs', probe: hasBtrfsMagic, mount: openBtrfs, subvolumes: true, changes: describeBtrfsChanges },
 ];
 

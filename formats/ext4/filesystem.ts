@@ -1,0 +1,92 @@
+/**
+ * An ext2, ext3 or ext4 image as the commands see it. Opening checks the superblock and the features before anything is
+ * shown: an unknown incompatible feature is refused by name, an unknown read-only-compatible one allows reading only.
+ */
+import type { Device } from '../../core/device/device.ts';
+import { corrupt, FsError } from '../../core/errors.ts';
+import type { Tracer } from '../../core/iomap/trace.ts';
+import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
+import type { Timestamp } from '../../core/vfs/inode.ts';
+import { decodeName } from '../../core/vfs/names.ts';
+import { judgeFeatures, typeName } from './features.ts';
+import type { Ext4Inode } from './inode.ts';
+import { InodeTable } from './inode-table.ts';
+import { Ext4Mount } from './mount.ts';
+import { ext4Statfs } from './statfs.ts';
+import { ROOT_INO } from './structure/inode.ts';
+import { SUPER_OFFSET } from './structure/superblock.ts';
+import { readSuperblock } from './superblock.ts';
+import { refuseChange } from './unwritable.ts';
+
+export class Ext4Filesystem implements Filesystem {
+  readonly type: string;
+  readonly mp: Ext4Mount;
+  readonly blockSize: number;
+  readonly readOnly = true;
+  readonly now: () => Timestamp;
+  tracer: Tracer | null = null;
+  private readonly notes: readonly string[];
+
+  constructor(mp: Ext4Mount, notes: readonly string[]) {
+    this.mp = mp;
+    this.type = typeName(mp.sb);
+    this.blockSize = mp.blockSize;
+    this.now = mp.options.now;
+    this.notes = notes;
+    mp.inodes = new InodeTable(mp, this);
+  }
+
+  get status(): string | null {
+    return this.notes.length === 0 ? null : this.notes.join('; ');
+  }
+
+  root(): Ext4Inode {
+    return this.iget(ROOT_INO);
+  }
+
+  iget(ino: number): Ext4Inode {
+    return this.mp.inodes.get(ino);
+  }
+
+  statfs(): StatFs {
+    return ext4Statfs(this.mp);
+  }
+
+  label(): string {
+    const bytes = this.mp.sb.volume_name;
+    const end = bytes.indexOf(0);
+    return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+  }
+
+  setLabel(_label: string): void {
+    refuseChange();
+  }
+
+  /** Nothing is ever dirty. */
+  sync(): void {}
+
+  unmount(): void {}
+}
+
+/**
+ * Opens an ext2, ext3 or ext4 image.
+ * @throws FsError EINVAL none of these or unknown features, EUCLEAN damaged, ENODEV device missing
+ */
+export function mountExt4(device: Device, options: MountOptions): Ext4Filesystem {
+  const sb = readSuperblock(device, SUPER_OFFSET);
+  const notes: string[] = [];
+  const mp = new Ext4Mount(sb, SUPER_OFFSET, device, options, judgeFeatures(sb, notes));
+  if (device.size < mp.blocks * mp.blockSize)
+    throw new FsError('EINVAL', {
+      detail: `the file system needs ${mp.blocks * mp.blockSize} bytes, ${device.name} has ${device.size}: truncated?`,
+    });
+  const fs = new Ext4Filesystem(mp, notes);
+  checkRoot(fs);
+  return fs;
+}
+
+function checkRoot(fs: Ext4Filesystem): void {
+  const root = fs.root();
+  if (root.kind !== 'dir' || root.size === 0)
+    throw corrupt({ structure: `root inode ${ROOT_INO}`, rule: 'not a directory with entries' });
+}

@@ -1,0 +1,171 @@
+/**
+ * Looking up a file's blocks in its extent tree: the root lies in the inode, every other node fills a block.
+ *
+ *     header | entry | entry | …            leaf: runs of blocks           index: nodes below, by their first block
+ *
+ * Mirrors: fs/ext4/extents.c (ext4_find_extent, __ext4_ext_check, ext4_valid_extent_entries).
+ */
+import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
+import { corrupt, type Damage } from '../../../core/errors.ts';
+import { crc32cRaw } from '../checksum.ts';
+import type { Ext4Inode } from '../inode.ts';
+import {
+  EXTENT_MAGIC,
+  Extent,
+  ExtentHeader,
+  ExtentIndex,
+  ExtentTail,
+  MAX_EXTENT_DEPTH,
+  MAX_EXTENT_LENGTH,
+} from '../structure/extent.ts';
+import { type BlockRun, MAX_FILE_BLOCKS } from './run.ts';
+
+const TWO32 = 2 ** 32;
+const ENTRY = 12;
+/** Bytes of the node in the inode. */
+const ROOT_SIZE = 60;
+
+/** Fills `run` with the extent or hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
+export function mapExtents(ip: Ext4Inode, block: number, run: BlockRun): void {
+  let view = ip.view;
+  let at = ip.blockAt;
+  rootDamage(ip);
+  let depth = ExtentHeader.get.depth(view, at);
+  let next = MAX_FILE_BLOCKS;
+  for (; depth > 0; depth--) {
+    const entries = ExtentHeader.get.entries(view, at);
+    const slot = lastAtMost(view, at, entries, block);
+    if (slot + 1 < entries) next = ExtentIndex.get.block(view, at + ENTRY * (slot + 2));
+    if (slot < 0) return run.set(block, next - block, 0, false);
+    const child = childNode(ip, view, at + ENTRY * (slot + 1), depth - 1);
+    view = child.view;
+    at = 0;
+  }
+  const entries = ExtentHeader.get.entries(view, at);
+  const slot = lastAtMost(view, at, entries, block);
+  if (slot >= 0 && fillFrom(view, at + ENTRY * (slot + 1), block, run)) return;
+  if (slot + 1 < entries) next = Extent.get.block(view, at + ENTRY * (slot + 2));
+  run.set(block, next - block, 0, false);
+}
+
+/** Fills `run` with what the extent at `entry` has from `block` on; false if it ends before. */
+function fillFrom(view: DataView, entry: number, block: number, run: BlockRun): boolean {
+  const first = Extent.get.block(view, entry);
+  const raw = Extent.get.len(view, entry);
+  const length = raw > MAX_EXTENT_LENGTH ? raw - MAX_EXTENT_LENGTH : raw;
+  if (block >= first + length) return false;
+  run.set(block, first + length - block, extentStart(view, entry) + (block - first), raw > MAX_EXTENT_LENGTH);
+  return true;
+}
+
+/** The first device block of a leaf's entry. */
+export function extentStart(view: DataView, entry: number): number {
+  return Extent.get.start_hi(view, entry) * TWO32 + Extent.get.start_lo(view, entry);
+}
+
+/** The block of the node that an index entry leads to. */
+export function indexChild(view: DataView, entry: number): number {
+  return ExtentIndex.get.leaf_hi(view, entry) * TWO32 + ExtentIndex.get.leaf_lo(view, entry);
+}
+
+/** The last of a node's entries that starts at or before `block`, -1 if none does. Both kinds start with their block. */
+function lastAtMost(view: DataView, at: number, entries: number, block: number): number {
+  let low = 0;
+  let high = entries;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (view.getUint32(at + ENTRY * (middle + 1), true) <= block) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The verified node below an index entry. @throws FsError EUCLEAN, EIO */
+export function childNode(ip: Ext4Inode, view: DataView, entry: number, depth: number): Buf {
+  const block = indexChild(view, entry);
+  const buf = ip.mp.block(block, ip.extentOps);
+  const found = ExtentHeader.get.depth(buf.view, 0);
+  if (found === depth) return buf;
+  throw corrupt({ ...place(ip, buf.addr), field: 'depth', value: String(found), rule: `not ${depth}` });
+}
+
+/** How the blocks of an inode's tree are judged. */
+export function makeExtentOps(ip: Ext4Inode): BufOps {
+  return {
+    name: `extent node of inode ${ip.ino}`,
+    logType: 0,
+    verify(buf) {
+      const fault = nodeDamage(ip, buf.view, 0, buf.length, buf.addr);
+      if (fault !== null || !ip.mp.hasCsum) return fault;
+      const end = ENTRY * (ExtentHeader.get.max(buf.view, 0) + 1);
+      const found = ExtentTail.get.checksum(buf.view, end);
+      const computed = crc32cRaw(ip.csumSeed, buf.bytes.subarray(0, end));
+      if (found === computed) return null;
+      const [value, rule] = [hex(found), `crc, computed ${hex(computed)}`];
+      return { ...place(ip, buf.addr), offset: end, field: 'checksum', value, rule };
+    },
+  };
+}
+
+/** @throws FsError EUCLEAN if the node in the inode is damaged */
+function rootDamage(ip: Ext4Inode): void {
+  if (ip.rootChecked) return;
+  const fault = nodeDamage(ip, ip.view, ip.blockAt, ROOT_SIZE, ip.buf.addr);
+  if (fault !== null) throw corrupt(fault);
+  ip.rootChecked = true;
+}
+
+function nodeDamage(ip: Ext4Inode, view: DataView, at: number, size: number, addr: number): Damage | null {
+  const bad = (field: string, offset: number, value: number | string, rule: string): Damage => {
+    return { ...place(ip, addr), offset: at + offset, field, value: String(value), rule };
+  };
+  const { magic, entries: count, max: most, depth: level } = ExtentHeader.get;
+  if (magic(view, at) !== EXTENT_MAGIC) return bad('magic', 0, hex(magic(view, at)), 'magic');
+  const entries = count(view, at);
+  const max = most(view, at);
+  const depth = level(view, at);
+  if (depth > MAX_EXTENT_DEPTH) return bad('depth', ExtentHeader.at.depth, depth, `> ${MAX_EXTENT_DEPTH}`);
+  const room = Math.floor((size - ENTRY) / ENTRY);
+  if (max === 0 || max > room) return bad('max', ExtentHeader.at.max, max, `not 1 to ${room}`);
+  if (entries > max) return bad('entries', ExtentHeader.at.entries, entries, `> ${max}`);
+  if (entries === 0 && depth > 0) return bad('entries', ExtentHeader.at.entries, 0, `none in a node of depth ${depth}`);
+  return depth === 0 ? leafDamage(ip, view, at, entries, bad) : indexDamage(ip, view, at, entries, bad);
+}
+
+type Bad = (field: string, offset: number, value: number | string, rule: string) => Damage;
+
+function leafDamage(ip: Ext4Inode, view: DataView, at: number, entries: number, bad: Bad): Damage | null {
+  let next = 0;
+  for (let i = 1; i <= entries; i++) {
+    const entry = at + ENTRY * i;
+    const block = Extent.get.block(view, entry);
+    const raw = Extent.get.len(view, entry);
+    const length = raw > MAX_EXTENT_LENGTH ? raw - MAX_EXTENT_LENGTH : raw;
+    if (block < next) return bad(`extent ${i - 1}: block`, ENTRY * i, block, `the one before ends at ${next}`);
+    const start = extentStart(view, entry);
+    if (length === 0 || block + length > MAX_FILE_BLOCKS || !ip.mp.validDataBlocks(ip.ino, start, length))
+      return bad(`extent ${i - 1}: start`, ENTRY * i, `${start}+${length}`, 'not where data can be');
+    next = block + length;
+  }
+  return null;
+}
+
+function indexDamage(ip: Ext4Inode, view: DataView, at: number, entries: number, bad: Bad): Damage | null {
+  let last = -1;
+  for (let i = 1; i <= entries; i++) {
+    const entry = at + ENTRY * i;
+    const block = ExtentIndex.get.block(view, entry);
+    if (block <= last) return bad(`index ${i - 1}: block`, ENTRY * i, block, `<= ${last}`);
+    const child = indexChild(view, entry);
+    if (!ip.mp.validDataBlocks(ip.ino, child, 1))
+      return bad(`index ${i - 1}: leaf`, ENTRY * i, child, 'not where data can be');
+    last = block;
+  }
+  return null;
+}
+
+function place(ip: Ext4Inode, addr: number): { structure: string; addr: number } {
+  return { structure: `extent node of inode ${ip.ino}`, addr };
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
