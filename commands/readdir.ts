@@ -5,15 +5,20 @@ import { encodeName } from '../core/vfs/names.ts';
 import { command } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import { rates, stopwatch } from './report.ts';
+import type { Session } from './session.ts';
+import { parseSize } from './words.ts';
+
+/** A position; 64 bits, where they are hashes of names. */
+type Position = number | bigint;
 
 interface Shown {
-  readonly offset: number;
+  readonly offset: Position;
   readonly entry: DirEntry;
   readonly length: number;
 }
 
 interface Summary {
-  readonly offset: number;
+  readonly offset: Position;
   readonly total: number;
   readonly ops: number;
   readonly seconds: number;
@@ -44,11 +49,11 @@ export const readdir = command({
     // Without a directory xfs_io fails and says nothing.
     if (inode.kind !== 'dir') throw new CommandFailure('', { code: 'ENOTDIR', mute: true });
     const most = options.l === undefined ? Number.POSITIVE_INFINITY : session.sizeOrNull(options.l);
-    const start = options.o === undefined ? 0 : (session.sizeOrNull(options.o) ?? 0);
+    const start = options.o === undefined ? 0 : position(session, options.o);
     const elapsed = stopwatch();
     let total = 0;
     let ops = 0;
-    let offset = start;
+    let offset: Position = start;
     for (const entry of inode.entries(start)) {
       if (most !== null && total >= most) break;
       const length = recordLength(entry);
@@ -65,7 +70,7 @@ export const readdir = command({
       return;
     }
     const { offset, entry, length } = result;
-    const hex = (value: number) => value.toString(16).padStart(8, '0');
+    const hex = (value: Position) => value.toString(16).padStart(8, '0');
     const type = entry.kind === null ? 'DT_UNKNOWN' : (TYPES[entry.kind] ?? 'DT_UNKNOWN');
     const place = `${hex(offset)}: d_ino: 0x${hex(entry.ino)} d_off: 0x${hex(entry.offset)}`;
     out.write(`${place} d_reclen: 0x${length.toString(16)} d_type: ${type} d_name: ${entry.name}\n`);
@@ -81,6 +86,13 @@ export const readdir = command({
           reclen: result.length,
         },
 });
+
+/** The position that a word says; 0 if it is no number. */
+function position(session: Session, word: string): Position {
+  const value = parseSize(word, session.blockSize, session.sectorSize);
+  if (value === null || value < 0n) return 0;
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? value : Number(value);
+}
 
 /** Bytes of an entry in struct linux_dirent64: header, name and its NUL, rounded to 8. @throws FsError ENAMETOOLONG never */
 function recordLength({ name }: DirEntry): number {

@@ -56,8 +56,8 @@ export interface DirEntry {
   readonly ino: number;
   /** Null where the directory does not record it. */
   readonly kind: FileKind | null;
-  /** Directory offset cookie as getdents gives it (d_off of the next entry). */
-  readonly offset: number;
+  /** Directory offset cookie as getdents gives it (d_off of the next entry); a bigint where a number would round. */
+  readonly offset: number | bigint;
 }
 
 /** `btrfs` is the namespace of btrfs's properties. */
@@ -186,7 +186,7 @@ export interface Inode extends InodeNames, InodeSpace {
   /** The inode number behind `name`, or null. @throws FsError ENOTDIR, EUCLEAN, ENAMETOOLONG */
   lookup(name: string): number | null;
   /** Entries in directory order, `.` and `..` first, from an offset cookie on. @throws FsError ENOTDIR, EUCLEAN */
-  entries(from?: number): IterableIterator<DirEntry>;
+  entries(from?: number | bigint): IterableIterator<DirEntry>;
   /** The inode behind `name`, or null; unlike a number it may lie in another subvolume. @throws FsError as lookup() */
   child(name: string): Inode | null;
   /** The inode of an entry that entries() gave. @throws FsError EUCLEAN, ENOENT if it is gone */

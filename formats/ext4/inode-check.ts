@@ -8,6 +8,7 @@ import { isKnownMode } from '../../core/vfs/file-kind.ts';
 import { crc32cRaw } from './checksum.ts';
 import type { Ext4Inode } from './inode.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra } from './structure/inode.ts';
+import { inodeXattrDamage } from './xattr/read.ts';
 
 /** Blocks of inode tables: every inode in them is judged for itself, when it is asked for. */
 export const tableBlockOps: BufOps = { name: 'inode table', logType: 0, verify: () => null };
@@ -35,7 +36,7 @@ export function inodeDamage(ip: Ext4Inode): Damage | null {
   const acl = ip.fileAcl;
   if (acl !== 0 && !mp.validDataBlocks(ip.ino, acl, 1))
     return bad(ip, DiskInode.at.file_acl_lo, 'file_acl_lo', String(acl), 'not where attributes can be');
-  return null;
+  return inodeXattrDamage(ip);
 }
 
 /** The checksum that an inode should have: of all its bytes, those of the checksum as zeros. */

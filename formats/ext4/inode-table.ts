@@ -25,6 +25,12 @@ export class InodeTable {
 
   /** The inode with this number. @throws FsError ENOENT free, EINVAL no number of this image, EUCLEAN damaged */
   get(ino: number): Ext4Inode {
+    const inode = this.any(ino);
+    if (!inode.has('EA_INODE')) return inode;
+    throw corrupt({ structure: `inode ${ino}`, field: 'flags', value: hex(inode.flags), rule: 'holds an attribute' });
+  }
+
+  private any(ino: number): Ext4Inode {
     const known = this.peek(ino);
     if (known !== null) return known;
     const inode = this.read(ino);
@@ -35,6 +41,13 @@ export class InodeTable {
     if (fault !== null) throw corrupt(fault);
     this.add(inode);
     return inode;
+  }
+
+  /** The inode with this number, which must hold the value of an attribute. @throws FsError as get() */
+  getValueInode(ino: number): Ext4Inode {
+    const inode = this.any(ino);
+    if (inode.has('EA_INODE') && inode.fileAcl === 0) return inode;
+    throw corrupt({ structure: `inode ${ino}`, field: 'flags', value: hex(inode.flags), rule: 'holds no attribute' });
   }
 
   /** The window on an inode's bytes, whatever they are. @throws FsError EINVAL no number of this image, EUCLEAN, EIO */
@@ -80,3 +93,5 @@ export class InodeTable {
     this.limit = Math.max(MAX_HELD, this.held * 2);
   }
 }
+
+const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -3,7 +3,7 @@
  * what memory alone knows. What a file can do lies in the files that the methods name.
  */
 import type { Buf, BufOps } from '../../core/buffer-cache.ts';
-import { corrupt, FsError } from '../../core/errors.ts';
+import { corrupt } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import { labelHigh } from '../../core/positions.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
@@ -11,17 +11,19 @@ import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { DirEntry, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
 import { inodeSeed } from './checksum.ts';
+import { dirLookup } from './dir/lookup.ts';
+import { dirEntries } from './dir/read.ts';
 import { inodeDamage, tableBlockOps } from './inode-check.ts';
 import { ext4IomapOps } from './iomap.ts';
 import { makeExtentOps, mapExtents } from './map/extents.ts';
-import { makeIndirectOps, mapIndirect } from './map/indirect.ts';
-import { BlockRun } from './map/run.ts';
+import { mapIndirect } from './map/indirect.ts';
+import type { BlockRun } from './map/run.ts';
 import type { Ext4Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra, InodeFlag } from './structure/inode.ts';
+import { readSymlink } from './symlink.ts';
 import { Unwritable } from './unwritable.ts';
-
-const blockRun = new BlockRun();
+import { getXattr, listXattrs } from './xattr/read.ts';
 
 export class Ext4Inode extends Unwritable implements Inode {
   readonly mp: Ext4Mount;
@@ -33,9 +35,7 @@ export class Ext4Inode extends Unwritable implements Inode {
   rootChecked = false;
   private buffer: Buf;
   private seed = -1;
-  private judge: BufOps | null = null;
-  /** Addresses of what led to blocks so far: leaves of the extent tree, blocks of numbers. */
-  private readonly seen = new Set<number>();
+  private extents: BufOps | null = null;
   private cache: PageCache | null = null;
   private users = 0;
 
@@ -124,34 +124,16 @@ export class Ext4Inode extends Unwritable implements Inode {
     return this.seed;
   }
 
-  /** How the blocks that lead to its data are judged. */
-  get mapOps(): BufOps {
-    this.judge ??= this.has('EXTENTS') ? makeExtentOps(this) : makeIndirectOps(this);
-    return this.judge;
+  /** How the blocks of its extent tree are judged. */
+  get extentOps(): BufOps {
+    this.extents ??= makeExtentOps(this);
+    return this.extents;
   }
 
   /** Fills `run` with the blocks, or the hole, at file block `block` and from there on. @throws FsError EUCLEAN, EIO */
   map(block: number, run: BlockRun): void {
     if (this.has('EXTENTS')) mapExtents(this, block, run);
     else mapIndirect(this, block, run);
-  }
-
-  /** What leads to blocks is being looked at; true if it was before. */
-  look(addr: number): boolean {
-    if (this.seen.has(addr)) return true;
-    this.seen.add(addr);
-    return false;
-  }
-
-  /** True if it led to blocks before. */
-  lookedAt(addr: number): boolean {
-    return this.seen.has(addr);
-  }
-
-  /** The verified block that a file block lies in, or null for a hole. @throws FsError EUCLEAN, EIO */
-  block(block: number, ops: BufOps): Buf | null {
-    this.map(block, blockRun);
-    return blockRun.physical === 0 || blockRun.unwritten ? null : this.mp.block(blockRun.physical, ops);
   }
 
   get pages(): PageCache {
@@ -183,11 +165,11 @@ export class Ext4Inode extends Unwritable implements Inode {
   }
 
   readlink(): string {
-    throw new FsError('EOPNOTSUPP', { detail: 'not built yet' });
+    return readSymlink(this);
   }
 
-  lookup(_name: string): number | null {
-    throw new FsError('EOPNOTSUPP', { detail: 'not built yet' });
+  lookup(name: string): number | null {
+    return dirLookup(this, name);
   }
 
   child(name: string): Inode | null {
@@ -199,16 +181,16 @@ export class Ext4Inode extends Unwritable implements Inode {
     return this.fs.iget(entry.ino);
   }
 
-  entries(_from = 0): IterableIterator<DirEntry> {
-    throw new FsError('EOPNOTSUPP', { detail: 'not built yet' });
+  entries(from: number | bigint = 0): IterableIterator<DirEntry> {
+    return dirEntries(this, from);
   }
 
   listXattrs(): Xattr[] {
-    throw new FsError('EOPNOTSUPP', { detail: 'not built yet' });
+    return listXattrs(this);
   }
 
-  getXattr(_namespace: XattrNamespace, _name: string): Uint8Array | null {
-    throw new FsError('EOPNOTSUPP', { detail: 'not built yet' });
+  getXattr(namespace: XattrNamespace, name: string): Uint8Array | null {
+    return getXattr(this, namespace, name);
   }
 
   get iomap(): InodeIomapOps {

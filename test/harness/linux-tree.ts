@@ -2,8 +2,8 @@
 import { run } from './kernel.ts';
 
 export interface LinuxNode {
-  /** Name, inode number, position and kind of each entry of a directory, in its order; names as latin1. */
-  readonly entries?: readonly (readonly [string, number, number, number])[];
+  /** Name, inode number, position (as text: it may have 63 bits) and kind of a directory's entries; names as latin1. */
+  readonly entries?: readonly (readonly [string, number, string, number])[];
   /** Extents of a file: offset, place and length in bytes, and flags. */
   readonly extents?: readonly (readonly [number, number, number, number])[];
   /** `namespace.name=0xvalue`, sorted; null where Linux has none to ask for. */
@@ -23,7 +23,7 @@ def entries(fd):
         at = 0
         while at < n:
             ino, off, length, kind = struct.unpack_from('=QQHB', buf.raw, at)
-            out.append([buf.raw[at + 19:at + length].split(b'\\0', 1)[0].decode('latin1'), ino, off, kind])
+            out.append([buf.raw[at + 19:at + length].split(b'\\0', 1)[0].decode('latin1'), ino, str(off), kind])
             at += length
 def extents(fd):
     out, start, count = [], 0, 500

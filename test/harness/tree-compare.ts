@@ -58,7 +58,7 @@ function compareBelow(
   if (got.kind !== 'dir') return 1;
   say(
     'entries',
-    [...ours.entries()].map((e) => [e.ino, e.offset, e.kind, e.name]),
+    [...ours.entries()].map((e) => [e.ino, String(e.offset), e.kind, e.name]),
     entriesOfHost(node),
   );
   let count = 1;

@@ -7,6 +7,9 @@ export const SUPER_MAGIC = 0xef53;
 export const SUPER_OFFSET = 1024;
 export const SUPER_SIZE = 1024;
 
+/** `flags`: whether the machine that made the image had signed characters; hashes of names depend on it. */
+export const SuperFlag = { SIGNED_HASH: 0x1, UNSIGNED_HASH: 0x2, TEST_FILESYS: 0x4 } as const;
+
 /** `rev_level`: the original format has fixed inode sizes and no features. */
 export const GOOD_OLD_REV = 0;
 export const DYNAMIC_REV = 1;

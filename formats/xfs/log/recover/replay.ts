@@ -4,6 +4,7 @@
  * were turned off, the second applies the items and collects the intents that nobody finished. At the end every
  * replayed block is stamped, checksummed and judged. Mirrors xlog_do_log_recovery.
  */
+import { ReplayDevice } from '../../../../core/device/replay.ts';
 import type { XfsMount } from '../../mount.ts';
 import { QuotaFlag } from '../../structure/sb.ts';
 import { Blft, BufFlag, LogItem } from '../log-format.ts';
@@ -11,7 +12,6 @@ import type { LogState } from '../state.ts';
 import { blockLsn, isInodeBuffer, replayChunks, replayUnlinked, sealReplayed } from './buffers.ts';
 import { initInodes, readDquotFormat, readIcreate, readInodeFormat, replayDquot, replayInode } from './inodes.ts';
 import { type Intent, IntentTable, isIntentItem } from './intents.ts';
-import { ReplayDevice } from './replay-device.ts';
 import {
   committedTransactions,
   type RecoveredItem,

@@ -1,8 +1,8 @@
 /**
- * The data device with the replayed log laid over it in memory. The base is untouched until apply(), which writes
- * every replayed page in place and from then on passes everything through.
+ * A device with a replayed log laid over it in memory. The base is untouched until apply(), which writes every replayed
+ * page in place and from then on passes everything through.
  */
-import type { Device } from '../../../../core/device/device.ts';
+import type { Device } from './device.ts';
 
 const PAGE = 4096;
 const RUN = 256;
