@@ -38,7 +38,11 @@ const OPTIONS: readonly OptionInfo[] = [
   { name: 'norecovery', about: 'do not replay a dirty log: show the image as it is' },
   { name: 'subvol', value: 'PATH|ID', about: 'paths start in this subvolume (default: what the image says)' },
   { name: 'backup-root', about: 'if the newest root cannot be read, show the newest older one that can (btrfs)' },
-  { name: 'superblock', value: 'N', about: 'believe this copy of the superblock, 0 to 2, for reading only (btrfs)' },
+  {
+    name: 'superblock',
+    value: 'N',
+    about: 'believe this copy of the superblock, for reading only: 0 to 2 (btrfs), a block (ext4)',
+  },
   { name: 'degraded', about: 'write although a device is missing, to the others only (btrfs)' },
   { name: 'no-data-csum', about: 'read file data without verifying checksums' },
   { name: 'compress', value: 'KIND', about: 'compress new file data: zlib, lzo or zstd, zstd:LEVEL (btrfs)' },

@@ -16,7 +16,8 @@ interface Format {
   readonly name: string;
   /** Knows what MountOptions.subvol means. */
   readonly subvolumes?: true;
-  probe(device: Device): boolean;
+  /** `superblock`: the copy that was asked for. */
+  probe(device: Device, superblock?: number): boolean;
   mount(device: Device, options: MountOptions): Filesystem;
   changes?: DescribeChanges;
 }
@@ -36,7 +37,7 @@ export function formatName(device: Device): string | null {
 /** Opens the file system on a device. @throws FsError EINVAL if it is none that we know, and what the format refuses */
 export function mount(device: Device, options: MountOptions): Filesystem {
   for (const format of FORMATS) {
-    if (!format.probe(device)) continue;
+    if (!format.probe(device, options.superblock)) continue;
     if (options.subvol !== undefined && format.subvolumes !== true)
       throw new FsError('EINVAL', { detail: `${format.name} has no subvolumes` });
     return format.mount(device, options);

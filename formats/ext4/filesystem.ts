@@ -11,10 +11,10 @@ import { decodeName } from '../../core/vfs/names.ts';
 import { judgeFeatures, typeName } from './features.ts';
 import type { Ext4Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { superblockAddress } from './magic.ts';
 import { Ext4Mount } from './mount.ts';
 import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
-import { SUPER_OFFSET } from './structure/superblock.ts';
 import { readSuperblock } from './superblock.ts';
 import { refuseChange } from './unwritable.ts';
 
@@ -73,9 +73,13 @@ export class Ext4Filesystem implements Filesystem {
  * @throws FsError EINVAL none of these or unknown features, EUCLEAN damaged, ENODEV device missing
  */
 export function mountExt4(device: Device, options: MountOptions): Ext4Filesystem {
-  const sb = readSuperblock(device, SUPER_OFFSET);
+  const copy = options.superblock ?? 0;
+  const addr = superblockAddress(device, copy);
+  if (addr === null) throw new FsError('EINVAL', { detail: `no superblock in block ${copy}` });
+  const sb = readSuperblock(device, addr);
   const notes: string[] = [];
-  const mp = new Ext4Mount(sb, SUPER_OFFSET, device, options, judgeFeatures(sb, notes));
+  if (copy > 0) notes.push(`read only: the copy of the superblock in block ${copy} is believed`);
+  const mp = new Ext4Mount(sb, addr, device, options, judgeFeatures(sb, notes));
   if (device.size < mp.blocks * mp.blockSize)
     throw new FsError('EINVAL', {
       detail: `the file system needs ${mp.blocks * mp.blockSize} bytes, ${device.name} has ${device.size}: truncated?`,

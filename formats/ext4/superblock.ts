@@ -6,9 +6,10 @@ import type { Device } from '../../core/device/device.ts';
 import { corrupt, type Damage, FsError } from '../../core/errors.ts';
 import type { Decoded } from '../../core/struct.ts';
 import { crc32cRaw } from './checksum.ts';
+import { SUPER_MAGIC } from './magic.ts';
 import { Incompat, RoCompat } from './structure/features.ts';
 import { GOOD_OLD_FIRST_INO, GOOD_OLD_INODE_SIZE } from './structure/inode.ts';
-import { GOOD_OLD_REV, SUPER_MAGIC, SUPER_SIZE, Superblock } from './structure/superblock.ts';
+import { GOOD_OLD_REV, SUPER_SIZE, Superblock } from './structure/superblock.ts';
 
 export type SuperblockValues = Decoded<typeof Superblock>;
 

@@ -2,9 +2,6 @@
 import { array, bytes, le16, le32, le32x, le64, struct, text, u8, uuid } from '../../../core/struct.ts';
 import { le16x } from './fields.ts';
 
-export const SUPER_MAGIC = 0xef53;
-/** Byte address of the primary superblock. */
-export const SUPER_OFFSET = 1024;
 export const SUPER_SIZE = 1024;
 
 /** `flags`: whether the machine that made the image had signed characters; hashes of names depend on it. */
