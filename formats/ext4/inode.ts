@@ -16,14 +16,16 @@ import { dirEntries } from './dir/read.ts';
 import { inodeDamage, tableBlockOps } from './inode-check.ts';
 import { ext4IomapOps } from './iomap.ts';
 import { makeExtentOps, mapExtents } from './map/extents.ts';
-import { mapIndirect } from './map/indirect.ts';
-import type { BlockRun } from './map/run.ts';
+import { makeIndirectOps, mapIndirect } from './map/indirect.ts';
+import { BlockRun } from './map/run.ts';
 import type { Ext4Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra, InodeFlag } from './structure/inode.ts';
 import { readSymlink } from './symlink.ts';
 import { Unwritable } from './unwritable.ts';
 import { getXattr, listXattrs } from './xattr/read.ts';
+
+const blockRun = new BlockRun();
 
 export class Ext4Inode extends Unwritable implements Inode {
   readonly mp: Ext4Mount;
@@ -35,7 +37,9 @@ export class Ext4Inode extends Unwritable implements Inode {
   rootChecked = false;
   private buffer: Buf;
   private seed = -1;
-  private extents: BufOps | null = null;
+  private judge: BufOps | null = null;
+  /** Addresses of what led to blocks so far: leaves of the extent tree, blocks of numbers. */
+  private readonly seen = new Set<number>();
   private cache: PageCache | null = null;
   private users = 0;
 
@@ -124,16 +128,34 @@ export class Ext4Inode extends Unwritable implements Inode {
     return this.seed;
   }
 
-  /** How the blocks of its extent tree are judged. */
-  get extentOps(): BufOps {
-    this.extents ??= makeExtentOps(this);
-    return this.extents;
+  /** How the blocks that lead to its data are judged. */
+  get mapOps(): BufOps {
+    this.judge ??= this.has('EXTENTS') ? makeExtentOps(this) : makeIndirectOps(this);
+    return this.judge;
   }
 
   /** Fills `run` with the blocks, or the hole, at file block `block` and from there on. @throws FsError EUCLEAN, EIO */
   map(block: number, run: BlockRun): void {
     if (this.has('EXTENTS')) mapExtents(this, block, run);
     else mapIndirect(this, block, run);
+  }
+
+  /** What leads to blocks is being looked at; true if it was before. */
+  look(addr: number): boolean {
+    if (this.seen.has(addr)) return true;
+    this.seen.add(addr);
+    return false;
+  }
+
+  /** True if it led to blocks before. */
+  lookedAt(addr: number): boolean {
+    return this.seen.has(addr);
+  }
+
+  /** The verified block that a file block lies in, or null for a hole. @throws FsError EUCLEAN, EIO */
+  block(block: number, ops: BufOps): Buf | null {
+    this.map(block, blockRun);
+    return blockRun.physical === 0 || blockRun.unwritten ? null : this.mp.block(blockRun.physical, ops);
   }
 
   get pages(): PageCache {

@@ -18,34 +18,91 @@ import {
   MAX_EXTENT_DEPTH,
   MAX_EXTENT_LENGTH,
 } from '../structure/extent.ts';
-import { type BlockRun, MAX_FILE_BLOCKS } from './run.ts';
+import { BlockRun, MAX_FILE_BLOCKS } from './run.ts';
 
 const TWO32 = 2 ** 32;
 const ENTRY = 12;
 /** Bytes of the node in the inode. */
 const ROOT_SIZE = 60;
 
-/** Fills `run` with the extent or hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
-export function mapExtents(ip: Ext4Inode, block: number, run: BlockRun): void {
-  let view = ip.view;
-  let at = ip.blockAt;
-  rootDamage(ip);
-  let depth = ExtentHeader.get.depth(view, at);
-  let next = MAX_FILE_BLOCKS;
-  for (; depth > 0; depth--) {
-    const entries = ExtentHeader.get.entries(view, at);
-    const slot = lastAtMost(view, at, entries, block);
-    if (slot + 1 < entries) next = ExtentIndex.get.block(view, at + ENTRY * (slot + 2));
-    if (slot < 0) return run.set(block, next - block, 0, false);
-    const child = childNode(ip, view, at + ENTRY * (slot + 1), depth - 1);
-    view = child.view;
-    at = 0;
+/**
+ * Where a lookup ended: the leaf that covers the block, the last entry at or before it (-1: none), and the first block of
+ * what follows the leaf.
+ */
+class LeafPlace {
+  buf!: Buf;
+  at = 0;
+  entries = 0;
+  slot = 0;
+  next = 0;
+}
+
+/** Finds the leaf for file block `block`: the first one for what lies before it. @throws FsError EUCLEAN, EIO */
+function findLeaf(ip: Ext4Inode, block: number, place: LeafPlace): void {
+  checkRoot(ip);
+  place.buf = ip.buf;
+  place.at = ip.blockAt;
+  place.next = MAX_FILE_BLOCKS;
+  let depth = ExtentHeader.get.depth(place.buf.view, place.at);
+  for (; ; depth--) {
+    const { view } = place.buf;
+    place.entries = ExtentHeader.get.entries(view, place.at);
+    place.slot = lastAtMost(view, place.at, place.entries, block);
+    if (depth === 0) return;
+    const slot = Math.max(0, place.slot);
+    if (slot + 1 < place.entries) place.next = entryBlock(view, place.at, slot + 1);
+    place.buf = childNode(ip, view, entryAt(place.at, slot), depth - 1);
+    place.at = 0;
   }
-  const entries = ExtentHeader.get.entries(view, at);
-  const slot = lastAtMost(view, at, entries, block);
-  if (slot >= 0 && fillFrom(view, at + ENTRY * (slot + 1), block, run)) return;
-  if (slot + 1 < entries) next = Extent.get.block(view, at + ENTRY * (slot + 2));
+}
+
+/** Fills `run` with the extent or the hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
+export function mapExtents(ip: Ext4Inode, block: number, run: BlockRun): void {
+  const place = found;
+  findLeaf(ip, block, place);
+  const { view } = place.buf;
+  const { slot } = place;
+  if (slot >= 0 && fillFrom(view, entryAt(place.at, slot), block, run)) {
+    if (ip.look(place.buf.addr)) extend(ip, place, run);
+    return;
+  }
+  ip.look(place.buf.addr);
+  const next = slot + 1 < place.entries ? entryBlock(view, place.at, slot + 1) : place.next;
   run.set(block, next - block, 0, false);
+}
+
+const found = new LeafPlace();
+const more = new BlockRun();
+
+/**
+ * Linux keeps the extents of a leaf in memory once it has looked into it, and there what continues on the device is one:
+ * the first answer from a leaf is the extent on disk, all later ones are longer.
+ */
+function extend(ip: Ext4Inode, place: LeafPlace, run: BlockRun): void {
+  for (;;) {
+    const { view } = place.buf;
+    while (++place.slot < place.entries) {
+      const next = run.logical + run.length;
+      const entry = entryAt(place.at, place.slot);
+      if (entryBlock(view, place.at, place.slot) !== next || !fillFrom(view, entry, next, more)) return;
+      if (more.physical !== run.physical + run.length || more.unwritten !== run.unwritten) return;
+      run.length += more.length;
+    }
+    const end = run.logical + run.length;
+    if (place.next !== end || end >= MAX_FILE_BLOCKS) return;
+    findLeaf(ip, end, place);
+    if (!ip.lookedAt(place.buf.addr)) return;
+    place.slot = -1;
+  }
+}
+
+function entryAt(at: number, slot: number): number {
+  return at + ENTRY * (slot + 1);
+}
+
+/** The file block that an entry of either kind starts with. */
+function entryBlock(view: DataView, at: number, slot: number): number {
+  return view.getUint32(entryAt(at, slot), true);
 }
 
 /** Fills `run` with what the extent at `entry` has from `block` on; false if it ends before. */
@@ -59,34 +116,38 @@ function fillFrom(view: DataView, entry: number, block: number, run: BlockRun): 
 }
 
 /** The first device block of a leaf's entry. */
-export function extentStart(view: DataView, entry: number): number {
+function extentStart(view: DataView, entry: number): number {
   return Extent.get.start_hi(view, entry) * TWO32 + Extent.get.start_lo(view, entry);
 }
 
 /** The block of the node that an index entry leads to. */
-export function indexChild(view: DataView, entry: number): number {
+function indexChild(view: DataView, entry: number): number {
   return ExtentIndex.get.leaf_hi(view, entry) * TWO32 + ExtentIndex.get.leaf_lo(view, entry);
 }
 
-/** The last of a node's entries that starts at or before `block`, -1 if none does. Both kinds start with their block. */
+/** The last of a node's entries that starts at or before `block`, -1 if none does. */
 function lastAtMost(view: DataView, at: number, entries: number, block: number): number {
   let low = 0;
   let high = entries;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (view.getUint32(at + ENTRY * (middle + 1), true) <= block) low = middle + 1;
+    if (entryBlock(view, at, middle) <= block) low = middle + 1;
     else high = middle;
   }
   return low - 1;
 }
 
 /** The verified node below an index entry. @throws FsError EUCLEAN, EIO */
-export function childNode(ip: Ext4Inode, view: DataView, entry: number, depth: number): Buf {
+function childNode(ip: Ext4Inode, view: DataView, entry: number, depth: number): Buf {
   const block = indexChild(view, entry);
-  const buf = ip.mp.block(block, ip.extentOps);
+  const buf = ip.mp.block(block, ip.mapOps);
   const found = ExtentHeader.get.depth(buf.view, 0);
-  if (found === depth) return buf;
-  throw corrupt({ ...place(ip, buf.addr), field: 'depth', value: String(found), rule: `not ${depth}` });
+  if (found !== depth)
+    throw corrupt({ ...placeOf(ip, buf.addr), field: 'depth', value: `${found}`, rule: `not ${depth}` });
+  const first = ExtentIndex.get.block(view, entry);
+  if (ExtentHeader.get.entries(buf.view, 0) === 0 || entryBlock(buf.view, 0, 0) === first) return buf;
+  const value = String(entryBlock(buf.view, 0, 0));
+  throw corrupt({ ...placeOf(ip, buf.addr), field: 'entry 0: block', value, rule: `the index says ${first}` });
 }
 
 /** How the blocks of an inode's tree are judged. */
@@ -102,13 +163,13 @@ export function makeExtentOps(ip: Ext4Inode): BufOps {
       const computed = crc32cRaw(ip.csumSeed, buf.bytes.subarray(0, end));
       if (found === computed) return null;
       const [value, rule] = [hex(found), `crc, computed ${hex(computed)}`];
-      return { ...place(ip, buf.addr), offset: end, field: 'checksum', value, rule };
+      return { ...placeOf(ip, buf.addr), offset: end, field: 'checksum', value, rule };
     },
   };
 }
 
 /** @throws FsError EUCLEAN if the node in the inode is damaged */
-function rootDamage(ip: Ext4Inode): void {
+function checkRoot(ip: Ext4Inode): void {
   if (ip.rootChecked) return;
   const fault = nodeDamage(ip, ip.view, ip.blockAt, ROOT_SIZE, ip.buf.addr);
   if (fault !== null) throw corrupt(fault);
@@ -117,7 +178,7 @@ function rootDamage(ip: Ext4Inode): void {
 
 function nodeDamage(ip: Ext4Inode, view: DataView, at: number, size: number, addr: number): Damage | null {
   const bad = (field: string, offset: number, value: number | string, rule: string): Damage => {
-    return { ...place(ip, addr), offset: at + offset, field, value: String(value), rule };
+    return { ...placeOf(ip, addr), offset: at + offset, field, value: String(value), rule };
   };
   const { magic, entries: count, max: most, depth: level } = ExtentHeader.get;
   if (magic(view, at) !== EXTENT_MAGIC) return bad('magic', 0, hex(magic(view, at)), 'magic');
@@ -164,7 +225,7 @@ function indexDamage(ip: Ext4Inode, view: DataView, at: number, entries: number,
   return null;
 }
 
-function place(ip: Ext4Inode, addr: number): { structure: string; addr: number } {
+function placeOf(ip: Ext4Inode, addr: number): { structure: string; addr: number } {
   return { structure: `extent node of inode ${ip.ino}`, addr };
 }
 

@@ -4,17 +4,32 @@
  *
  * Mirrors: fs/ext4/indirect.c (ext4_block_to_path, ext4_get_branch, ext4_ind_map_blocks), block_validity.c.
  */
-import type { BufOps } from '../../../core/buffer-cache.ts';
-import { corrupt } from '../../../core/errors.ts';
+import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
+import { corrupt, type Damage } from '../../../core/errors.ts';
 import type { Ext4Inode } from '../inode.ts';
-import type { BlockRun } from './run.ts';
+import { BlockRun, MAX_FILE_BLOCKS } from './run.ts';
 
 const DIRECT = 12;
 
-/** Fills `run` with the blocks or the hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
-export function mapIndirect(ip: Ext4Inode, block: number, run: BlockRun): void {
+/** Where a lookup ended: the numbers, and which of them. */
+class NumberPlace {
+  buf!: Buf;
+  at = 0;
+  count = 0;
+  index = 0;
+  /** Blocks of the hole from there on, where a whole branch is missing; 0 if it is there. */
+  hole = 0;
+}
+
+/** Finds the number of file block `block`. @throws FsError EUCLEAN, EIO */
+function findNumber(ip: Ext4Inode, block: number, place: NumberPlace): void {
   const perBlock = ip.mp.blockSize / 4;
-  if (block < DIRECT) return fillFrom(ip, ip.view, ip.blockAt, block, DIRECT, block, run);
+  place.buf = ip.buf;
+  place.at = ip.blockAt;
+  place.count = DIRECT;
+  place.index = block;
+  place.hole = 0;
+  if (block < DIRECT) return;
   let rest = block - DIRECT;
   let span = perBlock;
   let level = 1;
@@ -22,30 +37,54 @@ export function mapIndirect(ip: Ext4Inode, block: number, run: BlockRun): void {
     rest -= span;
     span *= perBlock;
   }
-  if (rest >= span) return run.set(block, Number.POSITIVE_INFINITY, 0, false);
-  let view = ip.view;
-  let at = ip.blockAt + 4 * (DIRECT + level - 1);
-  for (; ; level--) {
-    const number = view.getUint32(at, true);
-    if (number === 0) return run.set(block, span - rest, 0, false);
-    view = numbersBlock(ip, number);
-    if (level === 1) return fillFrom(ip, view, 0, rest, perBlock, block, run);
+  if (rest >= span) {
+    place.hole = MAX_FILE_BLOCKS - block;
+    return;
+  }
+  place.index = DIRECT + level - 1;
+  for (; level > 0; level--) {
+    const number = place.buf.view.getUint32(place.at + 4 * place.index, true);
+    if (number === 0) {
+      place.hole = span - rest;
+      return;
+    }
+    place.buf = numbersBlock(ip, number);
+    place.at = 0;
     span /= perBlock;
-    at = 4 * Math.floor(rest / span);
-    rest %= span;
+    place.index = Math.floor(rest / span);
+    rest -= place.index * span;
+  }
+  place.count = perBlock;
+}
+
+/** Fills `run` with the blocks or the hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
+export function mapIndirect(ip: Ext4Inode, block: number, run: BlockRun): void {
+  findNumber(ip, block, found);
+  if (found.hole > 0) return run.set(block, found.hole, 0, false);
+  fillFrom(ip, found, block, run);
+  if (run.physical !== 0 && ip.look(found.buf.addr)) extend(ip, found, run);
+}
+
+const found = new NumberPlace();
+const more = new BlockRun();
+
+/** As with extents, what Linux has looked at before is one where it continues, whichever block it came from. */
+function extend(ip: Ext4Inode, place: NumberPlace, run: BlockRun): void {
+  let last = run;
+  while (place.index + last.length >= place.count) {
+    const next = run.logical + run.length;
+    findNumber(ip, next, place);
+    if (place.hole > 0 || !ip.lookedAt(place.buf.addr)) return;
+    fillFrom(ip, place, next, more);
+    if (more.physical !== run.physical + run.length) return;
+    run.length += more.length;
+    last = more;
   }
 }
 
-/** What the numbers of one block, from the one with index `index` on, say of file block `block`. */
-function fillFrom(
-  ip: Ext4Inode,
-  view: DataView,
-  at: number,
-  index: number,
-  count: number,
-  block: number,
-  run: BlockRun,
-): void {
+/** What the numbers from a place on say of file block `block`. */
+function fillFrom(ip: Ext4Inode, { buf, at, count, index }: NumberPlace, block: number, run: BlockRun): void {
+  const { view } = buf;
   const first = view.getUint32(at + 4 * index, true);
   const step = first === 0 ? 0 : 1;
   let length = 1;
@@ -54,16 +93,33 @@ function fillFrom(
   run.set(block, length, first, false);
 }
 
-/** The numbers in a block. @throws FsError EUCLEAN, EIO */
-function numbersBlock(ip: Ext4Inode, number: number): DataView {
+/** A block of numbers. @throws FsError EUCLEAN, EIO */
+function numbersBlock(ip: Ext4Inode, number: number): Buf {
   if (!ip.mp.validDataBlocks(ip.ino, number, 1)) throw badNumber(ip, number, 1);
-  return ip.mp.block(number, indirectOps).view;
+  return ip.mp.block(number, ip.mapOps);
 }
 
-/** A block of numbers has nothing that tells it from others: the numbers are judged when they are used. */
-const indirectOps: BufOps = { name: 'indirect block', logType: 0, verify: () => null };
+/** How blocks of numbers are judged: nothing tells them from others, but every number in them can be wrong. */
+export function makeIndirectOps(ip: Ext4Inode): BufOps {
+  return {
+    name: `indirect block of inode ${ip.ino}`,
+    logType: 0,
+    verify({ addr, length, view }) {
+      for (let offset = 0; offset < length; offset += 4) {
+        const number = view.getUint32(offset, true);
+        if (number !== 0 && !ip.mp.validDataBlocks(ip.ino, number, 1))
+          return { ...badPlace(ip, number, 1), structure: this.name, addr, offset };
+      }
+      return null;
+    },
+  };
+}
 
 function badNumber(ip: Ext4Inode, number: number, length: number): Error {
+  return corrupt(badPlace(ip, number, length));
+}
+
+function badPlace(ip: Ext4Inode, number: number, length: number): Damage {
   const value = length === 1 ? String(number) : `${number}+${length}`;
-  return corrupt({ structure: `inode ${ip.ino}`, field: 'block', value, rule: 'not where data can be' });
+  return { structure: `inode ${ip.ino}`, field: 'block', value, rule: 'not where data can be' };
 }
