@@ -11,6 +11,7 @@ import { decodeName } from '../../core/vfs/names.ts';
 import { judgeFeatures, typeName } from './features.ts';
 import type { Ext4Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { needsRecovery, replayJournal } from './journal/recover.ts';
 import { superblockAddress } from './magic.ts';
 import { Ext4Mount } from './mount.ts';
 import { ext4Statfs } from './statfs.ts';
@@ -25,9 +26,9 @@ export class Ext4Filesystem implements Filesystem {
   readonly readOnly = true;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
-  private readonly notes: readonly string[];
+  readonly notes: string[];
 
-  constructor(mp: Ext4Mount, notes: readonly string[]) {
+  constructor(mp: Ext4Mount, notes: string[]) {
     this.mp = mp;
     this.type = typeName(mp.sb);
     this.blockSize = mp.blockSize;
@@ -73,6 +74,12 @@ export class Ext4Filesystem implements Filesystem {
  * @throws FsError EINVAL none of these or unknown features, EUCLEAN damaged, ENODEV device missing
  */
 export function mountExt4(device: Device, options: MountOptions): Ext4Filesystem {
+  const fs = recovered(open(device, options), options);
+  checkRoot(fs);
+  return fs;
+}
+
+function open(device: Device, options: MountOptions): Ext4Filesystem {
   const copy = options.superblock ?? 0;
   const addr = superblockAddress(device, copy);
   if (addr === null) throw new FsError('EINVAL', { detail: `no superblock in block ${copy}` });
@@ -84,9 +91,20 @@ export function mountExt4(device: Device, options: MountOptions): Ext4Filesystem
     throw new FsError('EINVAL', {
       detail: `the file system needs ${mp.blocks * mp.blockSize} bytes, ${device.name} has ${device.size}: truncated?`,
     });
-  const fs = new Ext4Filesystem(mp, notes);
-  checkRoot(fs);
-  return fs;
+  return new Ext4Filesystem(mp, notes);
+}
+
+/** A dirty journal is replayed in memory before anything is shown, or the user is told that it was not. */
+function recovered(fs: Ext4Filesystem, options: MountOptions): Ext4Filesystem {
+  if (!needsRecovery(fs.mp)) return fs;
+  if (options.norecovery) {
+    fs.notes.push('read only: journal not replayed: shown is the state without it');
+    return fs;
+  }
+  const { device, fastTags } = replayJournal(fs.mp);
+  const after = open(device, options);
+  if (fastTags.length > 0) after.notes.push('read only: fast commits not replayed: shown is the state without them');
+  return after;
 }
 
 function checkRoot(fs: Ext4Filesystem): void {
