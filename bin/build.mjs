@@ -15,12 +15,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { unpack } from '../test/images/unpack.mjs';
 import { bundle } from './bundle.mjs';
+import { schemaOf } from './schema.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -112,6 +114,7 @@ write(
 write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
 write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, library.metafile, nbd.metafile]));
+write('dist/schema.json', `${JSON.stringify(schemaOf(await commandGroups()), null, 2)}\n`);
 chmodSync('dist/fsio.js', 0o755);
 write('dist/fsio.1', printed('--man'));
 mkdirSync('dist/completions', { recursive: true });
@@ -122,6 +125,32 @@ makeCaches();
 function write(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
+}
+
+/** The commands as they are declared, with the places of their results' types. */
+async function commandGroups() {
+  const dir = mkdtempSync(join(tmpdir(), 'fsio-build-'));
+  const outfile = join(dir, 'groups.cjs');
+  const contents = `
+    export { ANSWERING } from './commands/registry.ts';
+    export { formatWordsAsCommands } from './commands/format-words.ts';
+    export { xfsWords } from './formats/xfs/words/words.ts';
+    export { btrfsWords } from './formats/btrfs/words/words.ts';
+  `;
+  await build({
+    ...common,
+    stdin: { contents, resolveDir: '.' },
+    outfile,
+    format: 'cjs',
+    define: { 'import.meta.url': '__filename' },
+  });
+  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords } = createRequire(import.meta.url)(outfile);
+  rmSync(dir, { recursive: true });
+  return [
+    { file: 'commands/registry.ts', results: 'GeneralResults', commands: ANSWERING },
+    { file: 'formats/xfs/words/words.ts', results: 'XfsResults', commands: formatWordsAsCommands(xfsWords()) },
+    { file: 'formats/btrfs/words/words.ts', results: 'BtrfsResults', commands: formatWordsAsCommands(btrfsWords) },
+  ];
 }
 
 /** What the new build prints of itself. */

@@ -8,7 +8,8 @@ import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
 
-export interface CommandSpec<S extends OptionSpecs, R> {
+/** `R` is a result, `J` what a program gets of it where that is not the result itself. */
+export interface CommandSpec<S extends OptionSpecs, R, J> {
   readonly name: string;
   readonly alias?: string;
   /** Operands as the usage line shows them. */
@@ -55,15 +56,21 @@ export interface CommandSpec<S extends OptionSpecs, R> {
   /** The result as xfs_io prints it. */
   text?(result: R, out: TextSink): void;
   /** The result as data; by default the object itself with `command` and `file` before it. */
-  json?(result: R): object;
+  json?(result: R): J;
 }
 
 /** A command of any options and results, as the registry keeps it. */
 // biome-ignore lint/suspicious/noExplicitAny: the declaration's own types end here
-export type Command = CommandSpec<any, any>;
+export type Command = CommandSpec<any, any, any>;
+
+/** What programs get of the results of each of many commands; `command` and `file` come before. */
+export type JsonOfAll<T extends readonly unknown[]> = { [I in keyof T]: JsonOf<T[I]> };
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type JsonOf<C> = C extends CommandSpec<any, infer R, infer J> ? (unknown extends J ? R : J) : never;
 
 /** Declares a command; its options' types follow from their declarations. */
-export function command<const S extends OptionSpecs, R>(spec: CommandSpec<S, R>): CommandSpec<S, R> {
+export function command<const S extends OptionSpecs, R, J>(spec: CommandSpec<S, R, J>): CommandSpec<S, R, J> {
   return spec;
 }
 

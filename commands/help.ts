@@ -1,9 +1,23 @@
 /** help: the commands there are, from their declarations. */
 import type { OptionSpecs } from '../core/vfs/word.ts';
-import { type Command, command, dashes, usageLine } from './command.ts';
+import { type Command, type CommandSpec, command, dashes, usageLine } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
+
+/** A command as programs are told of it. */
+interface Declaration {
+  readonly name: string;
+  readonly alias?: string;
+  /** as the usage line shows them */
+  readonly operands?: string;
+  /** what it does, in one line */
+  readonly about: string;
+  /** further lines */
+  readonly help?: string;
+  /** by their letter or long name */
+  readonly options?: OptionSpecs;
+}
 
 interface Help {
   readonly commands: readonly Command[];
@@ -14,7 +28,7 @@ interface Help {
 export function helpCommand(
   list: (session: Session) => readonly Command[],
   find: (session: Session, name: string) => Command | null,
-): Command {
+): CommandSpec<OptionSpecs, Help, { command: string; commands: Declaration[] }> {
   return command({
     name: 'help',
     alias: '?',
@@ -50,6 +64,6 @@ function writeDetails(spec: Command, out: TextSink): void {
   }
 }
 
-function declaration({ name, alias, operands, about, help, options }: Command): object {
-  return { name, alias, operands, about, help, options, needs: undefined };
+function declaration({ name, alias, operands, about, help, options }: Command): Declaration {
+  return { name, alias, operands, about, help, options } as Declaration;
 }

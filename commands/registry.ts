@@ -5,7 +5,7 @@ import { bmap } from './bmap.ts';
 import { browse } from './browse.ts';
 import { cd, pwd } from './cd.ts';
 import { cmp } from './cmp.ts';
-import type { Command } from './command.ts';
+import type { Command, JsonOfAll } from './command.ts';
 import { copyRange, dedupe, exchangeRange, sendfile, swapext } from './copy.ts';
 import { cp } from './cp.ts';
 import { diff } from './diff.ts';
@@ -45,7 +45,8 @@ import { tree } from './tree.ts';
 import { truncate } from './truncate.ts';
 import { attr } from './xattr.ts';
 
-const ALL: readonly Command[] = [
+/** The commands that every image has and that give an answer. */
+export const ANSWERING = [
   addEnckey,
   attr,
   bmap,
@@ -151,9 +152,12 @@ const ALL: readonly Command[] = [
   unresvsp,
   utimes,
   zero,
-  ...refused,
-];
-const COMMANDS = ALL.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+] as const satisfies readonly Command[];
+
+/** What programs get of each of ANSWERING, for the schema. */
+export type GeneralResults = JsonOfAll<typeof ANSWERING>;
+
+const COMMANDS: readonly Command[] = [...ANSWERING, ...refused].sort((a, b) => (a.name < b.name ? -1 : 1));
 const BY_NAME = new Map<string, Command>();
 for (const spec of COMMANDS)
   for (const name of [spec.name, spec.alias]) if (name !== undefined && !BY_NAME.has(name)) BY_NAME.set(name, spec);

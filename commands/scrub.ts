@@ -2,8 +2,10 @@
  * scrub, repair, log_writes: words for a mounted file system and its devices (xfs_io's io/scrub.c, io/log_writes.c). What
  * they are asked is checked, and then refused as a kernel without online scrub, or without device mapper, does.
  */
+
 import { strerror } from '../core/errors.ts';
-import { type Command, command, usage } from './command.ts';
+import type { OptionSpecs } from '../core/vfs/word.ts';
+import { type Command, type CommandSpec, command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import { wholeInteger } from './words.ts';
 
@@ -15,7 +17,12 @@ const WHOLE = 'probe rtbitmap rtsummary usrquota grpquota prjquota fscounters'.s
 /** One of these never changes xfs_io's exit status. */
 const complaint = (text: string) => new CommandFailure(text, { code: 'EINVAL', silent: true });
 
-function scrubbing(name: string, alias: string, about: string, expert: boolean): Command {
+function scrubbing(
+  name: string,
+  alias: string,
+  about: string,
+  expert: boolean,
+): CommandSpec<OptionSpecs, undefined, unknown> {
   const spec: Command = command({
     name,
     alias,

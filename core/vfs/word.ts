@@ -75,12 +75,24 @@ export class WordFailure extends Error {
 }
 
 /** What a word answers: as text, and as data. */
-export interface WordResult {
-  readonly data: object;
+export interface WordResult<D extends object = object> {
+  readonly data: D;
   text(out: { write(text: string): void }): void;
 }
 
-export interface Word<S extends OptionSpecs = OptionSpecs> {
+type Answer = WordResult | Iterable<WordResult> | undefined;
+
+/** The result that reads as these lines. */
+export function says<D extends object>(data: D, lines: readonly string[]): WordResult<D> {
+  return {
+    data,
+    text(out) {
+      for (const line of lines) out.write(`${line}\n`);
+    },
+  };
+}
+
+export interface Word<S extends OptionSpecs = OptionSpecs, T extends Answer = Answer> {
   readonly name: string;
   readonly alias?: string;
   /** Operands as the usage line shows them. */
@@ -101,10 +113,14 @@ export interface Word<S extends OptionSpecs = OptionSpecs> {
   /** Where a general command has the same name: true if the word is meant. */
   claims?(context: WordContext, operands: readonly string[]): boolean;
   /** @throws FsError, WordFailure, or what context.usage() returned */
-  run(context: WordContext, args: Arguments<S>): WordResult | Iterable<WordResult> | undefined;
+  run(context: WordContext, args: Arguments<S>): T;
 }
 
 /** Declares a word; its options' types follow from their declarations. */
-export function word<const S extends OptionSpecs>(spec: Word<S>): Word {
-  return spec as unknown as Word;
+export function word<const S extends OptionSpecs, T extends Answer>(spec: Word<S, T>): Word<OptionSpecs, T> {
+  return spec as unknown as Word<OptionSpecs, T>;
 }
+
+/** What programs get of the results of each of many words; `command` comes before. */
+export type DataOfAll<W extends readonly Word[]> = { [I in keyof W]: DataOf<ReturnType<W[I]['run']>> };
+type DataOf<A> = A extends Iterable<infer R> ? DataOf<R> : A extends WordResult<infer D> ? D : undefined;

@@ -1,5 +1,5 @@
 /** device usage, device stats: what btrfs device tells of the devices of an image. */
-import { type Word, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { ItemType, Key, Objectid } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
@@ -7,7 +7,7 @@ import type { Member } from '../volumes/member.ts';
 import { profileOf } from '../volumes/profile.ts';
 import { bytesOn, groupOrder, slackOf } from './device-use.ts';
 import { minDevSize } from './min-dev-size.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { groupProfileText, groupTypeText, sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 import { drawTable } from './table.ts';
 
@@ -21,7 +21,7 @@ const device = word({
     c: { about: 'stats: fail if any counter is not zero' },
     check: { about: 'likewise' },
   },
-  run(context, { options, operands }): WordResult | Iterable<WordResult> {
+  run(context, { options, operands }) {
     if (operands.length !== 1) throw context.usage();
     const mp = mountOf(context);
     if (operands[0] === 'usage') return usage(mp, unitsOf(options));
@@ -34,7 +34,7 @@ function nameOf(member: Member): string {
   return member.device?.name ?? 'missing';
 }
 
-function* usage(mp: BtrfsMount, units: Units): Generator<WordResult> {
+function* usage(mp: BtrfsMount, units: Units) {
   for (const member of mp.space.members.all) {
     const { devid, totalBytes, bytesUsed } = member;
     const size = member.device?.size ?? 0;
@@ -81,7 +81,7 @@ const COUNTERS = [
   ['generation_errs', 'Generation errors'],
 ] as const;
 
-function* stats(mp: BtrfsMount, tabular: boolean, check: boolean): Generator<WordResult> {
+function* stats(mp: BtrfsMount, tabular: boolean, check: boolean) {
   const members = mp.space.members.all.filter((member) => member.device !== null);
   const counts = members.map((member) => countersOf(mp, member.devid));
   const data = (i: number): object => ({
@@ -121,4 +121,4 @@ function countersOf(mp: BtrfsMount, devid: number): number[] {
   }
 }
 
-export const deviceWords: readonly Word[] = [device, minDevSize];
+export const deviceWords = [device, minDevSize] as const;

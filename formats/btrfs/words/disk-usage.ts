@@ -4,10 +4,9 @@
  */
 import { FiemapExtent, fiemap } from '../../../core/iomap/fiemap.ts';
 import { POS_END } from '../../../core/positions.ts';
-import type { WordContext, WordResult } from '../../../core/vfs/word.ts';
+import { says, type WordContext } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { RangeSet } from '../space/ranges.ts';
-import { says } from './mount-of.ts';
 import { sizeText, type Units } from './sizes.ts';
 
 interface Usage {
@@ -18,12 +17,7 @@ interface Usage {
 const SKIPPED = FiemapExtent.UNKNOWN | FiemapExtent.DELALLOC | FiemapExtent.DATA_INLINE;
 
 /** One result a line: files and directories below each path, the path last. @throws FsError */
-export function* diskUsage(
-  context: WordContext,
-  paths: readonly string[],
-  units: Units,
-  summaryOnly: boolean,
-): Generator<WordResult> {
+export function* diskUsage(context: WordContext, paths: readonly string[], units: Units, summaryOnly: boolean) {
   const row = (total: string, exclusive: string, shared: string, name: string): string =>
     `${total.padStart(10)}  ${exclusive.padStart(10)}  ${shared.padStart(10)}  ${name}`;
   yield says({ columns: ['total', 'exclusive', 'shared', 'path'] }, [

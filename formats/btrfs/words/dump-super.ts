@@ -1,10 +1,10 @@
 /** dump-super: superblocks as they are on the devices, as btrfs inspect-internal dump-super prints them. */
 import type { Device } from '../../../core/device/device.ts';
-import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import { checksumKind, sealMatches } from '../checksum.ts';
 import { type SuperSetting, showSuper } from '../inspect/super.ts';
 import { SUPER_MAGIC, SUPER_OFFSETS, SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
-import { imageOf, says } from './mount-of.ts';
+import { imageOf } from './mount-of.ts';
 
 const RULE = '---------------------------------------------------------';
 /** Where btrfs-progs' name is not the kernel's. */
@@ -45,7 +45,7 @@ function deviceOf(context: WordContext, devid: number | undefined): Device {
   return device;
 }
 
-function* copies(device: Device, places: readonly number[], full: boolean, force: boolean): Generator<WordResult> {
+function* copies(device: Device, places: readonly number[], full: boolean, force: boolean) {
   for (const addr of places) {
     if (addr + SUPER_SIZE > device.size) {
       yield says({ superblock: addr, device: device.name, absent: true }, ['']);

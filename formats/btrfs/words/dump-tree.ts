@@ -1,5 +1,5 @@
 /** dump-tree: the blocks of the trees, as btrfs inspect-internal dump-tree prints them. */
-import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 import { type BlockSetting, showBlock } from '../inspect/block.ts';
 import { keyData, keyText } from '../inspect/key-text.ts';
 import { backupRootLines } from '../inspect/super.ts';
@@ -10,7 +10,7 @@ import type { BtrfsMount } from '../mount.ts';
 import { Incompat } from '../structure/features.ts';
 import { type Key, Objectid } from '../structure/key.ts';
 import { SUPER_SIZE, SuperBlock } from '../structure/superblock.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 
 /** Which trees are asked for. */
 interface Choice {
@@ -84,7 +84,7 @@ export const dumpTree = word({
   },
 });
 
-function* blocks(dump: Dump, words: readonly string[], follow: boolean): Generator<WordResult> {
+function* blocks(dump: Dump, words: readonly string[], follow: boolean) {
   for (const text of words) {
     const bytenr = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? Number(text) : -1;
     if (!(bytenr >= 0) || !Number.isSafeInteger(bytenr)) throw new WordFailure(`dump-tree: ${text} is no address`);
@@ -98,7 +98,7 @@ function* blocks(dump: Dump, words: readonly string[], follow: boolean): Generat
 }
 
 /** A block, and below it what is wrong with its items; or why it cannot be shown. */
-function shown({ setting }: Dump, found: Visit): WordResult {
+function shown({ setting }: Dump, found: Visit) {
   if (found.block === null) {
     const { bytenr, error } = found;
     return says({ bytenr, error: error.message }, [`ERROR: block ${bytenr}: ${error.message}`]);
@@ -109,16 +109,16 @@ function shown({ setting }: Dump, found: Visit): WordResult {
   return says({ ...data, error: error.message }, [...lines, `ERROR: block ${block.bytenr}: ${error.message}`]);
 }
 
-function* below(dump: Dump, top: Pointer): Generator<WordResult> {
+function* below(dump: Dump, top: Pointer) {
   const visits = dump.depthFirst ? depthFirst(dump.mp, top) : breadthFirst(dump.mp, top);
   for (const found of visits) yield shown(dump, found);
 }
 
-function heading(line: string, data: object): WordResult {
+function heading(line: string, data: object) {
   return says(data, [line]);
 }
 
-function* oneTree(dump: Dump, id: number): Generator<WordResult> {
+function* oneTree(dump: Dump, id: number) {
   const { mp } = dump;
   if (id === Objectid.ROOT_TREE || id === Objectid.CHUNK_TREE) {
     const title = `${treeTitle(id)} tree`;
@@ -147,12 +147,12 @@ function* oneTree(dump: Dump, id: number): Generator<WordResult> {
   yield* summary(dump, false);
 }
 
-function treeHeading(key: Key, rest: string): WordResult {
+function treeHeading(key: Key, rest: string) {
   const title = `${treeTitle(key.objectid)} tree`;
   return heading(`${title} key ${keyText(key)} ${rest}`, { tree: title, key: keyData(key) });
 }
 
-function* trees(dump: Dump, choice: Choice): Generator<WordResult> {
+function* trees(dump: Dump, choice: Choice) {
   const { mp } = dump;
   const special = choice.extents || choice.devices || choice.uuids;
   if (!choice.extents && !choice.uuids) yield* superTrees(dump, choice);
@@ -170,7 +170,7 @@ function wanted({ extents, devices, uuids }: Choice, id: number): boolean {
   return id === Objectid.ROOT_TREE_DIR;
 }
 
-function* tree(dump: Dump, choice: Choice, key: Key, top: Pointer): Generator<WordResult> {
+function* tree(dump: Dump, choice: Choice, key: Key, top: Pointer) {
   const { bytenr, level } = top;
   if (choice.roots && !choice.extents) {
     const title = `${treeTitle(key.objectid)} tree`;
@@ -189,7 +189,7 @@ function* tree(dump: Dump, choice: Choice, key: Key, top: Pointer): Generator<Wo
 }
 
 /** The trees that the superblock names. */
-function* superTrees(dump: Dump, choice: Choice): Generator<WordResult> {
+function* superTrees(dump: Dump, choice: Choice) {
   const { mp } = dump;
   const log = logTree(mp);
   const all: [string, Pointer][] = [
@@ -208,7 +208,7 @@ function* superTrees(dump: Dump, choice: Choice): Generator<WordResult> {
   }
 }
 
-function* summary({ mp }: Dump, backups: boolean): Generator<WordResult> {
+function* summary({ mp }: Dump, backups: boolean) {
   const view = new DataView(new ArrayBuffer(SUPER_SIZE));
   SuperBlock.encode(view, 0, mp.sb);
   const { total_bytes, bytes_used } = mp.sb;

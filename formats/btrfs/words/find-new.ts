@@ -1,14 +1,13 @@
 /** subvolume find-new: the extents of a subvolume's files that are of a generation or younger. */
-import type { WordResult } from '../../../core/vfs/word.ts';
+import { says } from '../../../core/vfs/word.ts';
 import { inodePaths } from '../inspect/paths.ts';
 import { FileExtentItem, FileExtentType } from '../structure/file-extent.ts';
 import { ItemType } from '../structure/key.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { says } from './mount-of.ts';
 
 /** An extent a line, in order of inodes and offsets; the generation of the tree last. @throws FsError */
-export function* findNew(root: TreeRoot, oldest: number): Generator<WordResult> {
+export function* findNew(root: TreeRoot, oldest: number) {
   const cursor = new TreeCursor(root);
   let ino = -1;
   let path = '';

@@ -2,8 +2,7 @@
 import { FsError } from '../../../core/errors.ts';
 import { type SwapLayout, swapfileActivate } from '../../../core/iomap/swapfile.ts';
 import type { Inode } from '../../../core/vfs/inode.ts';
-import { WordFailure, word } from '../../../core/vfs/word.ts';
-import { says } from './mount-of.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 
 /** The unit of a resume offset. */
 const PAGE = 4096;

@@ -2,11 +2,11 @@
  * min-dev-size: how small a device could be made. What lies behind the sum of all extents would be moved into the holes
  * between the others, one extent at a time; moving needs room of its own (btrfs-progs: inspect-internal min-dev-size).
  */
-import { WordFailure, word } from '../../../core/vfs/word.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { SUPER_OFFSETS } from '../structure/superblock.ts';
 import type { Member } from '../volumes/member.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { sizeText } from './sizes.ts';
 
 const MIB = 2 ** 20;

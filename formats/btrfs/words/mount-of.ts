@@ -1,5 +1,5 @@
 import type { Device } from '../../../core/device/device.ts';
-import type { WordContext, WordResult } from '../../../core/vfs/word.ts';
+import type { WordContext } from '../../../core/vfs/word.ts';
 import type { BtrfsMount } from '../mount.ts';
 
 /** A device of the file system; null if it is missing. */
@@ -25,9 +25,4 @@ export function imageOf(context: WordContext): BtrfsImage {
 /** The mount behind a word's context. @throws FsError if nothing but the superblocks can be read */
 export function mountOf(context: WordContext): BtrfsMount {
   return imageOf(context).mp;
-}
-
-/** A result: data, and the lines that say the same. */
-export function says(data: object, lines: readonly string[]): WordResult {
-  return { data, text: (out) => out.write(lines.map((line) => `${line}\n`).join('')) };
 }

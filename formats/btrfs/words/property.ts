@@ -1,10 +1,9 @@
 /** property: what can be set of files, subvolumes and the file system, in the words of btrfs property. */
-import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { Objectid } from '../structure/key.ts';
 import { isSubvolumeTop } from '../subvol/names.ts';
 import { clearReceived, setReadOnly } from '../subvol/settings.ts';
-import { says } from './mount-of.ts';
 
 /** A property, of which files it can be asked, and how. */
 interface Property {
@@ -65,7 +64,7 @@ export const property = word({
     f: { about: 'set: make a received subvolume writable too' },
     t: { value: 'type', kind: 'text', about: 'only those of an inode, subvol or filesystem' },
   },
-  run(context, { options, operands }): WordResult | Iterable<WordResult> {
+  run(context, { options, operands }) {
     const [action, path, name, value] = operands;
     if (path === undefined) throw context.usage();
     if (action === 'get' && operands.length <= 3) return get(context, path, name, options.t);
@@ -95,7 +94,7 @@ function ofType(type: string | undefined): [string, Property][] {
   return all.filter(([, property]) => property.type.startsWith(type));
 }
 
-function get(context: WordContext, path: string, name: string | undefined, type: string | undefined): WordResult {
+function get(context: WordContext, path: string, name: string | undefined, type: string | undefined) {
   const ip = context.lookup(path) as BtrfsInode;
   const wanted = name === undefined ? ofType(type) : [[name, applicable(ip, name, path)] as const];
   const values: [string, string][] = [];
@@ -109,7 +108,7 @@ function get(context: WordContext, path: string, name: string | undefined, type:
   );
 }
 
-function list(context: WordContext, path: string, type: string | undefined): WordResult {
+function list(context: WordContext, path: string, type: string | undefined) {
   const ip = context.lookup(path) as BtrfsInode;
   const found = ofType(type).filter(([, each]) => each.applies(ip));
   return says(

@@ -1,5 +1,5 @@
 /** qgroup show: what quota groups have and may have, as btrfs qgroup show prints it. */
-import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { subvolumePath } from '../inspect/paths.ts';
 import type { BtrfsMount } from '../mount.ts';
@@ -15,7 +15,7 @@ import { findSubvolume } from '../subvolume.ts';
 import { groupsAbove } from '../trans/quota-items.ts';
 import { TreeCursor } from '../tree/cursor.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { sizeText, UNIT_OPTIONS, unitsOf } from './sizes.ts';
 
 /** A group; sizes in bytes, limits null where there is none. */
@@ -52,7 +52,7 @@ export const qgroup = word({
     },
     sync: { about: 'write everything back first' },
   },
-  run(context, { options, operands }): WordResult {
+  run(context, { options, operands }) {
     const [action, path, ...more] = operands;
     if (action !== 'show' || more.length > 0) throw context.usage();
     if (options.sync) context.fs.sync();

@@ -1,13 +1,13 @@
 /** inode-resolve, logical-resolve, map-logical, rootid, subvolid-resolve: from numbers to names and places. */
 import { FsError } from '../../../core/errors.ts';
-import { type Word, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { inodePaths, subvolumePath } from '../inspect/paths.ts';
 import { extentsIn, uses } from '../inspect/places.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { findSubvolume } from '../subvolume.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 
 function numberOf(text: string, what: string): number {
   const value = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? Number(text) : Number.NaN;
@@ -59,7 +59,7 @@ const logicalResolve = word({
     s: { value: 'size', kind: 'text', about: 'accepted' },
     v: { about: 'accepted' },
   },
-  run(context, { options, operands }): Iterable<WordResult> {
+  run(context, { options, operands }) {
     if (operands.length !== 1) throw context.usage();
     const mp = mountOf(context);
     const logical = numberOf(operands[0] as string, 'logical-resolve');
@@ -67,13 +67,7 @@ const logicalResolve = word({
   },
 });
 
-function* resolved(
-  mp: BtrfsMount,
-  context: WordContext,
-  logical: number,
-  anywhere: boolean,
-  numbers: boolean,
-): Generator<WordResult> {
+function* resolved(mp: BtrfsMount, context: WordContext, logical: number, anywhere: boolean, numbers: boolean) {
   for (const { root, ino, offset } of uses(mp, logical, anywhere)) {
     const tree = findSubvolume(mp, root);
     const paths = tree === null ? [] : inodePaths(tree, ino).map((path) => fullPath(mp, context, root, path));
@@ -91,7 +85,7 @@ const mapLogical = word({
     c: { value: 'copy', kind: 'integer', about: 'only this copy' },
     l: { value: 'logical', kind: 'text', about: 'the address' },
   },
-  run(context, { options, operands }): Iterable<WordResult> {
+  run(context, { options, operands }) {
     const text = options.l ?? operands[0];
     if (text === undefined || operands.length > (options.l === undefined ? 1 : 0)) throw context.usage();
     const mp = mountOf(context);
@@ -99,7 +93,7 @@ const mapLogical = word({
   },
 });
 
-function* mapped(mp: BtrfsMount, start: number, length: number, copy: number): Generator<WordResult> {
+function* mapped(mp: BtrfsMount, start: number, length: number, copy: number) {
   let any = false;
   for (const extent of extentsIn(mp, start, length)) {
     const from = Math.max(start, extent.bytenr);
@@ -150,4 +144,4 @@ const subvolidResolve = word({
   },
 });
 
-export const resolveWords: readonly Word[] = [inodeResolve, logicalResolve, mapLogical, rootid, subvolidResolve];
+export const resolveWords = [inodeResolve, logicalResolve, mapLogical, rootid, subvolidResolve] as const;

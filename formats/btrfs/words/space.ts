@@ -1,13 +1,13 @@
 /** chunk list, filesystem df, show, label: what is where on the devices, and how much of it is used. */
 import { fixed } from '../../../core/fixed.ts';
-import { type Word, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import { type ChunkRow, chunkRows } from '../inspect/chunk-list.ts';
 import { uuidText } from '../inspect/template.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { globalReserve } from '../space/global-reserve.ts';
 import { PROFILES, profileOf } from '../volumes/profile.ts';
 import { diskUsage } from './disk-usage.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { groupProfileText, groupTypeText, sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 import { drawTable } from './table.ts';
 import { type Share, shares, usage } from './usage.ts';
@@ -104,13 +104,13 @@ const filesystem = word({
   },
 });
 
-function label({ fs }: WordContext, text: string | undefined): WordResult {
+function label({ fs }: WordContext, text: string | undefined) {
   if (text !== undefined) fs.setLabel?.(text);
   const now = fs.label?.() ?? '';
   return says({ label: now }, text === undefined ? [now] : []);
 }
 
-function df(mp: BtrfsMount, units: Units): WordResult {
+function df(mp: BtrfsMount, units: Units) {
   const all = shares(mp);
   const reserve = globalReserve(mp);
   const line = ({ flags, total, used }: Share): string =>
@@ -125,7 +125,7 @@ function df(mp: BtrfsMount, units: Units): WordResult {
   return says({ groups: data, globalReserve: reserve }, [...all.map(line), last]);
 }
 
-function show(mp: BtrfsMount, units: Units): WordResult {
+function show(mp: BtrfsMount, units: Units) {
   const { sb } = mp;
   const uuid = uuidText(new DataView(sb.fsid.buffer, sb.fsid.byteOffset), 0);
   const members = mp.space.members.all;
@@ -147,4 +147,4 @@ function show(mp: BtrfsMount, units: Units): WordResult {
   return says({ label: sb.label, uuid, bytesUsed: sb.bytes_used, devices }, [...head, ...lines, '']);
 }
 
-export const spaceWords: readonly Word[] = [chunk, filesystem];
+export const spaceWords = [chunk, filesystem] as const;

@@ -1,6 +1,6 @@
 /** subvolume: list, show, create, delete, snapshot, get-default, set-default, in the words of btrfs subvolume. */
 import { FsError } from '../../../core/errors.ts';
-import { type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { subvolumePath } from '../inspect/paths.ts';
 import { type SubvolumeInfo, subvolumeInfo, subvolumes } from '../inspect/subvolumes.ts';
@@ -13,7 +13,7 @@ import { setDefaultSubvolume } from '../subvol/settings.ts';
 import { defaultSubvolume, findSubvolume, placeOf } from '../subvolume.ts';
 import type { TreeRoot } from '../tree/root.ts';
 import { findNew } from './find-new.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { groupOf } from './qgroup.ts';
 import { sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 
@@ -48,7 +48,7 @@ export const subvolume = word({
     uuid: { value: 'uuid', kind: 'text', about: 'show: the subvolume with this uuid' },
     sort: { value: 'keys', kind: 'text', about: 'list: by gen, ogen, rootid or path, - before one for the other way' },
   },
-  run(context, { options, operands }): WordResult | Iterable<WordResult> {
+  run(context, { options, operands }) {
     const [action, ...words] = operands;
     switch (action) {
       case 'list':
@@ -75,11 +75,7 @@ export const subvolume = word({
   },
 });
 
-function* each(
-  words: readonly string[],
-  context: WordContext,
-  act: (path: string) => WordResult,
-): Generator<WordResult> {
+function* each(words: readonly string[], context: WordContext, act: (path: string) => WordResult) {
   if (words.length === 0) throw context.usage();
   for (const path of words) yield act(path);
 }
@@ -108,7 +104,7 @@ function columns(flags: Flags): Column[] {
   return all.filter(([wanted]) => wanted).map(([, heading, label, value]) => ({ heading, label, value }));
 }
 
-function* list(context: WordContext, flags: Flags): Generator<WordResult> {
+function* list(context: WordContext, flags: Flags) {
   const mp = mountOf(context);
   const top = (context.fs.root() as BtrfsInode).root.id;
   const shown = sorted(
@@ -193,12 +189,12 @@ function meant(context: WordContext, first: string | undefined, flags: Flags): T
 }
 
 /** Extents since a generation. */
-function newer(context: WordContext, [path, text, ...rest]: readonly string[]): Iterable<WordResult> {
+function newer(context: WordContext, [path, text, ...rest]: readonly string[]) {
   if (path === undefined || text === undefined || rest.length > 0 || !/^\d+$/.test(text)) throw context.usage();
   return findNew(subvolumeAt(context, path).root, Number(text));
 }
 
-function show(context: WordContext, first: string | undefined, flags: Flags): WordResult {
+function show(context: WordContext, first: string | undefined, flags: Flags) {
   const mp = mountOf(context);
   const root = meant(context, first, flags);
   const info = subvolumeInfo(mp, root);
@@ -279,20 +275,20 @@ function targetOf(context: WordContext, path: string): Target {
   return { dir: context.lookup(folder) as BtrfsInode, folder, name };
 }
 
-function create(context: WordContext, path: string): WordResult {
+function create(context: WordContext, path: string) {
   const { dir, folder, name } = targetOf(context, path);
   const top = createSubvolume(dir, name, 0o777);
   return says({ id: top.root.id, path }, [`Create subvolume '${folder}/${name}'`]);
 }
 
-function remove(context: WordContext, path: string): WordResult {
+function remove(context: WordContext, path: string) {
   const top = subvolumeAt(context, path);
   const { dir, folder, name } = targetOf(context, path);
   deleteNamed(dir, name, top);
   return says({ id: top.root.id, path }, [`Delete subvolume (no-commit): '${folder}/${name}'`]);
 }
 
-function removeById(context: WordContext, text: string): WordResult {
+function removeById(context: WordContext, text: string) {
   const mp = mountOf(context);
   const root = rootById(mp, text);
   const place = placeOf(mp, root.id);
@@ -303,7 +299,7 @@ function removeById(context: WordContext, text: string): WordResult {
   return says({ id: root.id, path }, [`Delete subvolume (no-commit): '/${path}'`]);
 }
 
-function snapshot(context: WordContext, words: readonly string[], readOnly: boolean): WordResult {
+function snapshot(context: WordContext, words: readonly string[], readOnly: boolean) {
   const [from, to] = words;
   if (from === undefined || to === undefined || words.length > 2) throw context.usage();
   const source = subvolumeAt(context, from);
@@ -330,7 +326,7 @@ function snapshotTarget(context: WordContext, to: string, from: string): Target 
   return { dir: there, folder: to, name };
 }
 
-function getDefault(mp: BtrfsMount): WordResult {
+function getDefault(mp: BtrfsMount) {
   const id = defaultSubvolume(mp);
   if (id === Objectid.FS_TREE) return says({ id }, ['ID 5 (FS_TREE)']);
   const info = subvolumeInfo(mp, mp.root(id));
@@ -338,7 +334,7 @@ function getDefault(mp: BtrfsMount): WordResult {
   return says({ ...info }, [line]);
 }
 
-function setDefault(context: WordContext, text: string | undefined): WordResult {
+function setDefault(context: WordContext, text: string | undefined) {
   if (text === undefined) throw context.usage();
   const mp = mountOf(context);
   const id = /^\d+$/.test(text) ? Number(text) || Objectid.FS_TREE : subvolumeAt(context, text).root.id;

@@ -2,7 +2,7 @@
  * tree-stats: how the blocks of a tree lie on the disk: how many follow each other, how far one would have to seek
  * between the others (btrfs-progs: inspect-internal tree-stats).
  */
-import { WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 import { treeIdOf, treeRootOf } from '../inspect/trees.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { HEADER_SIZE, ITEM_SIZE, Item } from '../structure/block.ts';
@@ -10,7 +10,7 @@ import { FILE_EXTENT_INLINE_START, FileExtentItem, FileExtentType } from '../str
 import { ItemType, Key, Objectid } from '../structure/key.ts';
 import type { TreeBlock } from '../tree/blocks.ts';
 import type { TreeRoot } from '../tree/root.ts';
-import { mountOf, says } from './mount-of.ts';
+import { mountOf } from './mount-of.ts';
 import { sizeText, UNIT_OPTIONS, type Units, unitsOf } from './sizes.ts';
 
 /** The trees that are told of where none was asked for. */
@@ -27,7 +27,7 @@ export const treeStats = word({
   name: 'tree-stats',
   about: 'how the blocks of the trees lie on the disk',
   options: { ...UNITS, t: { value: 'tree', kind: 'text', about: 'of this tree, by name or number' } },
-  run(context, { options, operands }): Iterable<WordResult> {
+  run(context, { options, operands }) {
     if (operands.length > 0) throw context.usage();
     const mp = mountOf(context);
     const units = unitsOf({ ...options, t: undefined });
@@ -38,11 +38,11 @@ export const treeStats = word({
   },
 });
 
-function* usual(mp: BtrfsMount, units: Units): Generator<WordResult> {
+function* usual(mp: BtrfsMount, units: Units) {
   for (const [name, id] of USUAL) yield told(treeRootOf(mp, id), name, id === Objectid.FS_TREE, units);
 }
 
-function told(root: TreeRoot, name: string, inlineData: boolean, units: Units): WordResult {
+function told(root: TreeRoot, name: string, inlineData: boolean, units: Units) {
   const started = process.hrtime();
   const walk = new Walk(root, inlineData);
   const [seconds, nanoseconds] = process.hrtime(started);

@@ -1,6 +1,6 @@
 /** filesystem usage: how much of the devices the block groups take, and how much of these is used. */
 import { fixed } from '../../../core/fixed.ts';
-import type { WordResult } from '../../../core/vfs/word.ts';
+import { says } from '../../../core/vfs/word.ts';
 import type { BtrfsMount } from '../mount.ts';
 import { globalReserve } from '../space/global-reserve.ts';
 import { btrfsStatfs } from '../statfs.ts';
@@ -9,7 +9,6 @@ import { defaultSubvolume } from '../subvolume.ts';
 import type { Member } from '../volumes/member.ts';
 import { profileOf } from '../volumes/profile.ts';
 import { bytesOn, groupOrder, slackOf } from './device-use.ts';
-import { says } from './mount-of.ts';
 import { groupProfileText, groupTypeText, isHuman, sizeText, type Units } from './sizes.ts';
 import { type Column, drawTable } from './table.ts';
 
@@ -68,7 +67,7 @@ function rawOf(mp: BtrfsMount, { flags, total, used }: Share): Raw {
 const LEAST_UNALLOCATED = 16 * 2 ** 20;
 
 /** filesystem usage, its groups as lists or as a table. @throws FsError EUCLEAN */
-export function usage(mp: BtrfsMount, units: Units, tabular: boolean): WordResult {
+export function usage(mp: BtrfsMount, units: Units, tabular: boolean) {
   const all = shares(mp).sort((a, b) => groupOrder(a.flags, b.flags));
   const members = mp.space.members.all;
   const size = members.reduce((sum, member) => sum + member.totalBytes, 0);

@@ -1,5 +1,5 @@
 /** The commands that only btrfs has. A word joins by one line. */
-import type { Word } from '../../../core/vfs/word.ts';
+import type { DataOfAll, Word } from '../../../core/vfs/word.ts';
 import { deviceWords } from './device.ts';
 import { dumpSuper } from './dump-super.ts';
 import { dumpTree } from './dump-tree.ts';
@@ -11,7 +11,7 @@ import { spaceWords } from './space.ts';
 import { subvolume } from './subvolume.ts';
 import { treeStats } from './tree-stats.ts';
 
-export const btrfsWords: readonly Word[] = [
+export const btrfsWords = [
   ...deviceWords,
   dumpSuper,
   dumpTree,
@@ -22,4 +22,7 @@ export const btrfsWords: readonly Word[] = [
   ...spaceWords,
   subvolume,
   treeStats,
-];
+] as const satisfies readonly Word[];
+
+/** What programs get of each of them, for the schema. */
+export type BtrfsResults = DataOfAll<typeof btrfsWords>;

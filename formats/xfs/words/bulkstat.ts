@@ -1,6 +1,6 @@
 /** bulkstat, bulkstat_single, inumbers: all inodes of the image, in xfs_io's words (io/bulkstat.c). */
 import { FsError, strerror } from '../../../core/errors.ts';
-import { type OptionSpecs, type Word, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { type OptionSpecs, says, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
 import { type Bulkstat, bulkstat, type InodeRange, inumbers } from '../inspect/bulkstat.ts';
 import type { InodeGroup } from '../inspect/inode-walk.ts';
 import type { XfsMount } from '../mount.ts';
@@ -61,7 +61,7 @@ const imap = word({
   },
 });
 
-export const bulkstatWords: readonly Word[] = [
+export const bulkstatWords = [
   imap,
   word({
     name: 'bulkstat',
@@ -116,7 +116,7 @@ export const bulkstatWords: readonly Word[] = [
       );
     },
   }),
-];
+] as const;
 
 function requestOf(options: RangeValues): Request {
   const number = (text: string | undefined, most: bigint, absent: number) =>
@@ -172,7 +172,7 @@ function* inBatches<R>(
   rows: Generator<R>,
   place: (row: R) => [first: number, next: number],
   show: (row: R) => WordResult | null,
-): Generator<WordResult> {
+) {
   if (!request.debug) {
     for (const row of rows) {
       if (place(row)[0] > request.end) return;
@@ -205,7 +205,7 @@ function* inBatches<R>(
   }
 }
 
-function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly string[]): Generator<WordResult> {
+function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly string[]) {
   const failed: string[] = [];
   for (const text of words) {
     const root = text === 'root';
@@ -229,7 +229,7 @@ function* singles(mp: XfsMount, version: 1 | 5, debug: boolean, words: readonly 
   if (failed.length > 0) throw new WordFailure(failed.join('\n'), 'stderr', true);
 }
 
-function inodeRow(row: Bulkstat, version: 1 | 5): WordResult {
+function inodeRow(row: Bulkstat, version: 1 | 5) {
   const field = (name: string, value: string | number) => `\tbs_${name} = ${value}`;
   const hex = (value: number) => `0x${value.toString(16)}`;
   return says({ ...row, version }, [
@@ -261,7 +261,7 @@ function inodeRow(row: Bulkstat, version: 1 | 5): WordResult {
   ]);
 }
 
-function groupRow({ startino, allocLow, allocHigh, alloccount }: InodeGroup, version: 1 | 5): WordResult {
+function groupRow({ startino, allocLow, allocHigh, alloccount }: InodeGroup, version: 1 | 5) {
   const mask = `0x${((BigInt(allocHigh) << 32n) | BigInt(allocLow)).toString(16)}`;
   return says({ startino, allocmask: mask, alloccount, version }, [
     `xi_startino = ${startino}`,
@@ -269,8 +269,4 @@ function groupRow({ startino, allocLow, allocHigh, alloccount }: InodeGroup, ver
     `\txi_alloccount = ${alloccount}`,
     `\txi_version = ${version}`,
   ]);
-}
-
-function says(data: object, lines: readonly string[]): WordResult {
-  return { data, text: (out) => out.write(`${lines.join('\n')}\n`) };
 }

@@ -1,6 +1,6 @@
 /** inode with an open file, and bulkstat's walk: which inode numbers are in use (xfs_io's io/open.c). */
-import type { WordContext, WordResult } from '../../../core/vfs/word.ts';
-import { WordFailure } from '../../../core/vfs/word.ts';
+import type { WordContext } from '../../../core/vfs/word.ts';
+import { says, WordFailure } from '../../../core/vfs/word.ts';
 import { bulkstat } from '../inspect/bulkstat.ts';
 import { allocatedInodes } from '../inspect/inode-walk.ts';
 import type { XfsMount } from '../mount.ts';
@@ -17,7 +17,7 @@ export function inodeUse(
   context: WordContext,
   options: { readonly n: boolean; readonly v: boolean },
   operands: readonly string[],
-): WordResult {
+) {
   const [word] = operands;
   // What has more than 64 bits is to xfs_io as if no number were given.
   const text = word !== undefined && /^\d+$/.test(word) && BigInt(word) >= NO_INODE ? undefined : word;
@@ -30,7 +30,7 @@ export function inodeUse(
   let line = String(ino);
   if (options.v && ino !== 0) line = `${ino}:${ino > MAX_32 ? 64 : 32}`;
   else if (text === undefined) line = ino > MAX_32 ? '1' : '0';
-  return { data: { ino }, text: (out) => out.write(`${line}\n`) };
+  return says({ ino }, [line]);
 }
 
 /** The first inode in use from `from` on, those of the file system's own left out; or 0. */

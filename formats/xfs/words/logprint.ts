@@ -1,5 +1,5 @@
 /** logprint: the records and transactions of the log, in xfs_logprint's words. */
-import { type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, word } from '../../../core/vfs/word.ts';
 import {
   headingLines,
   listRecords,
@@ -22,13 +22,13 @@ export const logprint = word({
   },
 });
 
-function* list(mp: XfsMount, transactions: boolean): Generator<WordResult> {
+function* list(mp: XfsMount, transactions: boolean) {
   const heading = logHeading(mp);
-  yield result({ log: heading }, headingLines(heading));
+  yield says({ log: heading }, headingLines(heading));
   if (transactions) {
     for (const trans of listTransactions(mp)) {
       const items = trans.items.map(({ type, regions, data }) => ({ type, regions, detail: data }));
-      yield result({ transaction: { ...trans, items } }, transactionLines(trans));
+      yield says({ transaction: { ...trans, items } }, transactionLines(trans));
     }
     return;
   }
@@ -37,10 +37,6 @@ function* list(mp: XfsMount, transactions: boolean): Generator<WordResult> {
       ...operation,
       detail: data,
     }));
-    yield result({ record: { ...record, operations } }, recordLines(record));
+    yield says({ record: { ...record, operations } }, recordLines(record));
   }
-}
-
-function result(data: object, lines: readonly string[]): WordResult {
-  return { data, text: (out) => out.write(`${lines.join('\n')}\n`) };
 }

@@ -1,10 +1,10 @@
 /** parent: the names of the open file (xfsprogs' io/parent.c since parent pointers exist); path-of-inode. */
-import { type Word, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, WordFailure, word } from '../../../core/vfs/word.ts';
 import { inodePaths, type ParentName, parentNames } from '../inspect/parents.ts';
 import type { XfsMount } from '../mount.ts';
 import { mountOf } from './mount-of.ts';
 
-export const parentWords: readonly Word[] = [
+export const parentWords = [
   word({
     name: 'parent',
     mildUsage: true,
@@ -23,7 +23,7 @@ export const parentWords: readonly Word[] = [
       const { inode, name } = context.file;
       const image = name.slice(0, Math.max(0, name.indexOf(':/') + 1));
       if (inode.ino === mp.rootIno)
-        return says({ ino: inode.ino, root: true }, options.p ? `${image}/` : 'Root directory.');
+        return says({ ino: inode.ino, root: true }, [options.p ? `${image}/` : 'Root directory.']);
       const show = (row: ParentName) =>
         options.p ? `${image}${row.path}` : options.s ? shortRow(row) : `${longRow(row)}\n`;
       return names(mp, inode.ino, options, show);
@@ -41,18 +41,18 @@ export const parentWords: readonly Word[] = [
       return pathsOf(mountOf(context), operands.map(Number));
     },
   }),
-];
+] as const;
 
 interface Filter {
   readonly i: number | undefined;
   readonly n: string | undefined;
 }
 
-function* names(mp: XfsMount, ino: number, filter: Filter, show: (row: ParentName) => string): Generator<WordResult> {
+function* names(mp: XfsMount, ino: number, filter: Filter, show: (row: ParentName) => string) {
   for (const row of parentNames(mp, ino)) {
     if (filter.i !== undefined && row.ino !== filter.i) continue;
     if (filter.n !== undefined && row.name !== filter.n) continue;
-    yield says({ ...row }, show(row));
+    yield says({ ...row }, [show(row)]);
   }
 }
 
@@ -62,17 +62,13 @@ function longRow({ ino, gen, length, name }: ParentName): string {
   return [`p_ino     = ${ino}`, `p_gen     = ${gen}`, `p_namelen = ${length}`, `p_name    = "${name}"`].join('\n');
 }
 
-function* pathsOf(mp: XfsMount, inodes: readonly number[]): Generator<WordResult> {
+function* pathsOf(mp: XfsMount, inodes: readonly number[]) {
   for (const ino of inodes) {
     let found = false;
     for (const path of inodePaths(mp, ino)) {
       found = true;
-      yield says({ ino, path }, path);
+      yield says({ ino, path }, [path]);
     }
     if (!found) throw new WordFailure(`inode ${ino} has no path`);
   }
-}
-
-function says(data: object, line: string): WordResult {
-  return { data, text: (out) => out.write(`${line}\n`) };
 }

@@ -1,6 +1,6 @@
 /** sb, agf, agi, agfl, inode, fsblock, daddr, dblock, ablock, addr, type, print: looking at structures, as in xfs_db. */
 import type { Filesystem } from '../../../core/vfs/filesystem.ts';
-import { type Word, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import { PathError } from '../inspect/field.ts';
 import { InspectError, Inspector } from '../inspect/inspector.ts';
 import { blockTypes } from '../inspect/types.ts';
@@ -29,11 +29,7 @@ export function asked<T>(question: () => T): T {
   }
 }
 
-function says(text: string, data: object) {
-  return { data, text: (out: { write(text: string): void }) => out.write(`${text}\n`) };
-}
-
-function headerWord(name: 'sb' | 'agf' | 'agi' | 'agfl', what: string): Word {
+function headerWord(name: 'sb' | 'agf' | 'agi' | 'agfl', what: string) {
   return word({
     name,
     count: [0, 1],
@@ -51,7 +47,7 @@ function fsblockOf(context: WordContext): number | null {
   return addr === null ? null : mountOf(context).addrToFsb(addr);
 }
 
-export const placeWords: readonly Word[] = [
+export const placeWords = [
   headerWord('sb', 'a superblock'),
   headerWord('agf', "a group's free-space header"),
   headerWord('agi', "a group's inode header"),
@@ -74,7 +70,7 @@ export const placeWords: readonly Word[] = [
         return undefined;
       }
       const ino = inspector.currentInode;
-      return says(ino === null ? 'no current inode' : `current inode number is ${ino}`, { ino });
+      return says({ ino }, [ino === null ? 'no current inode' : `current inode number is ${ino}`]);
     },
   }),
   word({
@@ -85,7 +81,7 @@ export const placeWords: readonly Word[] = [
     about: 'look at a block of the file system',
     run(context, { operands: [block] }) {
       if (block === undefined)
-        return says(`current fsblock is ${fsblockOf(context) ?? 0}`, { fsblock: fsblockOf(context) });
+        return says({ fsblock: fsblockOf(context) }, [`current fsblock is ${fsblockOf(context) ?? 0}`]);
       asked(() => inspectorOf(context).fsblock(block));
       return undefined;
     },
@@ -98,7 +94,7 @@ export const placeWords: readonly Word[] = [
     run(context, { operands: [sector] }) {
       if (sector === undefined) {
         const daddr = (inspectorOf(context).currentAddr ?? 0) / 512;
-        return says(`current daddr is ${daddr}`, { daddr });
+        return says({ daddr }, [`current daddr is ${daddr}`]);
       }
       asked(() => inspectorOf(context).daddr(sector));
       return undefined;
@@ -132,7 +128,7 @@ export const placeWords: readonly Word[] = [
     about: 'look at what a field of the structure points to, or tell where the session looks',
     run(context, { operands: [field] }) {
       const inspector = inspectorOf(context);
-      if (field === undefined) return says(inspector.describe(), { addr: inspector.currentAddr });
+      if (field === undefined) return says({ addr: inspector.currentAddr }, [inspector.describe()]);
       asked(() => inspector.follow(field));
       return undefined;
     },
@@ -148,7 +144,7 @@ export const placeWords: readonly Word[] = [
         const types = blockTypes(mountOf(context)).map((type) => type.name);
         const current =
           inspector.currentType === null ? 'no current type' : `current type is "${inspector.currentType}"`;
-        return says(`${current}\n\n supported types are:\n${listed(types)}`, { type: inspector.currentType, types });
+        return says({ type: inspector.currentType, types }, [current, '', ' supported types are:', listed(types)]);
       }
       asked(() => inspector.type(name));
       return undefined;
@@ -171,7 +167,7 @@ export const placeWords: readonly Word[] = [
       };
     },
   }),
-];
+] as const;
 
 /** Names with commas, eight a line, as xfs_db lists its types. */
 function listed(names: readonly string[]): string {

@@ -1,6 +1,6 @@
 /** frag, freesp, blockuse, convert: xfs_db's questions about space and addresses. */
 import { fixed } from '../../../core/fixed.ts';
-import { type Word, WordFailure, word } from '../../../core/vfs/word.ts';
+import { WordFailure, word } from '../../../core/vfs/word.ts';
 import { blockUse } from '../inspect/block-use.ts';
 import { ConvertError, convert } from '../inspect/convert.ts';
 import { ALL_KINDS, fragmentation } from '../inspect/fragmentation.ts';
@@ -164,4 +164,4 @@ const convertWord = word({
   },
 });
 
-export const spaceWords: readonly Word[] = [frag, freesp, blockuse, convertWord];
+export const spaceWords = [frag, freesp, blockuse, convertWord] as const;
