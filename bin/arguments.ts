@@ -72,6 +72,7 @@ const OPTIONS: readonly OptionInfo[] = [
   },
   { name: 'connect', value: 'SOCKET', about: 'let the server there (fsio serve SOCKET IMAGE ...) run the commands' },
   { name: 'dry-run', about: 'change nothing: say what would change on disk, field by field' },
+  { name: 'schema', about: 'print the JSON Schema of what --json prints' },
   { name: 'completion', value: 'SHELL', about: 'print the completion script of bash, zsh or fish' },
   { name: 'man', about: 'print the man page' },
   { name: 'help', about: 'this text' },

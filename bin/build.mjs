@@ -148,8 +148,18 @@ async function commandGroups() {
   rmSync(dir, { recursive: true });
   return [
     { file: 'commands/registry.ts', results: 'GeneralResults', commands: ANSWERING },
-    { file: 'formats/xfs/words/words.ts', results: 'XfsResults', commands: formatWordsAsCommands(xfsWords()) },
-    { file: 'formats/btrfs/words/words.ts', results: 'BtrfsResults', commands: formatWordsAsCommands(btrfsWords) },
+    {
+      file: 'formats/xfs/words/words.ts',
+      results: 'XfsResults',
+      commands: formatWordsAsCommands(xfsWords()),
+      words: true,
+    },
+    {
+      file: 'formats/btrfs/words/words.ts',
+      results: 'BtrfsResults',
+      commands: formatWordsAsCommands(btrfsWords),
+      words: true,
+    },
   ];
 }
 

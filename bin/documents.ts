@@ -1,4 +1,6 @@
-/** What is printed of the declarations of options and commands: completion scripts and the man page. */
+/** What is printed of the declarations of options and commands: completion scripts, the man page and the schema. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { formatWordsAsCommands } from '../commands/format-words.ts';
 import { generalCommands } from '../commands/registry.ts';
 import type { Streams } from '../commands/render.ts';
@@ -10,6 +12,10 @@ import { manualPage } from './manual.ts';
 
 /** Prints what the command line asks for; the exit status. */
 export function printDocument(line: CommandLine, version: string, streams: Streams): number {
+  if (line.flags.has('schema')) {
+    streams.out.bytes(readFileSync(join(dirname(import.meta.url), 'schema.json')));
+    return 0;
+  }
   const groups = [
     { title: 'Of every image', commands: generalCommands() },
     { title: 'Of xfs images', commands: formatWordsAsCommands(xfsWords()) },

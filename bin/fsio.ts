@@ -26,7 +26,7 @@ async function main(line: CommandLine): Promise<number> {
   if (line.flags.has('help')) return say(helpText());
   if (line.flags.has('V')) return say(`fsio version ${version()}\n`);
   if (line.complaint !== null) return refuse(line.complaint);
-  if (line.completion !== null || line.flags.has('man'))
+  if (line.completion !== null || line.flags.has('man') || line.flags.has('schema'))
     return (await import('./documents.ts')).printDocument(line, version(), streams);
   if (serving) return (await import('./serve.ts')).serve(line, streams);
   if (line.connect !== null)

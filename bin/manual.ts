@@ -29,6 +29,8 @@ export function manualPage(version: string, options: readonly OptionInfo[], grou
     '.SH COMMANDS',
     text('Numbers take the suffixes b (blocks of the file system), s (sectors), k, m, g, t, p and e.'),
     ...groups.flatMap(({ title, commands }) => [`.SS ${quoted(title)}`, ...commands.flatMap(commandLines)]),
+    '.SH JSON',
+    ...JSON_NOTES.map(text),
     '.SH EXIT STATUS',
     text(
       "xfs_io's: 1 if an image or file could not be opened or a command failed as xfs_io counts it, else 0. With --strict, 1 for every failure.",
@@ -45,6 +47,11 @@ export function manualPage(version: string, options: readonly OptionInfo[], grou
 const DESCRIPTION = [
   'Opens disk images, block devices and network block exports, reads the file system in them by itself, and runs commands on the files inside: no root, no mount, no kernel module. IMAGE is a file, a block device, nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH.',
   'Without -c and -C, commands come from standard input: a prompt on a terminal, a script otherwise. The image stays untouched until the first command that changes something.',
+];
+
+const JSON_NOTES = [
+  'With --json every result is one object on a line of its own, its property command says what answers. A failure is an object with the property error: its code is the name of the errno (ENOENT, EUCLEAN), or null, and its message the line that is printed without --json. Numbers beyond 2^53 have all their digits.',
+  'fsio --schema prints the JSON Schema of all these objects, with what each property means; that of a command is among its $defs under the name of the command.',
 ];
 
 function optionLines({ name, value, about }: OptionInfo): string[] {

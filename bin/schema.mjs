@@ -25,7 +25,8 @@ const ERROR = {
 
 /**
  * The schema of a line of --json: one of `$defs`, which are named after the commands. `groups` are those of the
- * program: for each the file and the exported type of its commands' results, in the commands' order.
+ * program: for each the file and the exported type of its commands' results, in the commands' order, and whether they
+ * are words of a format.
  */
 export function schemaOf(groups) {
   const api = new API({ cwd: process.cwd() });
@@ -34,17 +35,19 @@ export function schemaOf(groups) {
     const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
     const types = new Types(project.checker);
     const defs = { error: ERROR };
-    for (const { file, results, commands } of groups) {
+    for (const { file, results, commands, words } of groups) {
       const answers = resultTypes(project, `${process.cwd()}/${file}`, results);
       if (answers.length !== commands.length) throw new Error(`${results} of ${file} are not one for each command`);
-      for (const [i, command] of commands.entries())
-        addDefinition(defs, command, types.objects(answers[i], command.name));
+      for (const [i, command] of commands.entries()) {
+        const [result, json] = project.checker.getTypeArguments(answers[i]);
+        addDefinition(defs, command, types.objects(json, result, command.name), words);
+      }
     }
     const names = Object.keys(defs).sort();
     return {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       title: 'fsio --json',
-      description: 'Each line is one of these: the command that answers is its property `command`.',
+      description: 'Each line is one of these. Its property `command` says what answers; those of manifest have none.',
       anyOf: names.map((name) => ({ $ref: `#/$defs/${name}` })),
       $defs: Object.fromEntries(names.map((name) => [name, defs[name]])),
     };
@@ -59,19 +62,27 @@ function resultTypes({ checker, program }, file, name) {
   return checker.getTypeArguments(type);
 }
 
-/** A command of two formats, or of one and of every image, has the answers of both. */
-function addDefinition(defs, { name, about, needs = 'file', json }, answers) {
+/**
+ * A command of two formats, or of one and of every image, has the answers of both. One that only fails or says
+ * nothing has none.
+ */
+function addDefinition(defs, { name, about, needs = 'file', json }, answers, words) {
   const header = { command: { const: name } };
-  if (json === undefined && needs === 'file') header.file = { type: 'string', description: 'the open file' };
-  const required = Object.keys(header);
+  if (json === undefined && needs === 'file')
+    header.file = { type: 'string', description: 'the open file; absent where none is left' };
   // What has no answer of its own says that it is done, as does what gives several and then has none.
   const shapes = json === undefined ? [{ properties: {} }, ...answers] : answers;
-  const all = shapes.map(({ properties, required: own = [], ...rest }) => ({
-    type: 'object',
-    ...rest,
-    properties: { ...header, ...properties, command: header.command },
-    required: [...new Set([...required, 'command', ...own])],
-  }));
+  if (shapes.length === 0) return;
+  const all = shapes.map(({ properties, required = [], ...rest }) => {
+    // A program that puts something else in the place of the result may leave out who answers.
+    const names = json === undefined || words || 'command' in properties;
+    return {
+      type: 'object',
+      ...rest,
+      properties: names ? { ...header, ...properties, command: header.command } : properties,
+      required: [...new Set([...(names ? ['command'] : []), ...required])],
+    };
+  });
   const before = defs[name]?.anyOf ?? (defs[name] === undefined ? [] : [defs[name]]);
   const seen = new Map([...before, ...all].map(({ title, description, ...shape }) => [JSON.stringify(shape), shape]));
   const [first, ...more] = seen.values();
@@ -88,9 +99,10 @@ class Types {
     this.open = [];
   }
 
-  /** The objects that a result may be. */
-  objects(type, command) {
+  /** The objects that an answer may be. What its own type does not explain may be explained by the result's. */
+  objects(type, result, command) {
     this.command = command;
+    this.result = this.members(result);
     return this.members(type)
       .filter(({ flags }) => (flags & (Undefined | Void | Never)) === 0)
       .map((member) => {
@@ -141,6 +153,7 @@ class Types {
   }
 
   object(type) {
+    if (type.flags & TypeFlags.NonPrimitive) return { type: 'object', properties: {}, additionalProperties: true };
     if (this.open.includes(type.id)) throw new Error(`${this.command}: a type within itself`);
     this.open.push(type.id);
     const properties = {};
@@ -148,7 +161,7 @@ class Types {
     for (const symbol of this.checker.getPropertiesOfType(type)) {
       const own = this.checker.getTypeOfSymbol(symbol);
       if (own === undefined || own.flags & (Never | Undefined) || this.isFunction(own)) continue;
-      const description = symbol.getDocumentationComment(this.checker).replaceAll('\n', ' ').trim();
+      const description = this.documentation(symbol);
       properties[symbol.name] = { ...this.schema(own), ...(description === '' ? {} : { description }) };
       const absent = symbol.flags & SymbolFlags.Optional || this.members(own).some(({ flags }) => flags & Undefined);
       if (!absent) required.push(symbol.name);
@@ -161,6 +174,13 @@ class Types {
       ...(required.length > 0 ? { required } : {}),
       ...(index === undefined ? {} : { additionalProperties: this.schema(index.valueType) }),
     };
+  }
+
+  documentation(symbol) {
+    const same =
+      this.open.length === 1 ? this.result.map((type) => this.checker.getPropertyOfType(type, symbol.name)) : [];
+    const known = [symbol, ...same].map((one) => one?.getDocumentationComment(this.checker) ?? '');
+    return (known.find((text) => text !== '') ?? '').replaceAll('\n', ' ').trim();
   }
 
   isFunction(type) {

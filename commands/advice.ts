@@ -54,9 +54,13 @@ export const madvise = command({
 });
 
 interface Resident {
+  /** First address of the run, as the mapping has it. */
   readonly start: string;
+  /** The address behind it. */
   readonly end: string;
+  /** Position in the mapping, bytes. */
   readonly offset: number | bigint;
+  /** Bytes. */
   readonly length: number;
 }
 

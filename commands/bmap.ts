@@ -11,11 +11,15 @@ import { Xflag } from './xflags.ts';
 
 /** A record of the map, in 512-byte units; a bigint where a number would round. */
 interface Row {
+  /** File position, bytes. */
   readonly offset: number | bigint;
+  /** Bytes. */
   readonly length: number | bigint;
   /** Device sector, or null for a hole and 'delalloc' for space not yet chosen. */
   readonly block: number | 'delalloc' | null;
+  /** Allocated, and reads as zeros. */
   readonly unwritten: boolean;
+  /** Other files own these blocks too. */
   readonly shared: boolean;
 }
 

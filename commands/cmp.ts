@@ -10,7 +10,7 @@ const NEWLINE = 10;
 
 interface Verdict {
   readonly files: readonly [string, string];
-  /** `null`: the same. */
+  /** The first byte that differs, and its line, both from 1 on; or which file ends after how many; null: the same. */
   readonly differs:
     | { readonly byte: number; readonly line: number }
     | { readonly endOf: string; readonly after: number }

@@ -63,11 +63,11 @@ export interface CommandSpec<S extends OptionSpecs, R, J> {
 // biome-ignore lint/suspicious/noExplicitAny: the declaration's own types end here
 export type Command = CommandSpec<any, any, any>;
 
-/** What programs get of the results of each of many commands; `command` and `file` come before. */
+/** Of each of many commands, its results and what programs get of them; `command` and `file` come before. */
 export type JsonOfAll<T extends readonly unknown[]> = { [I in keyof T]: JsonOf<T[I]> };
 
 // biome-ignore lint/suspicious/noExplicitAny: as above
-type JsonOf<C> = C extends CommandSpec<any, infer R, infer J> ? (unknown extends J ? R : J) : never;
+type JsonOf<C> = C extends CommandSpec<any, infer R, infer J> ? [result: R, json: unknown extends J ? R : J] : never;
 
 /** Declares a command; its options' types follow from their declarations. */
 export function command<const S extends OptionSpecs, R, J>(spec: CommandSpec<S, R, J>): CommandSpec<S, R, J> {

@@ -227,6 +227,14 @@ function shareSome(from: OpenFile, source: number, to: OpenFile, target: number,
   }
 }
 
+interface Exchanged {
+  /** Bytes. */
+  readonly length: number;
+  /** Time that it took. */
+  readonly seconds: number;
+  readonly timed: boolean;
+}
+
 export const exchangeRange = command({
   name: 'exchangerange',
   operands: 'file',
@@ -241,7 +249,7 @@ export const exchangeRange = command({
   },
   once: true,
   completes: 'path',
-  run(session, { options, operands }): { seconds: number; timed: boolean; length: number } {
+  run(session, { options, operands }): Exchanged {
     if (operands.length !== 1) throw usage(exchangeRange);
     const pos = options.d === undefined ? 0 : session.position(options.d, 'offset');
     const otherPos = options.s === undefined ? 0 : session.position(options.s, 'offset');
@@ -260,6 +268,7 @@ export const exchangeRange = command({
     }
     return { seconds: elapsed(), timed: options.t, length: Number(length?.asked ?? exactPos(file.inode.size)) };
   },
+  json: ({ timed, ...done }) => ({ command: 'exchangerange', ...done }),
   text({ seconds, timed, length }, out) {
     if (timed) writeReport({ verb: 'exchanged', offset: 0, count: length, total: length, ops: 1, seconds }, false, out);
   },

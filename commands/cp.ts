@@ -15,6 +15,7 @@ interface Copied {
   readonly from: string;
   readonly to: string;
   readonly bytes: number | bigint;
+  /** Did the files come to share their blocks? */
   readonly shared: boolean;
 }
 

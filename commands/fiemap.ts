@@ -10,6 +10,17 @@ import type { OpenFile } from './open-file.ts';
 import type { Session } from './session.ts';
 import { parseDecimal } from './words.ts';
 
+interface Extent {
+  /** File position, bytes. */
+  readonly logical: number | bigint;
+  /** Device byte; of btrfs the logical address, as Linux says it. */
+  readonly physical: number;
+  /** Bytes. */
+  readonly length: number;
+  /** FIEMAP_EXTENT_* bits. */
+  readonly flags: number;
+}
+
 interface Map extends FiemapRange {
   readonly name: string;
   walk(visit: FiemapColumnsVisitor): void;
@@ -50,14 +61,14 @@ export const fiemap = command({
     writeFiemap(map, map.walk, out);
   },
   json(map) {
-    const extents: object[] = [];
+    const extents: Extent[] = [];
     map.walk(({ logical, physical, length, flags }, count) => {
       for (let i = 0; i < count; i++)
         extents.push({
           logical: exactPos(logical[i] as number),
-          physical: physical[i],
-          length: length[i],
-          flags: flags[i],
+          physical: physical[i] as number,
+          length: length[i] as number,
+          flags: flags[i] as number,
         });
       return true;
     });

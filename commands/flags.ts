@@ -45,6 +45,7 @@ function chosen(session: Session, options: { readonly D: boolean; readonly R: bo
 
 interface HintRow {
   readonly path: string;
+  /** 0: no hint. */
   readonly bytes: number;
 }
 
@@ -140,7 +141,9 @@ export const chproj = command({
 
 interface FlagsRow {
   readonly path: string;
+  /** FS_XFLAG_* bits. */
   readonly xflags: number;
+  /** FS_*_FL bits, of formats that have such. */
   readonly fsflags: number | undefined;
   readonly style: 'letters' | 'verbose' | 'all' | 'all verbose' | 'e2fs';
 }

@@ -18,22 +18,28 @@ import { modeText } from './mode.ts';
 import type { Session } from './session.ts';
 import { childPath, tidyPath } from './tidy-path.ts';
 
-/** [offset, physical, length, flags] as FIEMAP reports it, bytes. */
-type Extent = readonly [number | bigint, number, number, number];
+/** As fiemap gives it: file position, device byte, length, FIEMAP_EXTENT_* bits. */
+type Extent = readonly [logical: number | bigint, physical: number, length: number, flags: number];
 
 interface Item {
   readonly path: string;
   readonly type: Inode['kind'];
   readonly ino: number;
+  /** Permission bits; the type is `type`. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly nlink: number;
   readonly size: number | bigint;
+  /** Seconds since 1970 and nine digits of a fraction. */
   readonly mtime: string;
+  /** Where a symbolic link points. */
   readonly target?: string;
+  /** Of a file's bytes, hexadecimal. */
   readonly sha256?: string;
+  /** Values as hexadecimal. */
   readonly xattrs?: { readonly [name: string]: string };
+  /** Of a file: each its position, device byte, length and FIEMAP_EXTENT_* bits. */
   readonly extents?: readonly Extent[];
   /** Why what is missing here cannot be told: the file is damaged. */
   readonly error?: string;

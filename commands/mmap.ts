@@ -135,7 +135,9 @@ function within(region: Region, offset: number, length: number): number {
 }
 
 interface Dump {
+  /** File position, bytes. */
   readonly offset: number;
+  /** What is there; with --json as base64. */
   readonly data: Uint8Array;
 }
 

@@ -11,7 +11,9 @@ import { parseDecimal, parseInteger } from './words.ts';
 import { Xflag } from './xflags.ts';
 
 interface FileTable {
+  /** `type`: the file system's, or what it is, if no file. */
   readonly files: readonly { readonly name: string; readonly flags: OpenFlags; readonly type: string }[];
+  /** The current one's index; -1: none. */
   readonly current: number;
 }
 

@@ -7,6 +7,7 @@ import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
 
 interface Outcome {
+  /** How many were written to the image, or forgotten. */
   readonly bytes: number;
   /** Open files that are no more. */
   readonly closed: readonly string[];
@@ -103,7 +104,9 @@ export function remembering(session: Session, line: string, run: () => void): vo
 }
 
 interface Undone {
+  /** The command that was taken back. */
   readonly line: string;
+  /** Open files that are no more. */
   readonly closed: readonly string[];
 }
 

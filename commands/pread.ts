@@ -13,7 +13,9 @@ import { parseSize } from './words.ts';
 
 /** Bytes read with -v. */
 interface Dump {
+  /** File position, bytes. */
   readonly offset: number;
+  /** What was read there; with --json as base64. */
   readonly data: Uint8Array;
 }
 

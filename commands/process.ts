@@ -41,6 +41,7 @@ export const crc32cselftest = command({
 });
 
 interface Usage {
+  /** Seconds of this process; as are the next two. */
   readonly user: number;
   readonly system: number;
   readonly wall: number;

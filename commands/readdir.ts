@@ -80,7 +80,9 @@ export const readdir = command({
       ? { command: 'readdir', ...result }
       : {
           command: 'readdir',
-          ...result.entry,
+          name: result.entry.name,
+          ino: result.entry.ino,
+          kind: result.entry.kind,
           offset: result.offset,
           next: result.entry.offset,
           reclen: result.length,

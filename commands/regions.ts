@@ -13,7 +13,9 @@ export interface Protection {
 /** A mapped range of a file. Bytes; it may reach beyond the end of the file. */
 export interface Region {
   readonly file: OpenFile;
+  /** File position, bytes. */
   readonly offset: number;
+  /** Bytes. */
   length: number;
   readonly protection: Protection;
   readonly synchronous: boolean;
@@ -25,7 +27,9 @@ export interface Region {
 
 export interface RegionTable {
   readonly regions: readonly Omit<Region, 'file' | 'room' | 'stored'>[];
+  /** The files that they are mappings of. */
   readonly names: readonly string[];
+  /** The current one's index; -1: none. */
   readonly current: number;
 }
 

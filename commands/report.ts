@@ -4,6 +4,7 @@ import type { TextSink } from './text.ts';
 
 /** What an I/O command did. Bytes; seconds. */
 export interface IoReport {
+  /** `wrote`, `read`, … */
   readonly verb: string;
   /** A real position; as all here a bigint where a number would round. */
   readonly offset: number | bigint;
@@ -11,7 +12,9 @@ export interface IoReport {
   readonly count: number | bigint;
   /** Bytes done. */
   readonly total: number;
+  /** Calls made. */
   readonly ops: number;
+  /** Time that they took. */
   readonly seconds: number;
 }
 

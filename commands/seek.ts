@@ -9,7 +9,9 @@ import type { OpenFile } from './open-file.ts';
 type Whence = 'DATA' | 'HOLE';
 
 interface Found {
+  /** What was looked for. */
   readonly whence: Whence;
+  /** Where the search began, bytes. */
   readonly start: number;
   /** File position, or null at the end of the file. */
   readonly result: number | null;

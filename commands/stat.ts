@@ -22,9 +22,12 @@ const KIND_NAMES: Record<FileKind, string> = {
 };
 /** What stat tells of an open file. */
 export interface FileStat {
+  /** The file as it was opened. */
   readonly name: string;
+  /** How it was opened. */
   readonly flags: OpenFlags;
   readonly stat: Stat;
+  /** How much xfs_io would print. */
   readonly style: 'plain' | 'verbose' | 'raw';
   /** Of other file systems than XFS, xfs_io tells nothing more. */
   readonly foreign: boolean;

@@ -12,6 +12,7 @@ type Algorithm = (typeof ALGORITHMS)[number];
 
 interface Sum {
   readonly algorithm: Algorithm;
+  /** Hexadecimal. */
   readonly digest: string;
   readonly path: string;
 }

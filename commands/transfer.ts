@@ -12,7 +12,9 @@ import type { Session } from './session.ts';
 const CHUNK = 1 << 20;
 
 interface Copied {
+  /** In the image for `get`, on the host for `put`. */
   readonly from: string;
+  /** The other way round. */
   readonly to: string;
   readonly bytes: number;
 }
@@ -25,7 +27,7 @@ export const cat = command({
   needs: 'image',
   once: true,
   completes: 'path',
-  *run(session, { operands }): Generator<{ data: Uint8Array }> {
+  *run(session, { operands }): Generator<Contents> {
     if (operands.length === 0) yield* contents(session, session.file());
     for (const path of operands) {
       const file = session.openSource(path);
@@ -36,6 +38,11 @@ export const cat = command({
   text: ({ data }, out) => out.bytes(data),
   json: ({ data }) => ({ command: 'cat', data: Buffer.from(data).toString('base64') }),
 });
+
+interface Contents {
+  /** The next bytes of the file; with --json as base64. */
+  readonly data: Uint8Array;
+}
 
 function* contents(session: Session, file: OpenFile): Generator<{ data: Uint8Array }> {
   expect(file.inode.size);

@@ -9,8 +9,10 @@ interface Leaf {
   /** The lines to the left of the name. */
   readonly indent: string;
   readonly name: string;
+  /** As ls(1) marks it. */
   readonly type: string;
   readonly size: number | bigint;
+  /** Where a symbolic link points. */
   readonly target: string | null;
 }
 

@@ -9,12 +9,14 @@ import type { Session } from './session.ts';
 
 interface Listed {
   readonly path: string;
+  /** With their namespaces; sizes of values in bytes. */
   readonly names: readonly { readonly name: string; readonly size: number }[];
 }
 
 interface Value {
   readonly path: string;
   readonly name: string;
+  /** With --json as base64. */
   readonly value: Uint8Array;
   readonly encoding: Encoding;
 }

@@ -23,8 +23,10 @@ export type Kind = keyof typeof KINDS;
 
 /** Bytes from the start of the band's range. */
 export interface Segment {
+  /** Bytes, where its band is in. */
   readonly start: number;
   readonly length: number;
+  /** What is there. */
   readonly kind: Kind;
   /** What else there is to say of it. */
   readonly note: string;

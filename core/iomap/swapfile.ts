@@ -10,8 +10,11 @@ import { IomapFlag, IomapOp, IomapType, type Mapping } from './iomap.ts';
 
 /** Swap pages [page, page + pages) lie at device byte `addr`. Numbers are pages but for `addr`. */
 export interface SwapExtent {
+  /** Its first page of the swap space. */
   readonly page: number;
+  /** How many they are, of 4096 bytes. */
   readonly pages: number;
+  /** Device byte where they lie. */
   readonly addr: number;
 }
 

@@ -25,14 +25,17 @@ export interface StructureChange {
   readonly change: 'field' | 'add' | 'remove' | 'data';
   /** Device byte address of the structure; null where it lies in several places. */
   readonly addr: number | null;
+  /** Which one, where one changed. */
   readonly field?: string;
   /** Values as the format's tools print them; null where there was, or is, none. */
   readonly from?: string | null;
+  /** The value afterwards. */
   readonly to?: string | null;
   /** The record, as the format's tools print it. */
   readonly record?: string;
   /** Changed bytes of a file (or of the device, where `structure` is no file). */
   readonly start?: number;
+  /** How many they are. */
   readonly length?: number;
 }
 

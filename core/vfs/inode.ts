@@ -14,38 +14,50 @@ export type FileKind = 'file' | 'dir' | 'symlink' | 'fifo' | 'char' | 'block' | 
  * 0 … 999,999,999 nanoseconds.
  */
 export interface Timestamp {
+  /** Since 1970. */
   readonly seconds: number | bigint;
+  /** 0 … 999,999,999. */
   readonly nanoseconds: number;
 }
 
 /** What stat(2) and statx(2) say. Sizes in bytes (the file's a bigint where a number would round), blocks in 512-byte units. */
 export interface Stat {
   readonly ino: number;
+  /** What it is. */
   readonly kind: FileKind;
   /** Permission bits with setuid, setgid and sticky (07777); the type is `kind`. */
   readonly mode: number;
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
+  /** Bytes. */
   readonly size: number | bigint;
   /** 512-byte units, delayed reservations included, as Linux counts them. */
   readonly blocks: number;
+  /** st_blksize, bytes. */
   readonly blockSize: number;
   readonly atime: Timestamp;
   readonly mtime: Timestamp;
   readonly ctime: Timestamp;
+  /** When it was made, where the format says. */
   readonly btime: Timestamp | null;
+  /** Of a device. */
   readonly rdev: { readonly major: number; readonly minor: number } | null;
+  /** Tells inodes apart that had this number one after the other. */
   readonly generation: number;
   /** FS_XFLAG_* bits, as FS_IOC_FSGETXATTR gives them. */
   readonly xflags: number;
   /** FS_*_FL bits, as FS_IOC_GETFLAGS gives them, where a format has some that xflags cannot say. */
   readonly fsflags?: number;
+  /** Bytes that extents should have; 0: no hint. */
   readonly extsize: number;
+  /** Bytes that copy-on-write extents should have; 0: no hint. */
   readonly cowextsize: number;
+  /** Project. */
   readonly projid: number;
   /** Extents in the data and attribute forks, as FS_IOC_FSGETXATTR gives them. */
   readonly nextents: number;
+  /** In the attribute fork. */
   readonly naextents: number;
   /** The smallest direct write, in bytes, as XFS_IOC_DIOINFO gives it. */
   readonly directUnit: number;

@@ -75,7 +75,9 @@ export class WordFailure extends Error {
 }
 
 /** What a word answers: as text, and as data. */
-export interface WordResult<D extends object = object> {
+// `in out`: results of other shapes than this are other results, and not lost where a word has several.
+// biome-ignore lint/suspicious/noExplicitAny: whatever a word answers
+export interface WordResult<in out D extends object = any> {
   readonly data: D;
   text(out: { write(text: string): void }): void;
 }
@@ -121,6 +123,7 @@ export function word<const S extends OptionSpecs, T extends Answer>(spec: Word<S
   return spec as unknown as Word<OptionSpecs, T>;
 }
 
-/** What programs get of the results of each of many words; `command` comes before. */
-export type DataOfAll<W extends readonly Word[]> = { [I in keyof W]: DataOf<ReturnType<W[I]['run']>> };
+/** Of each of many words, its results and what programs get of them, which is the same; `command` comes before. */
+export type DataOfAll<W extends readonly Word[]> = { [I in keyof W]: [result: Data<W[I]>, json: Data<W[I]>] };
+type Data<W extends Word> = DataOf<ReturnType<W['run']>>;
 type DataOf<A> = A extends Iterable<infer R> ? DataOf<R> : A extends WordResult<infer D> ? D : undefined;

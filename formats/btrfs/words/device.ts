@@ -81,11 +81,18 @@ const COUNTERS = [
   ['generation_errs', 'Generation errors'],
 ] as const;
 
+interface Counters {
+  readonly devid: number;
+  readonly path: string;
+  /** By the counters' names: errors since they were last set to 0. */
+  readonly [counter: string]: string | number | undefined;
+}
+
 function* stats(mp: BtrfsMount, tabular: boolean, check: boolean) {
   const members = mp.space.members.all.filter((member) => member.device !== null);
   const counts = members.map((member) => countersOf(mp, member.devid));
-  const data = (i: number): object => ({
-    devid: members[i]?.devid,
+  const data = (i: number): Counters => ({
+    devid: (members[i] as Member).devid,
     path: nameOf(members[i] as Member),
     ...Object.fromEntries(COUNTERS.map(([name], j) => [name, counts[i]?.[j]])),
   });

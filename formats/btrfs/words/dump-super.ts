@@ -45,6 +45,14 @@ function deviceOf(context: WordContext, devid: number | undefined): Device {
   return device;
 }
 
+/** A copy, with its fields by the names that btrfs-progs prints. */
+interface Dumped {
+  /** Its place, device byte. */
+  readonly superblock: number;
+  readonly device: string;
+  readonly [field: string]: unknown;
+}
+
 function* copies(device: Device, places: readonly number[], full: boolean, force: boolean) {
   for (const addr of places) {
     if (addr + SUPER_SIZE > device.size) {
@@ -60,7 +68,7 @@ function* copies(device: Device, places: readonly number[], full: boolean, force
         `dump-super: bad magic on superblock on ${device.name} at ${addr} (use -F to dump it anyway)`,
       );
     const { lines, data } = showSuper(view, settingOf(bytes, full));
-    yield says({ superblock: addr, device: device.name, ...data }, [...head, ...lines, '']);
+    yield says<Dumped>({ superblock: addr, device: device.name, ...data }, [...head, ...lines, '']);
   }
 }
 

@@ -114,7 +114,7 @@ function* below(dump: Dump, top: Pointer) {
   for (const found of visits) yield shown(dump, found);
 }
 
-function heading(line: string, data: object) {
+function heading<D extends object>(line: string, data: D) {
   return says(data, [line]);
 }
 

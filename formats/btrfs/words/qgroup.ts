@@ -24,6 +24,7 @@ interface Group {
   readonly qgroupid: string;
   readonly level: number;
   readonly id: number;
+  /** Bytes; as are the next three, null for no limit. */
   readonly referenced: number;
   readonly exclusive: number;
   maxReferenced: number | null;

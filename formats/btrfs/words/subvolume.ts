@@ -1,6 +1,6 @@
 /** subvolume: list, show, create, delete, snapshot, get-default, set-default, in the words of btrfs subvolume. */
 import { FsError } from '../../../core/errors.ts';
-import { says, type WordContext, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { says, type WordContext, WordFailure, word } from '../../../core/vfs/word.ts';
 import type { BtrfsInode } from '../inode.ts';
 import { subvolumePath } from '../inspect/paths.ts';
 import { type SubvolumeInfo, subvolumeInfo, subvolumes } from '../inspect/subvolumes.ts';
@@ -75,7 +75,7 @@ export const subvolume = word({
   },
 });
 
-function* each(words: readonly string[], context: WordContext, act: (path: string) => WordResult) {
+function* each<R>(words: readonly string[], context: WordContext, act: (path: string) => R): Generator<R> {
   if (words.length === 0) throw context.usage();
   for (const path of words) yield act(path);
 }

@@ -29,9 +29,12 @@ export function freeExtents(
 
 /** A class of extent lengths, `from` to `to` blocks, and what falls into it. */
 export interface FreeClass {
+  /** The shortest that it counts, blocks. */
   readonly from: number;
+  /** The longest. */
   to: number;
   extents: number;
+  /** Blocks in all of them. */
   blocks: number;
 }
 

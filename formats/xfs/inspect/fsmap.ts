@@ -33,17 +33,21 @@ export type FsmapDevice = 'data' | 'log' | 'realtime';
 /** One mapping; the object is reused for the next. */
 export interface FsmapEntry {
   device: FsmapDevice;
+  /** Byte of that device. */
   physical: number;
+  /** Bytes. */
   length: number;
   /** An inode number, or a special owner. */
   owner: number | FsmapSpecial;
   /** File offset, not as a label but as it is: a multiple of the block size, exact. 0 for special owners and extent maps. */
   offset: number;
+  /** Of the file's attributes. */
   attrFork: boolean;
   /** A block of the file's extent btree. */
   extentMap: boolean;
   /** Preallocated, not written. */
   prealloc: boolean;
+  /** Of several files. */
   shared: boolean;
 }
 

@@ -1,6 +1,6 @@
 /** bulkstat, bulkstat_single, inumbers: all inodes of the image, in xfs_io's words (io/bulkstat.c). */
 import { FsError, strerror } from '../../../core/errors.ts';
-import { type OptionSpecs, says, WordFailure, type WordResult, word } from '../../../core/vfs/word.ts';
+import { type OptionSpecs, says, WordFailure, word } from '../../../core/vfs/word.ts';
 import { type Bulkstat, bulkstat, type InodeRange, inumbers } from '../inspect/bulkstat.ts';
 import type { InodeGroup } from '../inspect/inode-walk.ts';
 import type { XfsMount } from '../mount.ts';
@@ -166,12 +166,12 @@ function* asked<R>(
 }
 
 /** Shows the rows up to the last inode asked for; -d heads each batch with the request that brought it. */
-function* inBatches<R>(
+function* inBatches<R, W>(
   request: Request,
   flags: number,
   rows: Generator<R>,
   place: (row: R) => [first: number, next: number],
-  show: (row: R) => WordResult | null,
+  show: (row: R) => W | null,
 ) {
   if (!request.debug) {
     for (const row of rows) {
