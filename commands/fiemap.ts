@@ -88,7 +88,8 @@ function walk(
     const { kind } = file.inode;
     // XFS takes the number of a device for a broken map of extents.
     const device = kind !== 'dir' && file.mount.fs.type === 'xfs';
-    if (kind !== 'file') throw new FsError(device ? 'EUCLEAN' : 'EOPNOTSUPP');
+    if (kind !== 'file' && !(kind === 'dir' && file.mount.fs.mapsDirectories))
+      throw new FsError(device ? 'EUCLEAN' : 'EOPNOTSUPP');
     fiemapColumns(file.inode, start, length, visit, { sync: true, xattr });
   } catch (error) {
     throw error instanceof FsError ? perror(`${session.program}: ioctl(FS_IOC_FIEMAP) ["${file.name}"]`, error) : error;

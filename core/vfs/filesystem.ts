@@ -67,6 +67,8 @@ export interface Filesystem {
   /** Commands that only this format has. */
   readonly words?: readonly Word[];
 
+  /** FIEMAP tells where directories lie, too. */
+  readonly mapsDirectories?: true;
   /** Who uses the space of the image; absent where the format does not say. */
   spaceMap?(): SpaceMap;
   root(): Inode;

@@ -24,6 +24,7 @@ export class Ext4Filesystem implements Filesystem {
   readonly mp: Ext4Mount;
   readonly blockSize: number;
   readonly readOnly = true;
+  readonly mapsDirectories = true;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
   readonly notes: string[];

@@ -129,10 +129,15 @@ let mountFolder: string | undefined;
 
 /** Mounts an image, calls `use` with the mount point, and unmounts whatever happens. @throws Error if Linux refuses */
 export function withMount<T>(image: string, use: (dir: string) => T, options = ''): T {
+  // nouuid: copies of one image are mounted side by side.
+  return withLoop(image, use, `nouuid${options && `,${options}`}`);
+}
+
+/** As withMount(), for any file system: nothing is added to the options. @throws Error if Linux refuses */
+export function withLoop<T>(image: string, use: (dir: string) => T, options = ''): T {
   mountFolder ??= openMountFolder();
   const dir = mkdtempSync(join(mountFolder, 'mnt-'));
-  // nouuid: copies of one image are mounted side by side.
-  const outcome = run('mount', ['-o', `loop,nouuid${options && `,${options}`}`, image, dir]);
+  const outcome = run('mount', ['-o', `loop${options && `,${options}`}`, image, dir]);
   if (outcome.status !== 0) {
     rmdirSync(dir);
     throw new Error(`Linux does not mount ${image}: ${outcome.stderr.trim()}; ${kernelWords()}`);
@@ -155,11 +160,11 @@ function readAheadOfLoop(dir: string): void {
   writeFileSync(`/sys/dev/block/${dev >>> 8}:${dev & 0xff}/queue/read_ahead_kb`, '2560');
 }
 
-/** Linux's last lines about XFS, for a failure's message. */
+/** Linux's last lines about file systems, for a failure's message. */
 function kernelWords(): string {
   return run('dmesg', [])
     .stdout.split('\n')
-    .filter((line) => /XFS|loop/.test(line))
+    .filter((line) => /XFS|EXT4|loop/.test(line))
     .slice(-6)
     .join('; ');
 }

@@ -45,8 +45,9 @@ def look(path, rel):
     if stat.S_ISREG(s.st_mode) or stat.S_ISDIR(s.st_mode):
         fd = os.open(path, os.O_RDONLY)
         try:
-            if stat.S_ISREG(s.st_mode): e['extents'] = extents(fd)
-            else: e['entries'] = names = entries(fd)
+            try: e['extents'] = extents(fd)
+            except OSError: pass
+            if stat.S_ISDIR(s.st_mode): e['entries'] = names = entries(fd)
         finally: os.close(fd)
     print(json.dumps([rel.decode('latin1'), e]))
     for name, *_ in names:

@@ -50,10 +50,10 @@ function compareBelow(
   if (got.nlink > 1 && known.has(ours)) return 1;
   known.add(ours);
   const node = linux.get(path) as LinuxNode;
-  if (got.kind === 'file') {
-    say('content', contentOf(ours), contentOfHost(at, Number(want.size)));
+  // Before anything is read, as Linux was asked: what it has read it may tell in larger pieces.
+  if (got.kind === 'file' || (got.kind === 'dir' && ours.fs.mapsDirectories))
     say('extents', extentsOf(ours, options.extentFlags), extentsOfHost(node, options.extentFlags));
-  }
+  if (got.kind === 'file') say('content', contentOf(ours), contentOfHost(at, Number(want.size)));
   say('attributes', attributesOf(ours), node.attributes);
   if (got.kind !== 'dir') return 1;
   say(
@@ -85,7 +85,9 @@ function statOf(inode: Inode, latest?: bigint): unknown {
 
 function linuxStat(s: BigIntStats, latest?: bigint): unknown {
   const numbers = [s.ino, s.mode & 0o7777n, s.nlink, s.uid, s.gid, s.size, s.blocks].map(Number);
-  return [...numbers, ...[s.mtimeNs, s.ctimeNs, s.birthtimeNs].map((time) => timeText(time, latest))];
+  // Node says 0 where there is none.
+  const birth = s.birthtimeNs === 0n ? null : timeText(s.birthtimeNs, latest);
+  return [...numbers, ...[s.mtimeNs, s.ctimeNs].map((time) => timeText(time, latest)), birth];
 }
 
 function timeText(time: bigint, latest: bigint | undefined): string {

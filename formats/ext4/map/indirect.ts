@@ -9,7 +9,8 @@ import { corrupt, type Damage } from '../../../core/errors.ts';
 import type { Ext4Inode } from '../inode.ts';
 import { BlockRun, MAX_FILE_BLOCKS } from './run.ts';
 
-const DIRECT = 12;
+/** Block numbers in the inode that lead to data without a detour. */
+export const DIRECT = 12;
 
 /** Where a lookup ended: the numbers, and which of them. */
 class NumberPlace {
