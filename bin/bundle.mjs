@@ -41,6 +41,7 @@ const ON_DEMAND = [
   'formats/btrfs/(bare|filesystem|superblock)',
   'formats/btrfs/changes/describe',
   'formats/ext4/filesystem',
+  'formats/gfs2/filesystem',
   'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
   'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
   'formats/xfs/(shift|space|statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
@@ -123,7 +124,7 @@ function checkStart(outputs, names) {
   for (const [path, { inputs, imports }] of Object.entries(outputs)) {
     if (!names.get(basename(path)).startsWith('main/')) continue;
     const stray = Object.keys(inputs).find((module) =>
-      /^formats\/(btrfs|ext4(?!\/magic))\/|^core\/iomap\/write/.test(module),
+      /^formats\/(btrfs|(ext4|gfs2)(?!\/magic))\/|^core\/iomap\/write/.test(module),
     );
     if (stray !== undefined) throw new Error(`every start would load ${stray}: what imports it belongs into ON_DEMAND`);
     const large = imports.find(

@@ -8,6 +8,8 @@ import { describeBtrfsChanges } from './btrfs/changes/describe.ts';
 import { hasBtrfsMagic } from './btrfs/superblock.ts';
 import { mountExt4 } from './ext4/filesystem.ts';
 import { hasExt4Magic } from './ext4/magic.ts';
+import { mountGfs2 } from './gfs2/filesystem.ts';
+import { hasGfs2Magic } from './gfs2/magic.ts';
 import { describeXfsChanges } from './xfs/changes/describe.ts';
 import { mountXfs } from './xfs/filesystem.ts';
 import { hasXfsMagic } from './xfs/superblock.ts';
@@ -26,6 +28,8 @@ const FORMATS: readonly Format[] = [
   { name: 'xfs', probe: hasXfsMagic, mount: mountXfs, changes: describeXfsChanges },
   // Before btrfs, whose superblocks mkfs.ext4 leaves where they are; mkfs.btrfs wipes ext4's.
   { name: 'ext4', probe: hasExt4Magic, mount: mountExt4 },
+  // mkfs.gfs2 wipes the superblocks of those before; they may leave its own.
+  { name: 'gfs2', probe: hasGfs2Magic, mount: mountGfs2, subvolumes: true },
   { name: 'btrfs', probe: hasBtrfsMagic, mount: openBtrfs, subvolumes: true, changes: describeBtrfsChanges },
 ];
 
