@@ -35,7 +35,7 @@ const READING = {
 const ON_DEMAND = [
   'commands/map/(build|draw)',
   `commands/(${FAMILIES})`,
-  'core/device/(block|early-flush|neighbours|part|partition)',
+  'core/device/(block|early-flush|neighbours|part|partition|qemu)',
   'core/device/(nbd|overlay)/open',
   'core/iomap/(bmap|dax|direct|read|readahead|seek|swapfile|trace|write|writeback)',
   'formats/btrfs/(bare|filesystem|superblock)',
@@ -45,6 +45,7 @@ const ON_DEMAND = [
   'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
   'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
   'formats/xfs/(shift|space|statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
+  'formats/foreign',
   'formats/xfs/changes/describe',
   'formats/xfs/inspect/space-map',
   'formats/xfs/log/(checkpoint|in-place|record-writer|stale|superblock-log)',
@@ -62,7 +63,8 @@ const FAMILY = new RegExp(`/commands/(${FAMILIES})\\.ts$`);
 const NODE_ON_DEMAND = {
   'node:child_process': "export const spawnSync = (...args) => require('node:child_process').spawnSync(...args);",
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
-  'node:os': "export const freemem = () => require('node:os').freemem();",
+  'node:os':
+    "export const freemem = () => require('node:os').freemem(); export const tmpdir = () => require('node:os').tmpdir();",
   'node:v8': "export const setFlagsFromString = (flags) => require('node:v8').setFlagsFromString(flags);",
   'node:tty': "export const isatty = (fd) => require('node:tty').isatty(fd);",
   'node:module': 'export const createRequire = () => require;',

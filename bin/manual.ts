@@ -45,7 +45,7 @@ export function manualPage(version: string, options: readonly OptionInfo[], grou
 }
 
 const DESCRIPTION = [
-  'Opens disk images, block devices and network block exports, reads the file system in them by itself, and runs commands on the files inside: no root, no mount, no kernel module. IMAGE is a file, a block device, nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH.',
+  'Opens disk images, block devices and network block exports, reads the file system in them by itself, and runs commands on the files inside: no root, no mount, no kernel module. IMAGE is a file (raw, or qcow2, vmdk, vhdx, vdi or vpc where qemu-nbd is installed), a block device, nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH.',
   'Without -c and -C, commands come from standard input: a prompt on a terminal, a script otherwise. The image stays untouched until the first command that changes something.',
 ];
 

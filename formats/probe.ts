@@ -8,6 +8,7 @@ import { describeBtrfsChanges } from './btrfs/changes/describe.ts';
 import { hasBtrfsMagic } from './btrfs/superblock.ts';
 import { mountExt4 } from './ext4/filesystem.ts';
 import { hasExt4Magic } from './ext4/magic.ts';
+import { foreignContent } from './foreign.ts';
 import { mountGfs2 } from './gfs2/filesystem.ts';
 import { hasGfs2Magic } from './gfs2/magic.ts';
 import { describeXfsChanges } from './xfs/changes/describe.ts';
@@ -47,7 +48,9 @@ export function mount(device: Device, options: MountOptions): Filesystem {
     return format.mount(device, options);
   }
   const known = FORMATS.map((format) => format.name).join(', ');
-  throw new FsError('EINVAL', { detail: `no file system that fsio knows (${known}) on ${device.name}` });
+  const what = foreignContent(device);
+  const detail = `no file system that fsio knows (${known}) on ${device.name}${what === null ? '' : `: ${what}`}`;
+  throw new FsError('EINVAL', { detail });
 }
 
 /**

@@ -13,6 +13,9 @@ import { deviceNumber } from './device-number.ts';
 /** Seconds that another run of fsio is waited for, unless said otherwise. */
 export const PATIENCE = 30;
 
+/** How the directories of the servers begin that fsio starts for itself; they end when it does. */
+export const OWN_SERVER = 'fsio-disk-';
+
 /** Who uses an image. */
 export interface User {
   /** Completes `IMAGE is …`. */
@@ -90,7 +93,7 @@ const mounted = (what: string | null): User | null => (what === null ? null : { 
 /** A run of fsio that ends without anybody's doing, or whatever has just ended. */
 function isPassing(pid: string): boolean {
   const line = readText(`/proc/${pid}/cmdline`) ?? '';
-  if (line === '') return true;
+  if (line === '' || line.includes(`/${OWN_SERVER}`)) return true;
   const words = line.split('\0');
   const program = words.findIndex((word) => /^fsio(\.[jt]s)?$/.test(basename(word)));
   if (program < 0) return false;

@@ -30,12 +30,12 @@ export class NbdDevice implements Device {
   readonly #window = new Uint8Array(new SharedArrayBuffer(WINDOW));
   readonly #text = new Uint8Array(new SharedArrayBuffer(4096));
 
-  /** Connects. @throws FsError EINVAL, ENOENT no such export, EOPNOTSUPP, EACCES, EIO not reached */
-  constructor(name: string, options: { readOnly?: boolean } = {}) {
-    this.name = name;
+  /** Connects; `shownAs` is the name for people. @throws FsError EINVAL, ENOENT no such export, EOPNOTSUPP, EACCES, EIO not reached */
+  constructor(url: string, options: { readOnly?: boolean; shownAs?: string } = {}) {
+    this.name = options.shownAs ?? url;
     this.#readOnly = options.readOnly ?? false;
     const shared: Shared = {
-      address: parseNbdUrl(name),
+      address: parseNbdUrl(url),
       control: this.#words.buffer as SharedArrayBuffer,
       window: this.#window.buffer as SharedArrayBuffer,
       text: this.#text.buffer as SharedArrayBuffer,
