@@ -215,7 +215,7 @@ function placeOf(word: string): Place | null {
 }
 
 /** Seconds since 1970, with a fraction or not; null for no such number. */
-function timestamp(word: string | undefined): Timestamp | null {
+export function timestamp(word: string | undefined): Timestamp | null {
   const match = /^(-?\d{1,11})(?:\.(\d{1,9}))?$/.exec(word ?? '');
   if (match === null) return null;
   return { seconds: Number(match[1]), nanoseconds: Number((match[2] ?? '').padEnd(9, '0')) };

@@ -64,7 +64,7 @@ const NODE_ON_DEMAND = {
   'node:child_process': "export const spawnSync = (...args) => require('node:child_process').spawnSync(...args);",
   'node:crypto': "export const createHash = (...args) => require('node:crypto').createHash(...args);",
   'node:os':
-    "export const freemem = () => require('node:os').freemem(); export const tmpdir = () => require('node:os').tmpdir();",
+    "export const totalmem = () => require('node:os').totalmem(); export const tmpdir = () => require('node:os').tmpdir();",
   'node:v8': "export const setFlagsFromString = (flags) => require('node:v8').setFlagsFromString(flags);",
   'node:tty': "export const isatty = (fd) => require('node:tty').isatty(fd);",
   'node:module': 'export const createRequire = () => require;',

@@ -21,6 +21,10 @@ export interface OpenOptions {
   readonly norecovery?: boolean;
   /** The subvolume that paths start in, by path or id. */
   readonly subvolume?: string;
+  /** The time that changes get, in seconds since 1970; absent: SOURCE_DATE_EPOCH of the environment, or the clock's. */
+  readonly time?: number | string;
+  /** What is chosen at random follows from it: with `time`, the same calls give the same bytes. */
+  readonly seed?: number;
   /** Told what a person should know of the image (a log that was replayed, or not). */
   readonly notice?: (line: string) => void;
 }

@@ -13,6 +13,7 @@ import { MAX_POS } from '../core/units.ts';
 import { type File, openFile } from '../core/vfs/file.ts';
 import type { Inode, Timestamp } from '../core/vfs/inode.ts';
 import { resolve, resolveEnd } from '../core/vfs/path.ts';
+import { timestamp } from './arguments.ts';
 import type {
   Change,
   Entry,
@@ -26,11 +27,18 @@ import type {
   Result,
   Stat,
 } from './library-api.ts';
-import { wallClock } from './setup.ts';
+import { clockOf, seeded } from './setup.ts';
 
 /** Opens an image file, block device or network block export. @throws FsioError what opening or mounting refuses */
 export function openImage(path: string, options: OpenOptions = {}): Image {
   return translated(() => new OpenedImage(path, options));
+}
+
+/** @throws FsError EINVAL for what is no time */
+function timeOf(wanted: number | string | undefined): Timestamp | null {
+  const time = timestamp(wanted === undefined ? process.env.SOURCE_DATE_EPOCH : String(wanted));
+  if (time === null && wanted !== undefined) throw new FsError('EINVAL', { detail: `bad time -- ${wanted}` });
+  return time;
 }
 
 class OpenedImage implements Image {
@@ -45,6 +53,7 @@ class OpenedImage implements Image {
     const umask = process.umask();
     const { partition, offset, length } = options;
     const range = (offset ?? length) === undefined ? null : { offset: offset ?? 0, length: length ?? null };
+    const time = timeOf(options.time);
     this.path = path;
     this.mounts = new Mounts({
       readOnly: options.readOnly ?? false,
@@ -61,9 +70,9 @@ class OpenedImage implements Image {
       overlay: options.overlay ?? null,
       dryRun: options.dryRun ?? false,
       tracer: null,
-      now: wallClock,
+      now: clockOf(time),
       owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask },
-      random: Math.random,
+      random: options.seed === undefined ? Math.random : seeded(options.seed),
       notice: options.notice ?? (() => {}),
     });
     this.session = new Session(this.mounts, {

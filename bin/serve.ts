@@ -1,8 +1,8 @@
 /**
  * `fsio serve SOCKET IMAGE …`: keeps images open and answers commands of many clients on a Unix socket. One engine runs
  * one command at a time, whoever sent it, so two writers never meet; every client has its own open files and
- * directory. What clients changed is written to the image when nothing was asked for a while, when the last client
- * goes, and in the end (SIGTERM, SIGINT, `!stop`).
+ * directory. What clients changed is written to the image when nothing was asked for a while (not under --time), when
+ * the last client goes, and in the end (SIGTERM, SIGINT, `!stop`).
  *
  * The protocol is lines. A line is a command, as in a script; the answer is what fsio would have printed, errors
  * among it. Lines that begin with `!` speak to the server:
@@ -13,7 +13,8 @@
  *     !json         answers are JSON, one object a line
  *     !strict       every failure counts (!done 1), also where xfs_io's exit status stays 0
  *     !frames       answers come in frames from now on: `!out N` and `!err N`, each followed by N bytes and a newline,
- *                   and after the last one of a line `!done STATUS`
+ *                   and after the last one of a line `!done STATUS`. A last line without its newline is then no
+ *                   command: its client died while it wrote it
  *     !lock         waits until no other client has the lock, then keeps all others waiting; !unlock gives it back
  *     !stop         ends the server
  */
@@ -130,8 +131,9 @@ class Engine {
     setImmediate(() => this.turn());
   }
 
-  /** What was changed is written once it is quiet. */
+  /** What was changed is written once it is quiet; with a given time, when all clients have gone: a pause changes no byte. */
   private rest(): void {
+    if (this.line.time !== null) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = setTimeout(() => this.write(), QUIET);
   }
@@ -197,7 +199,7 @@ class Client {
     if (engine.image !== null) this.session.openImage(engine.image);
     socket.on('data', (chunk) => this.take(chunk));
     socket.on('end', () => {
-      if (this.rest.length > 0) this.take(Buffer.from('\n'));
+      if (this.rest.length > 0 && !this.streams.framed) this.take(Buffer.from('\n'));
       this.halfClosed = true;
       if (!this.waiting) this.end();
     });

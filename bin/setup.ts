@@ -33,7 +33,7 @@ export function newMounts(line: CommandLine, streams: Streams): Mounts {
     dryRun: line.flags.has('dry-run'),
     devices: line.devices,
     tracer: line.flags.has('trace') ? new LineTracer((text) => streams.error(text)) : null,
-    now: line.time === null ? wallClock : () => line.time as Timestamp,
+    now: clockOf(line.time),
     owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask },
     random: line.seed === null ? Math.random : seeded(line.seed),
     notice: (text) => streams.error(`fsio: ${text}`),
@@ -84,8 +84,13 @@ const started = process.hrtime();
 let lastMilli = -1;
 let lastTime = { seconds: 0, nanoseconds: 0 };
 
+/** What tells the time: always this one, or null for the time of day. */
+export function clockOf(time: Timestamp | null): () => Timestamp {
+  return time === null ? wallClock : () => time;
+}
+
 /** The time of day, to the microsecond; within a millisecond it stands still, since every write asks for it. */
-export function wallClock(): { readonly seconds: number; readonly nanoseconds: number } {
+function wallClock(): { readonly seconds: number; readonly nanoseconds: number } {
   const milli = Date.now();
   if (milli === lastMilli) return lastTime;
   lastMilli = milli;
@@ -151,7 +156,7 @@ function opensFirst({ targets, commands }: CommandLine): boolean {
 }
 
 /** Numbers in [0, 1) that follow from the seed (mulberry32). */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -6,7 +6,7 @@
  * of their last use (second chance: a folio used since the last look stays once more). Dirty folios never leave; when
  * there are too many, `overLimit` tells the engine to write some back at its next safe point.
  */
-import { freemem } from 'node:os';
+import { totalmem } from 'node:os';
 import type { Folio } from './folio.ts';
 import type { PageCache } from './page-cache.ts';
 import { SameFilled } from './same-filled.ts';
@@ -44,7 +44,10 @@ export class PagePool {
     this.filledPages = new SameFilled(pageSize, 256);
   }
 
-  /** Bytes that cached pages may take before clean ones leave: set, or by the memory that is free at the first page. */
+  /**
+   * Bytes that cached pages may take before clean ones leave: set, or by the machine's memory. Not by what is free: when
+   * dirty pages are written decides where they go, and two runs shall write the same image.
+   */
   get capacity(): number {
     return this.known().capacity;
   }
@@ -123,7 +126,7 @@ export class PagePool {
   /** Whoever only looks at a file takes no page: the system need not be asked for it. */
   private known(): { capacity: number; dirtyLimit: number } {
     if (this.limits !== null) return this.limits;
-    const capacity = Math.min(512 * MiB, Math.max(64 * MiB, Math.floor(freemem() / 8)));
+    const capacity = Math.min(512 * MiB, Math.max(64 * MiB, Math.floor(totalmem() / 16)));
     this.limits = { capacity, dirtyLimit: Math.floor(capacity / 2) };
     return this.limits;
   }

@@ -1,4 +1,5 @@
 /** `import { openImage } from 'fsio'`: typed, and the same as the commands. */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -99,6 +100,34 @@ test('a typed program does with an image what the commands do', () => {
       'over',
     );
   });
+});
+
+const SCRIPT = ['mkdir /d', 'open -f /d/a', 'pwrite -q 0 100k', 'open -f /d/b', 'reflink /d/a', 'pwrite -q 5000 10'];
+const REPEATED = `
+import { openImage } from '${join(process.cwd(), 'dist', 'index.js')}';
+const image = openImage(process.argv[2], JSON.parse(process.argv[3]));
+for (const line of ${JSON.stringify(SCRIPT)}) image.run(line);
+image.close();
+`;
+
+test('with a time and a seed the bytes are those of the same script', () => {
+  const dir = scratch(true);
+  writeFileSync(join(dir, 'program.mjs'), REPEATED);
+  const bytes = (use: (image: string) => { readonly status: number; readonly stderr: string }) => {
+    const image = unpackImage('xfs-default', join(dir, 'b.img'));
+    const outcome = use(image);
+    assert.is(outcome.status, 0, outcome.stderr);
+    return createHash('sha256').update(readFileSync(image)).digest('hex');
+  };
+  const library = (options: object, env = {}) =>
+    bytes((image) => run(process.execPath, [join(dir, 'program.mjs'), image, JSON.stringify(options)], { env }));
+  const first = library({ time: 1700000000.5, seed: 7 });
+  assert.is(
+    bytes((image) => fsio(['--time', '1700000000.5', '--seed', '7', image], `${SCRIPT.join('\n')}\n`)),
+    first,
+  );
+  assert.is(library({ seed: 7 }, { SOURCE_DATE_EPOCH: '1700000000.5' }), first);
+  assert.is.not(library({ time: '1700000000.5', seed: 8 }), first);
 });
 
 test.run();

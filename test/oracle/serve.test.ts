@@ -1,6 +1,7 @@
 // time limit: 200 s
 /** fsio serve: many clients, one image. No update is lost, kill -9 keeps what was fsynced, Linux accepts what is left. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -98,6 +99,11 @@ class Client {
 
   end(): void {
     this.socket.end();
+  }
+
+  die(lastWords: string): void {
+    this.socket.write(lastWords);
+    this.socket.destroy();
   }
 
   private async until(ready: () => boolean): Promise<string> {
@@ -243,6 +249,43 @@ test('plain lines, several images, what cannot be, and other processes kept out'
   assert.match(second.stderr, /somebody listens there|in use|open for writing/);
   assert.is(await end(server, 'SIGTERM'), 0, server.stderr());
   assert.equal(repairComplaints(other), []);
+});
+
+test('a client that dies while it writes a line has said nothing; a script may end without a newline', async () => {
+  const image = unpackImage('xfs-default', join(scratch(true), 'a.img'));
+  const server = await start(image);
+  const client = await session(server, 'open -f /cut', 'pwrite -q -S 0x61 0 100');
+  client.die('truncate 1');
+  const sent = await new Promise<string>((resolve) => {
+    const socket = connect(server.socket);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('close', () => resolve(text));
+    socket.end('open /cut\npread 0 3');
+  });
+  assert.match(sent, 'read 3/3 bytes');
+  const other = await session(server, 'open /cut');
+  assert.match((await other.ask('stat -r')).out, 'stat.size = 100');
+  other.end();
+  assert.is(await end(server, 'SIGTERM'), 0, server.stderr());
+});
+
+test('under --time a pause changes no byte', async () => {
+  const dir = scratch(true);
+  const hashes = [];
+  for (const pause of [0, 2500]) {
+    const image = unpackImage('xfs-default', join(dir, `${pause}.img`));
+    const server = await start(image, '--time', '1700000000', '--seed', '5');
+    const client = await session(server, 'open -f /one', 'pwrite -q 0 100k');
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    for (const line of ['open -f /two', 'pwrite -q 0 100k', 'file 0', 'pwrite -q 100k 100k']) await client.ask(line);
+    client.end();
+    assert.is(await end(server, 'SIGTERM'), 0, server.stderr());
+    hashes.push(createHash('sha256').update(readFileSync(image)).digest('hex'));
+  }
+  assert.is(hashes[0], hashes[1]);
 });
 
 test('100 words over the socket cost what 100 calls and a socket cost', async () => {
