@@ -83,7 +83,10 @@ function dedupeOnce(file: OpenFile, from: OpenFile, source: number, target: numb
   const length = Math.min(count, DEDUPE_MOST);
   try {
     if (file.mount !== from.mount) throw new FsError('EXDEV');
-    if (file.inode.dedupe(from.inode, source, target, length) !== null) return length;
+    if (file.inode.dedupe(from.inode, source, target, length) !== null) {
+      file.file.changed();
+      return length;
+    }
   } catch (error) {
     throw error instanceof FsError ? perror(SAME, error, { silent: true }) : error;
   }

@@ -236,14 +236,15 @@ export const msync = command({
     s: { about: 'and wait until it is durable' },
   },
   run(session, { options, operands }): undefined {
-    const { offset } = rangeOf(session, operands, usage(msync));
+    const { offset, length } = rangeOf(session, operands, usage(msync));
     if (offset % PAGE !== 0) {
       throw new CommandFailure(`offset address (${addressOf(session, offset)}) is not page aligned`, {
         stream: 'stdout',
       });
     }
     if (options.a && options.s) throw perror('msync', new FsError('EINVAL'));
-    if (options.s) session.mapped().file.inode.fsync(true);
+    const end = offset + Math.ceil(length / PAGE) * PAGE;
+    if (options.s && length > 0) session.mapped().file.inode.fsync(true, offset, end);
   },
 });
 

@@ -137,9 +137,15 @@ export class File {
     inode.touch();
     const written = direct ? directWrite(inode, pos, from) : bufferedWrite(inode, pos, from);
     if (this.flags.direct === true && !direct) inode.iomap.endBouncedWrite?.(inode, pos, pos + written);
-    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode))
-      inode.fsync(this.flags.sync !== true);
+    this.writeSync(pos, written);
     return written;
+  }
+
+  /** A write is durable when it returns, if the file was opened or marked so: what was written, not all that is dirty. */
+  private writeSync(pos: number, written: number): void {
+    const { flags, inode } = this;
+    if (flags.sync === true || flags.dataSync === true || isSync(inode))
+      inode.fsync(flags.sync !== true, pos, pos + written);
   }
 
   private writeDax(pos: number, from: Uint8Array): number {
@@ -147,8 +153,7 @@ export class File {
     if (pos > inode.size) daxZeroRange(inode, inode.size, pos - inode.size);
     inode.touch();
     const written = daxWrite(inode, pos, from);
-    if (this.flags.sync === true || this.flags.dataSync === true || isSync(inode))
-      inode.fsync(this.flags.sync !== true);
+    this.writeSync(pos, written);
     return written;
   }
 

@@ -220,8 +220,8 @@ export interface Inode extends InodeNames, InodeSpace {
    * @throws FsError EINVAL alignment, EXDEV, EOPNOTSUPP, EISDIR, ENOSPC, …
    */
   reflink(source: Inode, sourcePos: number, pos: number, length: number): void;
-  /** Writes dirty pages of the file and makes file and size durable. */
-  fsync(dataOnly: boolean): void;
+  /** Writes dirty pages, at least those of [start, end), and makes file and size durable. Without a range: of all the file. */
+  fsync(dataOnly: boolean, start?: number, end?: number): void;
   /** Makes changes of blocks durable, without dirty pages; absent where every change waits for fsync. @throws FsError */
   forceLog?(): void;
   /** An open file uses it from now on: it outlives its last name until release() was called as often. */

@@ -175,36 +175,56 @@ export function convertDelalloc(ip: XfsInode, fork: MemoryFork, offFsb: number, 
   for (;;) {
     if (!viewLookup(ip, fork, offFsb, out) || out.off > offFsb) return false;
     if (out.block !== DELAY) return true;
-    convertOne(ip, fork, out);
+    convertOne(ip, fork, out, out.off, out.end);
     if (out.end > offFsb) return true;
   }
 }
 
-function convertOne(ip: XfsInode, fork: MemoryFork, delayed: Extent): void {
+/**
+ * Allocates what lies in [off, end) of the delayed extent that holds `off`, or its first part where no free extent is
+ * long enough; the rest stays delayed. `out` becomes the real extent that holds `off`. @throws FsError as above
+ */
+export function convertPart(ip: XfsInode, off: number, end: number, out: Extent): void {
+  viewLookup(ip, 'data', off, out);
+  const head = off - out.off;
+  const apart = head > 0 ? worstIndlen(ip.mp, head) : 0;
+  ip.mp.space.reserve(apart);
+  try {
+    convertOne(ip, 'data', out, off, Math.min(end, out.end), apart);
+  } catch (error) {
+    ip.mp.space.unreserve(apart);
+    throw error;
+  }
+}
+
+/** Allocates for [from, to) of a delayed extent; `headIndlen` blocks are reserved for what stays delayed before it. */
+function convertOne(ip: XfsInode, fork: MemoryFork, delayed: Extent, from: number, to: number, headIndlen = 0): void {
   const { mp } = ip;
-  const { off, count, end } = delayed;
+  const { off, end } = delayed;
   const list = fork === 'cow' ? ip.cow : ip.delalloc;
   const had = list.indlenAt(off);
   const got = mp.transact('delalloc', (tp) => {
     const hasBefore = viewBefore(ip, fork, off, before);
-    const req: Request = { ip, fork, before: hasBefore ? before : null, after: delayed, off, count };
+    const req: Request = { ip, fork, before: hasBefore ? before : null, after: delayed, off: from, count: to - from };
     const block = allocate(tp, req);
-    fresh.set(off, block, req.count, true);
+    fresh.set(from, block, req.count, true);
     if (fork === 'data') mapExtent(tp, ip, 'data', fresh);
     else cowAlloc(tp, block, req.count);
     return req.count;
   });
   // Only now the memory follows: a cancelled transaction leaves the reservation as it was.
   let kept = 0;
+  const rest = end - from - got;
   list.remove(off);
-  if (got < count) {
-    kept = Math.min(worstIndlen(mp, count - got), had);
-    list.insert(delayed.set(off + got, DELAY, end - off - got, false), kept);
+  if (from > off) list.insert(delayed.set(off, DELAY, from - off, false), headIndlen);
+  if (rest > 0) {
+    kept = Math.min(worstIndlen(mp, rest), had);
+    list.insert(delayed.set(from + got, DELAY, rest, false), kept);
   }
   mp.space.unreserve(got + had - kept);
   if (fork === 'cow') addCowExtent(ip, fresh);
   ip.mappingsChanged();
-  viewLookup(ip, fork, off, delayed);
+  viewLookup(ip, fork, from, delayed);
 }
 
 /** Adds a staging extent to the CoW fork, joined with its neighbours. */

@@ -61,8 +61,8 @@ export function forceLog(ip: XfsInode): void {
 }
 
 /** Writes the dirty pages and makes what was written findable after a crash. `dataOnly`: times need not be. */
-export function fsyncInode(ip: XfsInode, dataOnly: boolean): void {
-  writeback(ip);
+export function fsyncInode(ip: XfsInode, dataOnly: boolean, start?: number, end?: number): void {
+  writeback(ip, start, end);
   if (ip.mp.readOnly) return;
   if (dataOnly ? isPinnedDirty(ip) : pinned(ip) !== null) ip.mp.log.force();
   // Its changes are in a checkpoint that was written before, perhaps to a log on another device.

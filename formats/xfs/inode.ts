@@ -316,8 +316,8 @@ export class XfsInode implements Inode {
     return other;
   }
 
-  fsync(dataOnly: boolean): void {
-    fsyncInode(this, dataOnly);
+  fsync(dataOnly: boolean, start?: number, end?: number): void {
+    fsyncInode(this, dataOnly, start, end);
   }
 
   forceLog(): void {

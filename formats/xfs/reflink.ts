@@ -72,6 +72,8 @@ export function dedupeInode(
 ): number | null {
   checkRemapFiles(target, source);
   const count = checkRemapRange({ target, source, sourcePos, pos, length, kind: 'dedupe' }, target.mp.blockSize);
+  writeback(source, sourcePos, sourcePos + count);
+  writeback(target, pos, pos + count);
   if (!sameBytes(source, sourcePos, target, pos, count)) return null;
   return count === 0 ? 0 : reflinkInode(target, source, sourcePos, pos, count, 'dedupe');
 }

@@ -13,7 +13,7 @@ import { checkGrowth } from '../../core/size-limit.ts';
 import { MAX_POS } from '../../core/units.ts';
 import type { FallocMode } from '../../core/vfs/inode.ts';
 import { atomically } from './atomic-work.ts';
-import { allocateHole, convertDelalloc } from './bmap-alloc.ts';
+import { allocateHole, convertPart } from './bmap-alloc.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { cancelCow } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
@@ -98,7 +98,7 @@ function allocateRange(ip: XfsInode, pos: number, length: number): void {
     readMapping(ip, off, end - off, found);
     if (found.block === HOLE) allocateHole(ip, off, end - off, found);
     else if (found.block === DELAY) {
-      convertDelalloc(ip, 'data', off, found);
+      convertPart(ip, off, end, found);
       found.trim(off, end - off);
     }
     if (!marked) markPreallocated(ip);

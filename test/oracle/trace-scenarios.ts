@@ -196,6 +196,18 @@ export const MORE_SCENARIOS: Readonly<
     ['open -f {d}/b', 'pwrite -b 1m 0 8m'],
     ['mmap -r 0 8m', 'mread 0 1m'],
   ],
+  'falloc in delayed': [EMPTY, ['pwrite 200k 200k', 'falloc 300k 50k', 'fiemap']],
+  'unshare nothing': [EMPTY, ['pwrite 200k 200k', 'funshare 300k 100k', 'fiemap']],
+  'dedupe dirty': [
+    [...SHARED, 'fpunch 0 64k'],
+    ['pwrite -b 16k 60k 20001', 'dedupe {d}/a 0 0 64k', 'fsync'],
+  ],
+  'dedupe: sync': [
+    [...DIVERGED, 'pwrite -S 0x41 64k 64k'],
+    ['-s', 'dedupe {d}/a 64k 64k 64k', 'funshare 4097 64k'],
+  ],
+  'msync a part': [EMPTY, ['pwrite 0 64k', 'pwrite 1m 64k', 'mmap 0 64k', 'msync -s', 'munmap', 'fiemap 0 4k']],
+  'sync: others stay': [EMPTY, ['pwrite 0 64k', 'open -s {d}/b', 'pwrite 1m 64k', 'fiemap 0 4k']],
   'sync range': [HOLEY, ['pwrite 70001 5', 'sync_range 0 320k', 'sync_range -a 0 320k', 'fsync']],
   'zero word': [HOLEY, ['zero 5001 10001', 'fsync', 'fiemap']],
   resvsp: [HOLEY, ['resvsp 64k 64k', 'unresvsp 5001 70000', 'fsync', 'fiemap']],
