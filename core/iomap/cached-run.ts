@@ -8,16 +8,24 @@
  *     index 61 62 63 | slot 48 of 48..63 is looked at first for 63, then slot 47 for 62, 46 for 61 …
  */
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE } from '../vfs/page-cache.ts';
+import { folioSize } from '../vfs/large-folio.ts';
+import type { PageCache } from '../vfs/page-cache.ts';
+import { PAGE_SIZE } from '../vfs/page-pool.ts';
 
 /** Slots of a node. */
 const SLOTS = 64;
+
+/** The first slot that the folio of page `at` has in the page's node; one that fills whole nodes has none of its own. */
+function firstSlot(pages: PageCache, at: number): number {
+  const size = folioSize(pages, at * PAGE_SIZE) / PAGE_SIZE;
+  return size < SLOTS ? at - (at % size) : at;
+}
 
 /** How many pages just before page `index` count as cached, when `max` are looked at. */
 export function cachedBefore(inode: Inode, index: number, max: number): number {
   const { pages } = inode;
   let at = index - 1;
-  let slot = at - (at % (pages.pageSize / PAGE_SIZE));
+  let slot = firstSlot(pages, at);
   for (let count = 0; count < max && at >= 0 && pages.hasPage(slot * PAGE_SIZE); count++) {
     at--;
     if (slot % SLOTS > 0) slot--;
@@ -31,7 +39,7 @@ export function cachedBefore(inode: Inode, index: number, max: number): number {
 export function cachedAfter(inode: Inode, index: number, max: number): number {
   const { pages } = inode;
   let at = index;
-  let slot = at - (at % (pages.pageSize / PAGE_SIZE));
+  let slot = firstSlot(pages, at);
   for (let count = 0; count < max; count++) {
     if (!pages.hasPage(slot * PAGE_SIZE)) return at;
     at++;

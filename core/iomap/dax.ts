@@ -11,7 +11,7 @@
 import type { Device } from '../device/device.ts';
 import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE } from '../vfs/page-cache.ts';
+import { PAGE_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
 import { deviceOf } from './read.ts';

@@ -174,6 +174,8 @@ export interface InodeIomapOps {
   readonly writeback: WritebackOps;
   /** Direct writes must start and end at multiples of this many bytes: the sector of the file's device. */
   readonly directAlignment?: number;
+  /** Linux holds this file system's pages in folios of several: see core/vfs/large-folio.ts. */
+  readonly largeFolios?: boolean;
   /** True if this direct read or write has to go through the page cache after all. Absent: never. */
   bounceDirect?(inode: Inode, pos: number, length: number, write: boolean): boolean;
   /** A direct write went through the page cache: writes it back and lets it go. Absent: it stays there. */

@@ -10,15 +10,15 @@
  * mappings asked for.
  */
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE, type PageMark } from '../vfs/page-cache.ts';
+import { anyCached, join, MAX_ORDER } from '../vfs/large-folio.ts';
+import type { PageMark } from '../vfs/page-cache.ts';
+import { PAGE_SIZE } from '../vfs/page-pool.ts';
 import { cachedAfter, cachedBefore } from './cached-run.ts';
 
 /** The largest window in bytes: what Linux gives a loop device. */
 export const MAX_WINDOW = 2560 * 1024;
 /** The same in pages. */
 const MAX_PAGES = MAX_WINDOW / PAGE_SIZE;
-/** Linux's largest page-cache folio on x86, as a power of two of pages. */
-const MAX_ORDER = 9;
 /** Marks that are remembered: where reads jump about, old ones are seldom met again. */
 const MOST_MARKS = 64;
 
@@ -114,8 +114,10 @@ export class Readahead {
     const end = Math.min(Math.ceil(inode.size / PAGE_SIZE), this.start + this.size);
     let index = first;
     while (index < end) {
-      const count = 2 ** this.orderAt(index, end - 1, leastOrder);
-      if (anyCached(inode, index, count)) break;
+      const order = this.orderAt(index, end - 1, leastOrder);
+      const count = 2 ** order;
+      if (anyCached(pages, index, count)) break;
+      if (inode.iomap.largeFolios === true) join(pages, index, order, (end - index) * PAGE_SIZE);
       if (mark >= index && mark < index + count) setMark(inode, index, count);
       index += count;
     }
@@ -133,12 +135,6 @@ export class Readahead {
     while (order > least && index + 2 ** order - 1 > limit) order--;
     return order;
   }
-}
-
-function anyCached({ pages }: Inode, index: number, count: number): boolean {
-  const least = pages.pageSize / PAGE_SIZE;
-  for (let page = index; page < index + count; page += least) if (pages.hasPage(page * PAGE_SIZE)) return true;
-  return false;
 }
 
 function initialSize(wanted: number): number {

@@ -4,7 +4,7 @@
  */
 import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE } from '../vfs/page-cache.ts';
+import { PAGE_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress } from './apply.ts';
 import { IomapFlag, IomapOp, IomapType, type Mapping } from './iomap.ts';
 

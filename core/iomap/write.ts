@@ -11,8 +11,8 @@
 import { FsError } from '../errors.ts';
 import { step } from '../steps.ts';
 import type { Inode } from '../vfs/inode.ts';
-import { PAGE_SIZE } from '../vfs/page-cache.ts';
-import { FOLIO_SIZE } from '../vfs/page-pool.ts';
+import { folioSize, joinWritten } from '../vfs/large-folio.ts';
+import { FOLIO_SIZE, PAGE_SIZE } from '../vfs/page-pool.ts';
 import { type Actor, iomapApply, type Progress, sourceOf } from './apply.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from './iomap.ts';
 import { fillMissing, readInlinePages, readMissing, readPage } from './read.ts';
@@ -98,6 +98,7 @@ function writeBehind(inode: Inode, pos: number, end: number): void {
 const writeActor: Actor<WriteContext> = (context, inode, pos, length, iomap, srcmap, ops) => {
   const source = sourceOf(iomap, srcmap);
   const total = Math.min(length, SLICE);
+  joinWritten(inode, pos, total);
   for (let done = 0; done < total; ) {
     const at = pos + done;
     const n = Math.min(total - done, FOLIO_SIZE - (at % FOLIO_SIZE));
@@ -173,6 +174,7 @@ const unshareActor: Actor<Progress> = (context, inode, pos, length, iomap, srcma
   }
   const { blockSize } = inode.pages;
   const total = Math.min(length, SLICE);
+  joinWritten(inode, pos, total);
   // Folio by folio: what was filled must be dirty before the next one needs memory, or it may be gone.
   for (let done = 0; done < total; ) {
     const at = pos + done;
@@ -231,6 +233,7 @@ const zeroUnlessHoleActor: Actor<ZeroContext> = (context, inode, pos, length, io
 const zeroActor: Actor<ZeroContext> = (context, inode, pos, length, iomap, srcmap, ops) => {
   const source = sourceOf(iomap, srcmap);
   const total = Math.min(length, SLICE);
+  joinWritten(inode, pos, total);
   for (let done = 0; done < total; ) {
     const at = pos + done;
     const n = Math.min(total - done, FOLIO_SIZE - (at % FOLIO_SIZE));
@@ -275,12 +278,12 @@ export function faultPage(inode: Inode, pos: number, mapping: FaultMapping | nul
   if (missing()) readPage(inode, start);
 }
 
-/** A memory mapping is about to write into the page around `pos`: reserves for it and dirties it. @throws FsError */
+/** A memory mapping is about to write into the page around `pos`: reserves for its folio and dirties it. @throws FsError */
 export function pageMkwrite(inode: Inode, pos: number, mapping: FaultMapping | null = null): void {
   faultPage(inode, pos, mapping);
-  const { pageSize } = inode.pages;
-  const start = pos - (pos % pageSize);
-  const length = Math.min(pageSize, inode.size - start);
+  const size = folioSize(inode.pages, pos);
+  const start = pos - (pos % size);
+  const length = Math.min(size, inode.size - start);
   const flags = IomapOp.WRITE | IomapOp.FAULT;
   iomapApply(inode, start, length, flags, inode.iomap.write, mkwriteActor, { done: 0 }, 'iomap_page_mkwrite');
 }

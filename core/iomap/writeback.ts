@@ -13,6 +13,7 @@ import { FsError } from '../errors.ts';
 import { POS_END } from '../positions.ts';
 import { DIRTY, type Folio } from '../vfs/folio.ts';
 import type { Inode } from '../vfs/inode.ts';
+import { folioSize } from '../vfs/large-folio.ts';
 import { FOLIO_SIZE } from '../vfs/page-pool.ts';
 import { type IoEnd, IomapFlag, IomapType, Mapping } from './iomap.ts';
 
@@ -27,12 +28,16 @@ const MAX_GAP = 16 * 1024;
 /** What gaps are filled with, by their length in sectors. */
 const gapFillings: Uint8Array[] = [];
 
-/** Writes the dirty pages of [start, end) of a file. @throws FsError, also of an earlier write-back nobody was told of */
+/**
+ * Writes the dirty pages of [start, end) of a file, and what shares a folio with them.
+ * @throws FsError, also of an earlier write-back nobody was told of
+ */
 export function writeback(inode: Inode, start = 0, end: number = POS_END): void {
   const pages = inode.pages;
   if (pages.dirtyBlocks > 0) {
     const pass = new Pass(inode);
-    pass.file(inode, start, end);
+    const last = end === POS_END ? 0 : folioSize(pages, end - 1);
+    pass.file(inode, start - (start % folioSize(pages, start)), last === 0 ? end : Math.ceil(end / last) * last);
     pass.finish();
   }
   if (pages.writeError === null) return;

@@ -8,13 +8,16 @@
  * Memory that holds one byte all over is shared with others: who writes asks own() for it, who reads locate().
  */
 import type { PageCache } from './page-cache.ts';
-import { FOLIO_SIZE } from './page-pool.ts';
+import { FOLIO_SIZE, PAGE_SIZE } from './page-pool.ts';
 
 export const UPTODATE = 1;
 export const DIRTY = 2;
 
 /** A part of a folio from which on memory of its own is one whole buffer. */
 const BULK = FOLIO_SIZE / 4;
+
+/** Pages of Linux's size in a folio. */
+const PAGES = FOLIO_SIZE / PAGE_SIZE;
 
 export class Folio {
   readonly cache: PageCache;
@@ -35,6 +38,8 @@ export class Folio {
   private whole: Uint8Array | null = null;
   /** As many as the last one in use needs. */
   private pages: (Uint8Array | null)[] | null = null;
+  /** For each page of PAGE_SIZE, the power of two of pages that Linux holds together with it; null: each by itself. */
+  private orders: Uint8Array | null = null;
 
   constructor(cache: PageCache, index: number) {
     this.cache = cache;
@@ -194,11 +199,26 @@ export class Folio {
     this.markClean(at, length);
     const shift = this.cache.blockShift;
     this.state.fill(0, at >>> shift, (at + length) >>> shift);
+    this.orders?.fill(0, Math.ceil(at / PAGE_SIZE), Math.floor((at + length) / PAGE_SIZE));
     if (this.pages === null) return;
     const pageShift = this.cache.pageShift;
     for (let slot = at >>> pageShift; slot << pageShift < at + length; slot++) {
       if (this.pageUnknown(slot)) this.letGo(slot << pageShift);
     }
+  }
+
+  /** The order of the page of the file: see large-folio.ts. */
+  orderOf(page: number): number {
+    return this.orders === null ? 0 : (this.orders[page % PAGES] as number);
+  }
+
+  /** Sets the order of up to `count` pages from `page` on; returns of how many. */
+  setOrder(page: number, count: number, order: number): number {
+    const at = page % PAGES;
+    const end = Math.min(at + count, PAGES);
+    if (order > 0) this.orders ??= new Uint8Array(PAGES);
+    this.orders?.fill(order, at, end);
+    return end - at;
   }
 
   /** The end of the run of blocks from `at` whose `bit` is as at `at`, at most `end`. */
@@ -210,6 +230,11 @@ export class Folio {
     while (b < last && ((this.state[b + 1] as number) & bit) === want) b++;
     const runEnd = (b + 1) << shift;
     return Math.min(runEnd, end);
+  }
+
+  /** True if a block of [at, at + length) is up to date. */
+  isKnown(at: number, length: number): boolean {
+    return this.has(at, UPTODATE) || this.runEnd(at, at + length, UPTODATE) < at + length;
   }
 
   has(at: number, bit: number): boolean {

@@ -9,10 +9,8 @@
 import { POS_END } from '../positions.ts';
 import { DIRTY, Folio, UPTODATE } from './folio.ts';
 import type { Inode } from './inode.ts';
-import { FOLIO_SIZE, type PagePool, poolFor } from './page-pool.ts';
-
-/** Linux's page size: a cached page holds at least this much. */
-export const PAGE_SIZE = 4096;
+import { split } from './large-folio.ts';
+import { FOLIO_SIZE, PAGE_SIZE, type PagePool, poolFor } from './page-pool.ts';
 
 const NO_MEMORY = new Uint8Array(0);
 
@@ -39,6 +37,8 @@ export class PageCache {
   /** File range that was written front to back and not yet handed to the device. */
   streamStart = 0;
   streamEnd = 0;
+  /** Some of its pages are, or were, in folios of several: see large-folio.ts. */
+  hasLarge = false;
   /** Runs of pages whose reading starts the next read ahead; whoever reads the file meets them. */
   readonly marks: PageMark[] = [];
   /** Where Folio.locate() found bytes. */
@@ -107,7 +107,7 @@ export class PageCache {
     const folio = this.find(pos);
     if (folio === null) return false;
     const at = Math.floor((pos - folio.start) / this.pageSize) * this.pageSize;
-    return folio.has(at, UPTODATE) || folio.runEnd(at, at + this.pageSize, UPTODATE) < at + this.pageSize;
+    return folio.isKnown(at, this.pageSize);
   }
 
   /** Copies bytes in; the blocks touched become dirty. Blocks covered in part must be up to date. */
@@ -219,6 +219,7 @@ export class PageCache {
     const from = Math.ceil(start / this.blockSize) * this.blockSize;
     const to = Math.floor(end / this.blockSize) * this.blockSize;
     if (from >= to) return;
+    split(this, from, to);
     for (let i = this.marks.length - 1; i >= 0; i--) {
       const at = (this.marks[i] as PageMark).start * PAGE_SIZE;
       if (at >= from && at < to) this.marks.splice(i, 1);
@@ -251,6 +252,7 @@ export class PageCache {
 
   /** Lets a folio go; dirty blocks are lost. */
   drop(folio: Folio): void {
+    split(this, folio.start, folio.start + FOLIO_SIZE);
     folio.markClean(0, FOLIO_SIZE);
     folio.free();
     this.pool.leave(folio);

@@ -13,6 +13,9 @@ import { SameFilled } from './same-filled.ts';
 
 const MiB = 1024 * 1024;
 
+/** Linux's page size: a cached page holds at least this much. */
+export const PAGE_SIZE = 4096;
+
 /** Bytes of a folio: the unit of lookup and of bulk memory. */
 export const FOLIO_SIZE = 256 * 1024;
 

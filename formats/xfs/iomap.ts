@@ -26,6 +26,7 @@ const OPS: InodeIomapOps = {
     return writebackOps();
   },
   directAlignment: SECTOR,
+  largeFolios: true,
   bounceDirect,
   makeRoom,
   endDirectWrite,

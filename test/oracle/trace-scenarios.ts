@@ -196,6 +196,20 @@ export const MORE_SCENARIOS: Readonly<
     ['open -f {d}/b', 'pwrite -b 1m 0 8m'],
     ['mmap -r 0 8m', 'mread 0 1m'],
   ],
+  'folio: of a write': [
+    EMPTY,
+    ['pwrite -b 1m 5000 200k', 'mmap 0 200k', 'mwrite 39927 1', 'mwrite 5000 1', 'msync -s'],
+  ],
+  'folio: of an unshared range': [SHARED, ['funshare 64k 68k', 'mmap 0 256k', 'mwrite 125866 1', 'mwrite 134000 1']],
+  'folio: read ahead': [SHARED, ['pread -q 0 256k', 'mmap 0 256k', 'mwrite 100000 1', 'msync -s', 'fiemap']],
+  'folio: written back whole': [EMPTY, ['pwrite -b 64k 0 64k', 'sync_range -a 4k 4k', 'seek -a -r 0', 'fiemap 0 4k']],
+  'folio: zeroed in part': [SHARED, ['pwrite -b 64k 70001 128k', 'fzero 92k 256k', 'pwrite -b 16k 20001 128k']],
+  'folio: cut': [EMPTY, ['pwrite -b 64k 0 64k', 'truncate 20000', 'mmap 0 16k', 'mwrite 1 1', 'mwrite 9000 1']],
+  'folio: halved': [EMPTY, ['pwrite -b 64k 0 64k', 'fpunch 20k 4k', 'mmap 0 64k', 'mwrite 0 1', 'mwrite 60k 1']],
+  'folio: writes around pages': [
+    EMPTY,
+    ['pwrite 12k 4k', 'pwrite -b 64k 0 64k', 'mmap 0 64k', 'mwrite 0 1', 'mwrite 20k 1'],
+  ],
   'falloc in delayed': [EMPTY, ['pwrite 200k 200k', 'falloc 300k 50k', 'fiemap']],
   'unshare nothing': [EMPTY, ['pwrite 200k 200k', 'funshare 300k 100k', 'fiemap']],
   'dedupe dirty': [
