@@ -136,6 +136,7 @@ async function commandGroups() {
     export { formatWordsAsCommands } from './commands/format-words.ts';
     export { xfsWords } from './formats/xfs/words/words.ts';
     export { btrfsWords } from './formats/btrfs/words/words.ts';
+    export { ext4Words } from './formats/ext4/words/words.ts';
   `;
   await build({
     ...common,
@@ -144,7 +145,7 @@ async function commandGroups() {
     format: 'cjs',
     define: { 'import.meta.url': '__filename' },
   });
-  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords } = createRequire(import.meta.url)(outfile);
+  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords, ext4Words } = createRequire(import.meta.url)(outfile);
   rmSync(dir, { recursive: true });
   return [
     { file: 'commands/registry.ts', results: 'GeneralResults', commands: ANSWERING },
@@ -158,6 +159,12 @@ async function commandGroups() {
       file: 'formats/btrfs/words/words.ts',
       results: 'BtrfsResults',
       commands: formatWordsAsCommands(btrfsWords),
+      words: true,
+    },
+    {
+      file: 'formats/ext4/words/words.ts',
+      results: 'Ext4Results',
+      commands: formatWordsAsCommands(ext4Words()),
       words: true,
     },
   ];

@@ -42,6 +42,8 @@ const ON_DEMAND = [
   'formats/btrfs/changes/describe',
   'formats/ext4/filesystem',
   'formats/gfs2/filesystem',
+  'formats/ext4/inspect/space-map',
+  'formats/ext4/words/words',
   'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
   'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
   'formats/xfs/(shift|space|statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',

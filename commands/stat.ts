@@ -1,7 +1,9 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
+
+import { calendarTime } from '../core/calendar-time.ts';
 import { strerror } from '../core/errors.ts';
 import type { StatFs } from '../core/vfs/filesystem.ts';
-import type { FileKind, Stat, Timestamp } from '../core/vfs/inode.ts';
+import type { FileKind, Stat } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
 import { type Entry, entryOf, writeEntry } from './entry.ts';
 import { CommandFailure } from './failure.ts';
@@ -138,18 +140,6 @@ function writeRaw(st: Stat, out: TextSink): void {
   }
   out.write(`stat.rdev_major = ${st.rdev?.major ?? 0}\nstat.rdev_minor = ${st.rdev?.minor ?? 0}\n`);
   out.write('stat.dev_major = 0\nstat.dev_minor = 0\n');
-}
-
-/** A time as ctime(3) prints it, in the local time zone. */
-function calendarTime(time: Timestamp): string {
-  const date = new Date(Number(time.seconds) * 1000);
-  if (Number.isNaN(date.getTime())) return `${time.seconds} seconds since 1970`;
-  const [day, month] = [
-    date.toLocaleString('en-US', { weekday: 'short' }),
-    date.toLocaleString('en-US', { month: 'short' }),
-  ];
-  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
-  return `${day} ${month} ${String(date.getDate()).padStart(2)} ${clock.join(':')} ${date.getFullYear()}`;
 }
 
 interface FsStat {

@@ -13,7 +13,7 @@ export function judgeFeatures(sb: SuperblockValues, notes: string[]): boolean {
     throw new FsError('EINVAL', { detail: `revision ${sb.rev_level} of the format is not known` });
   const refused = (sb.feature_incompat & (~knownBits(Incompat) | UNREADABLE)) >>> 0;
   if (refused !== 0) {
-    const names = featureNames(refused, Incompat).join(', ');
+    const names = featureNames(refused, Incompat, 'I').join(', ');
     const what = (sb.feature_incompat & Incompat.journal_dev) !== 0 ? 'this is an external journal' : 'unsupported';
     throw new FsError('EINVAL', { detail: `${what}: incompatible features: ${names}` });
   }
@@ -21,8 +21,10 @@ export function judgeFeatures(sb: SuperblockValues, notes: string[]): boolean {
     throw new FsError('EINVAL', { detail: 'bigalloc without extent' });
   const unwritable = (sb.feature_ro_compat & (~knownBits(RoCompat) | UNWRITABLE)) >>> 0;
   if (unwritable !== 0)
-    notes.push(`read only: unknown read-only-compatible features: ${featureNames(unwritable, RoCompat).join(', ')}`);
-  if ((sb.feature_ro_compat & RoCompat.read_only) !== 0) notes.push('read only: the superblock says so');
+    notes.push(
+      `read only: unknown read-only-compatible features: ${featureNames(unwritable, RoCompat, 'R').join(', ')}`,
+    );
+  if ((sb.feature_ro_compat & RoCompat['read-only']) !== 0) notes.push('read only: the superblock says so');
   return notes.length > 0;
 }
 

@@ -8,9 +8,12 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import { decodeName } from '../../core/vfs/names.ts';
+import type { SpaceMap } from '../../core/vfs/space-map.ts';
+import type { Word } from '../../core/vfs/word.ts';
 import { judgeFeatures, typeName } from './features.ts';
 import type { Ext4Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { ext4SpaceMap } from './inspect/space-map.ts';
 import { needsRecovery, replayJournal } from './journal/recover.ts';
 import { superblockAddress } from './magic.ts';
 import { Ext4Mount } from './mount.ts';
@@ -18,6 +21,7 @@ import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
 import { readSuperblock } from './superblock.ts';
 import { refuseChange } from './unwritable.ts';
+import { ext4Words } from './words/words.ts';
 
 export class Ext4Filesystem implements Filesystem {
   readonly type: string;
@@ -38,8 +42,16 @@ export class Ext4Filesystem implements Filesystem {
     mp.inodes = new InodeTable(mp, this);
   }
 
+  get words(): readonly Word[] {
+    return ext4Words();
+  }
+
   get status(): string | null {
     return this.notes.length === 0 ? null : this.notes.join('; ');
+  }
+
+  spaceMap(): SpaceMap {
+    return ext4SpaceMap(this.mp);
   }
 
   root(): Ext4Inode {

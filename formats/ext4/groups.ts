@@ -116,6 +116,11 @@ export class GroupTable {
     return GroupDesc.get.flags(this.buf(group).view, this.base(group));
   }
 
+  /** The checksum of one of the group's bitmaps; half of it where descriptors have no upper halves. */
+  bitmapChecksum(group: number, kind: 'block' | 'inode'): number {
+    return this.count(group, `${kind}_bitmap_csum`);
+  }
+
   private block(group: number, name: BlockField): number {
     return this.blockIn(this.buf(group).view, this.base(group), name);
   }
@@ -173,7 +178,13 @@ export class GroupTable {
 
 const BLOCK_FIELDS = ['block_bitmap', 'inode_bitmap', 'inode_table'] as const;
 type BlockField = (typeof BLOCK_FIELDS)[number];
-type CountField = 'free_blocks_count' | 'free_inodes_count' | 'used_dirs_count' | 'itable_unused';
+type CountField =
+  | 'free_blocks_count'
+  | 'free_inodes_count'
+  | 'used_dirs_count'
+  | 'itable_unused'
+  | 'block_bitmap_csum'
+  | 'inode_bitmap_csum';
 
 function isPower(value: number, base: number): boolean {
   let power = base;

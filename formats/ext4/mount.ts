@@ -13,6 +13,7 @@ import { GroupTable } from './groups.ts';
 import type { Ext4Inode } from './inode.ts';
 import type { InodeTable } from './inode-table.ts';
 import { Compat, Incompat, RoCompat } from './structure/features.ts';
+import { RESIZE_INO } from './structure/inode.ts';
 import {
   blockSizeOf,
   blocksCountOf,
@@ -130,7 +131,7 @@ export class Ext4Mount {
   /** True if `length` blocks from `block` are where blocks of an inode can be. */
   validDataBlocks(ino: number, block: number, length: number): boolean {
     if (!this.validBlocks(block, length)) return false;
-    return ino === this.sb.journal_inum || !this.zones.touches(block, block + length);
+    return ino === this.sb.journal_inum || ino === RESIZE_INO || !this.zones.touches(block, block + length);
   }
 
   /** Where the format itself lies. */

@@ -142,6 +142,11 @@ export function reservedBlocksOf(sb: SuperblockValues): number {
   return wide(sb, sb.r_blocks_count_hi) + sb.r_blocks_count_lo;
 }
 
+/** Free blocks as the superblock counts them. */
+export function freeBlocksOf(sb: SuperblockValues): number {
+  return wide(sb, sb.free_blocks_count_hi) + sb.free_blocks_count_lo;
+}
+
 export function groupCountOf(sb: SuperblockValues): number {
   return Math.ceil((blocksCountOf(sb) - sb.first_data_block) / sb.blocks_per_group);
 }

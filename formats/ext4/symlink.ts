@@ -24,13 +24,13 @@ export function readSymlink(ip: Ext4Inode): string {
 function targetBytes(ip: Ext4Inode): Uint8Array {
   const { size } = ip;
   if (isInline(ip)) return inlineBytes(ip).subarray(0, size);
-  if (isFast(ip)) return fastTarget(ip);
+  if (isFastSymlink(ip)) return fastTarget(ip);
   if (size === 0 || size > ip.mp.blockSize) throw bad(ip, 'size', size, 'no length of a symlink');
   return readWhole(ip, size);
 }
 
-/** The target lies where the way to blocks would be: there are no blocks beside that of its attributes. */
-function isFast(ip: Ext4Inode): boolean {
+/** True if the target lies where the way to blocks would be: there are no blocks beside that of its attributes. */
+export function isFastSymlink(ip: Ext4Inode): boolean {
   const { mp, size } = ip;
   if (mp.incompat('ea_inode')) return size > 0 && size < FAST;
   const attributes = ip.fileAcl === 0 ? 0 : (mp.clusterBlocks * mp.blockSize) / 512;

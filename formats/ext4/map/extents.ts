@@ -21,7 +21,8 @@ import {
 import { BlockRun, MAX_FILE_BLOCKS } from './run.ts';
 
 const TWO32 = 2 ** 32;
-const ENTRY = 12;
+/** Bytes of the header and of every entry. */
+export const ENTRY = 12;
 /** Bytes of the node in the inode. */
 const ROOT_SIZE = 60;
 
@@ -116,12 +117,12 @@ function fillFrom(view: DataView, entry: number, block: number, run: BlockRun): 
 }
 
 /** The first device block of a leaf's entry. */
-function extentStart(view: DataView, entry: number): number {
+export function extentStart(view: DataView, entry: number): number {
   return Extent.get.start_hi(view, entry) * TWO32 + Extent.get.start_lo(view, entry);
 }
 
 /** The block of the node that an index entry leads to. */
-function indexChild(view: DataView, entry: number): number {
+export function indexChild(view: DataView, entry: number): number {
   return ExtentIndex.get.leaf_hi(view, entry) * TWO32 + ExtentIndex.get.leaf_lo(view, entry);
 }
 
@@ -138,7 +139,7 @@ function lastAtMost(view: DataView, at: number, entries: number, block: number):
 }
 
 /** The verified node below an index entry. @throws FsError EUCLEAN, EIO */
-function childNode(ip: Ext4Inode, view: DataView, entry: number, depth: number): Buf {
+export function childNode(ip: Ext4Inode, view: DataView, entry: number, depth: number): Buf {
   const block = indexChild(view, entry);
   const buf = ip.mp.block(block, ip.mapOps);
   const found = ExtentHeader.get.depth(buf.view, 0);
@@ -169,7 +170,7 @@ export function makeExtentOps(ip: Ext4Inode): BufOps {
 }
 
 /** @throws FsError EUCLEAN if the node in the inode is damaged */
-function checkRoot(ip: Ext4Inode): void {
+export function checkRoot(ip: Ext4Inode): void {
   if (ip.rootChecked) return;
   const fault = nodeDamage(ip, ip.view, ip.blockAt, ROOT_SIZE, ip.buf.addr);
   if (fault !== null) throw corrupt(fault);

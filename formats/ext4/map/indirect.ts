@@ -95,7 +95,7 @@ function fillFrom(ip: Ext4Inode, { buf, at, count, index }: NumberPlace, block: 
 }
 
 /** A block of numbers. @throws FsError EUCLEAN, EIO */
-function numbersBlock(ip: Ext4Inode, number: number): Buf {
+export function numbersBlock(ip: Ext4Inode, number: number): Buf {
   if (!ip.mp.validDataBlocks(ip.ino, number, 1)) throw badNumber(ip, number, 1);
   return ip.mp.block(number, ip.mapOps);
 }

@@ -8,7 +8,7 @@ export const Compat = {
   resize_inode: 0x10,
   dir_index: 0x20,
   lazy_bg: 0x40,
-  exclude_bitmap: 0x100,
+  snapshot_bitmap: 0x100,
   sparse_super2: 0x200,
   fast_commit: 0x400,
   stable_inodes: 0x800,
@@ -44,12 +44,12 @@ export const RoCompat = {
   uninit_bg: 0x10,
   dir_nlink: 0x20,
   extra_isize: 0x40,
-  snapshot: 0x80,
+  has_snapshot: 0x80,
   quota: 0x100,
   bigalloc: 0x200,
   metadata_csum: 0x400,
   replica: 0x800,
-  read_only: 0x1000,
+  'read-only': 0x1000,
   project: 0x2000,
   shared_blocks: 0x4000,
   verity: 0x8000,
@@ -60,19 +60,17 @@ export const RoCompat = {
 export const UNREADABLE: number = Incompat.compression | Incompat.journal_dev | Incompat.dirdata;
 
 /** What may only be read, although the bit has a name. */
-export const UNWRITABLE: number = RoCompat.btree_dir | RoCompat.snapshot | RoCompat.replica | RoCompat.shared_blocks;
+export const UNWRITABLE: number =
+  RoCompat.btree_dir | RoCompat.has_snapshot | RoCompat.replica | RoCompat.shared_blocks;
 
-/** The names of the bits that are set; what has no name in hexadecimal. */
-export function featureNames(bits: number, table: Readonly<Record<string, number>>): string[] {
+/** The names of the bits that are set, by rising bit; of those without one, as FEATURE_ with `kind` and the bit's number. */
+export function featureNames(bits: number, table: Readonly<Record<string, number>>, kind: 'C' | 'I' | 'R'): string[] {
   const names: string[] = [];
-  let rest = bits >>> 0;
-  for (const name in table) {
-    const bit = table[name] as number;
-    if ((rest & bit) === 0) continue;
-    names.push(name);
-    rest = (rest & ~bit) >>> 0;
+  for (let bit = 0; bit < 32; bit++) {
+    if (((bits >>> bit) & 1) === 0) continue;
+    const known = Object.keys(table).find((name) => table[name] === 2 ** bit);
+    names.push(known ?? `FEATURE_${kind}${bit}`);
   }
-  for (let bit = 0; bit < 32; bit++) if (((rest >>> bit) & 1) !== 0) names.push(`0x${(2 ** bit).toString(16)}`);
   return names;
 }
 

@@ -2,6 +2,9 @@
 import { bytes, le16, le32, struct } from '../../../core/struct.ts';
 import { le16x } from './fields.ts';
 
+/** `flags`: what mkfs left for later. */
+export const GroupFlag = { INODE_UNINIT: 0x1, BLOCK_UNINIT: 0x2, INODE_ZEROED: 0x4 } as const;
+
 export const GroupDesc = struct('ext4_group_desc', 32, {
   block_bitmap_lo: le32,
   inode_bitmap_lo: le32,

@@ -5,6 +5,8 @@ import { le16x } from './fields.ts';
 export const GOOD_OLD_INODE_SIZE = 128;
 
 export const ROOT_INO = 2;
+/** Its blocks are those that descriptors may grow into. */
+export const RESIZE_INO = 7;
 /** The first number that is not the file system's own, where the superblock does not say. */
 export const GOOD_OLD_FIRST_INO = 11;
 
