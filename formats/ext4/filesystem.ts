@@ -14,9 +14,11 @@ import { judgeFeatures, typeName } from './features.ts';
 import type { Ext4Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { ext4SpaceMap } from './inspect/space-map.ts';
-import { needsRecovery, replayJournal } from './journal/recover.ts';
+import { needsRecovery, replayJournal, unreplayed } from './journal/recover.ts';
 import { superblockAddress } from './magic.ts';
 import { Ext4Mount } from './mount.ts';
+import { finishRecovery } from './recover/finish.ts';
+import { hasOrphans } from './recover/orphans.ts';
 import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
 import { readSuperblock } from './superblock.ts';
@@ -109,12 +111,16 @@ function open(device: Device, options: MountOptions): Ext4Filesystem {
 
 /** A dirty journal is replayed in memory before anything is shown, or the user is told that it was not. */
 function recovered(fs: Ext4Filesystem, options: MountOptions): Ext4Filesystem {
-  if (!needsRecovery(fs.mp)) return fs;
+  const dirty = needsRecovery(fs.mp);
   if (options.norecovery) {
-    fs.notes.push('read only: journal not replayed: shown is the state without it');
+    if (dirty) fs.notes.push('read only: journal not replayed: shown is the state without it');
     return fs;
   }
-  const { device, fastTags } = replayJournal(fs.mp);
+  if (!dirty && !hasOrphans(fs.mp)) return fs;
+  const { device, fastTags } = dirty ? replayJournal(fs.mp) : unreplayed(fs.mp);
+  const replayed = open(device, options);
+  finishRecovery(replayed.mp);
+  // What was looked at on the way is to be looked at for the first time.
   const after = open(device, options);
   if (fastTags.length > 0) after.notes.push('read only: fast commits not replayed: shown is the state without them');
   return after;

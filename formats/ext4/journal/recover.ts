@@ -6,12 +6,9 @@
 import type { Device } from '../../../core/device/device.ts';
 import { ReplayDevice } from '../../../core/device/replay.ts';
 import { FsError } from '../../../core/errors.ts';
-import { crc32cRaw } from '../checksum.ts';
-import { SUPER_OFFSET } from '../magic.ts';
 import type { Ext4Mount } from '../mount.ts';
-import { Incompat, RoCompat } from '../structure/features.ts';
+import { clearNeedsRecovery } from '../recover/superblock-edit.ts';
 import { JournalSuperblock } from '../structure/journal.ts';
-import { SUPER_SIZE, Superblock } from '../structure/superblock.ts';
 import { type FastTag, fastCommitTags } from './fast-commits.ts';
 import { journalArea } from './find.ts';
 import { replayTransactions } from './replay.ts';
@@ -29,6 +26,11 @@ export interface Replayed {
 /** True if the image says that its journal must be replayed before anything is believed. */
 export function needsRecovery(mp: Ext4Mount): boolean {
   return mp.compat('has_journal') && mp.incompat('needs_recovery');
+}
+
+/** An image whose journal need not be replayed, to be changed in memory all the same. */
+export function unreplayed(mp: Ext4Mount): Replayed {
+  return { device: new ReplayDevice(mp.device), fastTags: [] };
 }
 
 /** Replays the journal of an image in memory. @throws FsError EUCLEAN it is damaged, ENODEV, EINVAL, EIO */
@@ -66,15 +68,4 @@ function emptyJournal(journal: Journal, end: number, device: Device): void {
   JournalSuperblock.set.sequence(view, 0, (end + 1) >>> 0);
   if (journal.checksums >= 2) JournalSuperblock.set.checksum(view, 0, superblockChecksum(sb));
   device.write(journal.area.addr(0), sb);
-}
-
-function clearNeedsRecovery(device: Device): void {
-  const sb = new Uint8Array(SUPER_SIZE);
-  device.read(SUPER_OFFSET, sb);
-  const view = new DataView(sb.buffer);
-  const { get, set, at } = Superblock;
-  set.feature_incompat(view, 0, (get.feature_incompat(view, 0) & ~Incompat.needs_recovery) >>> 0);
-  if ((get.feature_ro_compat(view, 0) & RoCompat.metadata_csum) !== 0)
-    set.checksum(view, 0, crc32cRaw(0xffffffff, sb.subarray(0, at.checksum)));
-  device.write(SUPER_OFFSET, sb);
 }

@@ -166,6 +166,11 @@ export function makeExtentOps(ip: Ext4Inode): BufOps {
       const [value, rule] = [hex(found), `crc, computed ${hex(computed)}`];
       return { ...placeOf(ip, buf.addr), offset: end, field: 'checksum', value, rule };
     },
+    seal({ view, bytes }) {
+      if (!ip.mp.hasCsum) return;
+      const end = ENTRY * (ExtentHeader.get.max(view, 0) + 1);
+      ExtentTail.set.checksum(view, end, crc32cRaw(ip.csumSeed, bytes.subarray(0, end)));
+    },
   };
 }
 

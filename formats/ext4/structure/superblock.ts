@@ -4,6 +4,9 @@ import { le16x } from './fields.ts';
 
 export const SUPER_SIZE = 1024;
 
+/** `state`: EXT4_VALID_FS and its neighbours. */
+export const StateBit = { VALID: 0x1, ERROR: 0x2, ORPHAN: 0x4, FC_REPLAY: 0x20 } as const;
+
 /** `flags`: whether the machine that made the image had signed characters; hashes of names depend on it. */
 export const SuperFlag = { SIGNED_HASH: 0x1, UNSIGNED_HASH: 0x2, TEST_FILESYS: 0x4 } as const;
 

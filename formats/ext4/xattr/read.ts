@@ -136,17 +136,24 @@ export function blockRow({ view, length }: Buf): EntryRow {
 const opsOf = new WeakMap<Ext4Mount, BufOps>();
 
 /** How the blocks of attributes of an image are judged; a block may belong to several inodes. */
-export function xattrBlockOps(mp: Ext4Mount): BufOps {
+function xattrBlockOps(mp: Ext4Mount): BufOps {
   let ops = opsOf.get(mp);
   if (ops === undefined) {
-    ops = { name: 'attribute block', logType: 0, verify: (buf) => blockDamage(mp, buf) };
+    ops = {
+      name: 'attribute block',
+      logType: 0,
+      verify: (buf) => blockDamage(mp, buf),
+      seal(buf) {
+        if (mp.hasCsum) XattrBlockHeader.set.checksum(buf.view, 0, blockChecksum(mp, buf));
+      },
+    };
     opsOf.set(mp, ops);
   }
   return ops;
 }
 
 /** The checksum that a block of attributes should have. */
-export function xattrBlockChecksum(mp: Ext4Mount, buf: Buf): number {
+function blockChecksum(mp: Ext4Mount, buf: Buf): number {
   const number = new Uint8Array(8);
   new DataView(number.buffer).setBigUint64(0, BigInt(buf.addr / mp.blockSize), true);
   return crc32cSkippingRaw(crc32cRaw(mp.csumSeed, number), buf.bytes, XattrBlockHeader.at.checksum, 4);
@@ -163,7 +170,7 @@ function blockDamage(mp: Ext4Mount, buf: Buf): Damage | null {
   if (get.blocks(buf.view, 0) !== 1) return bad('blocks', String(get.blocks(buf.view, 0)), 'not 1');
   if (mp.hasCsum) {
     const found = get.checksum(buf.view, 0);
-    const computed = xattrBlockChecksum(mp, buf);
+    const computed = blockChecksum(mp, buf);
     if (found !== computed)
       return bad('checksum', `0x${found.toString(16)}`, `crc, computed 0x${computed.toString(16)}`);
   }
