@@ -119,11 +119,9 @@ function recovered(fs: Ext4Filesystem, options: MountOptions): Ext4Filesystem {
   if (!dirty && !hasOrphans(fs.mp)) return fs;
   const { device, fastTags } = dirty ? replayJournal(fs.mp) : unreplayed(fs.mp);
   const replayed = open(device, options);
-  finishRecovery(replayed.mp);
+  finishRecovery(replayed.mp, fastTags);
   // What was looked at on the way is to be looked at for the first time.
-  const after = open(device, options);
-  if (fastTags.length > 0) after.notes.push('read only: fast commits not replayed: shown is the state without them');
-  return after;
+  return open(device, options);
 }
 
 function checkRoot(fs: Ext4Filesystem): void {

@@ -33,3 +33,10 @@ export function inlineBytes(ip: Ext4Inode): Uint8Array {
   bytes.set(more, INLINE_FIRST);
   return bytes;
 }
+
+/** Writes as many bytes into the inode as inlineBytes() gave; the caller says that the inode changes. */
+export function putInlineBytes(ip: Ext4Inode, bytes: Uint8Array): void {
+  ip.buf.bytes.set(bytes.subarray(0, INLINE_FIRST), ip.blockAt);
+  const entry = dataEntry(ip);
+  if (entry !== null) entryValue(entry.row, entry.at).set(bytes.subarray(INLINE_FIRST));
+}

@@ -30,6 +30,11 @@ export class InodeTable {
     throw corrupt({ structure: `inode ${ino}`, field: 'flags', value: hex(inode.flags), rule: 'holds an attribute' });
   }
 
+  /** The inode's bytes are no longer those that an object was made for. */
+  forget(ino: number): void {
+    this.slots.delete(ino);
+  }
+
   private any(ino: number): Ext4Inode {
     const known = this.peek(ino);
     if (known !== null) return known;

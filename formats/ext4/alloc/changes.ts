@@ -19,6 +19,7 @@ export class Changes {
 
   /** A block with nothing in it, for a new structure. */
   init(block: number, ops: BufOps): Buf {
+    this.forget(block);
     const buf = this.mp.cache.init(block * this.mp.blockSize, this.mp.blockSize, ops);
     this.modify(buf);
     return buf;

@@ -33,6 +33,12 @@ export function recLength(raw: number, blockSize: number): number {
   return raw === 0xffff || raw === 0 ? blockSize : (raw & 0xfffc) | ((raw & 3) << 16);
 }
 
+/** The `rec_len` that stands for a length. */
+export function rawLength(length: number, blockSize: number): number {
+  if (blockSize < LARGE_BLOCK || length < LARGE_BLOCK) return length;
+  return length === blockSize ? (blockSize === LARGE_BLOCK ? 0xffff : 0) : (length & 0xfffc) | ((length >> 16) & 3);
+}
+
 /** Bytes that an entry with a name of this length needs. */
 export function entrySize(nameLength: number, hashed: boolean): number {
   return ((DirEntryHeader.size + nameLength + 3) & ~3) + (hashed ? 8 : 0);
@@ -40,12 +46,12 @@ export function entrySize(nameLength: number, hashed: boolean): number {
 
 /** A leaf of a directory. @throws FsError EUCLEAN damaged or a hole, EIO */
 export function readLeaf(dir: Ext4Inode, block: number): Buf {
-  return dir.mp.block(place(dir, block), opsOf(dir).leaf);
+  return dir.mp.block(place(dir, block), dirOps(dir).leaf);
 }
 
 /** A block of the index. @throws FsError EUCLEAN damaged or a hole, EIO */
 export function readIndex(dir: Ext4Inode, block: number): Buf {
-  return dir.mp.block(place(dir, block), opsOf(dir)[block === 0 ? 'root' : 'node']);
+  return dir.mp.block(place(dir, block), dirOps(dir)[block === 0 ? 'root' : 'node']);
 }
 
 function place(dir: Ext4Inode, block: number): number {
@@ -56,6 +62,7 @@ function place(dir: Ext4Inode, block: number): number {
   return run.physical;
 }
 
+/** How the blocks of a directory are judged, by what they are. */
 interface DirOps {
   readonly leaf: BufOps;
   readonly root: BufOps;
@@ -63,14 +70,34 @@ interface DirOps {
 }
 const known = new WeakMap<Ext4Inode, DirOps>();
 
-function opsOf(dir: Ext4Inode): DirOps {
+/** How a directory's blocks are judged. */
+export function dirOps(dir: Ext4Inode): DirOps {
   let ops = known.get(dir);
   if (ops === undefined) {
-    const make = (name: string, verify: (buf: Buf) => Damage | null): BufOps => ({ name, logType: 0, verify });
+    const make = (name: string, verify: (buf: Buf) => Damage | null, sum: (buf: Buf) => void): BufOps => {
+      const seal = (buf: Buf): void => {
+        if (dir.mp.hasCsum) sum(buf);
+      };
+      return { name, logType: 0, verify, seal };
+    };
+    const root = DX_INFO_AT + DxRootInfo.size;
+    const node = DirEntryHeader.size;
     ops = {
-      leaf: make(`block of directory ${dir.ino}`, (buf) => leafDamage(dir, buf)),
-      root: make(`index root of directory ${dir.ino}`, (buf) => rootDamage(dir, buf)),
-      node: make(`index block of directory ${dir.ino}`, (buf) => indexDamage(dir, buf, DirEntryHeader.size)),
+      leaf: make(
+        `block of directory ${dir.ino}`,
+        (buf) => leafDamage(dir, buf),
+        (buf) => sumLeaf(dir, buf),
+      ),
+      root: make(
+        `index root of directory ${dir.ino}`,
+        (buf) => rootDamage(dir, buf),
+        (buf) => sumIndex(dir, buf, root),
+      ),
+      node: make(
+        `index block of directory ${dir.ino}`,
+        (buf) => indexDamage(dir, buf, node),
+        (buf) => sumIndex(dir, buf, node),
+      ),
     };
     known.set(dir, ops);
   }
@@ -103,7 +130,7 @@ function leafDamage(dir: Ext4Inode, buf: Buf): Damage | null {
 }
 
 /** The checksum that a leaf should have at its end. */
-export function leafChecksum(dir: Ext4Inode, buf: Buf): number {
+function leafChecksum(dir: Ext4Inode, buf: Buf): number {
   return crc32cRaw(dir.csumSeed, buf.bytes.subarray(0, buf.length - DirTail.size));
 }
 
@@ -188,11 +215,20 @@ export function indexLimit(dir: Ext4Inode, at: number): number {
 }
 
 /** The checksum that a block of the index should have. */
-export function indexChecksum(dir: Ext4Inode, buf: Buf, at: number): number {
+function indexChecksum(dir: Ext4Inode, buf: Buf, at: number): number {
   const count = DxCountLimit.get.count(buf.view, at);
   const tail = at + DxCountLimit.get.limit(buf.view, at) * DxEntry.size;
   const entries = crc32cRaw(dir.csumSeed, buf.bytes.subarray(0, at + count * DxEntry.size));
   return crc32cNumber(crc32cNumber(entries, DxTail.get.reserved(buf.view, tail)), 0);
+}
+
+function sumLeaf(dir: Ext4Inode, buf: Buf): void {
+  DirTail.set.checksum(buf.view, buf.length - DirTail.size, leafChecksum(dir, buf));
+}
+
+function sumIndex(dir: Ext4Inode, buf: Buf, at: number): void {
+  const tail = at + DxCountLimit.get.limit(buf.view, at) * DxEntry.size;
+  DxTail.set.checksum(buf.view, tail, indexChecksum(dir, buf, at));
 }
 
 function wrongChecksum(bad: Bad, offset: number, found: number, computed: number): Damage {

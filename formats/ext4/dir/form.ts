@@ -14,6 +14,11 @@ export function kindOfType(mp: Ext4Mount, type: number): FileKind | null {
   return mp.incompat('filetype') ? (KINDS[type] ?? null) : null;
 }
 
+/** The type that an entry for a kind of file records. */
+export function typeOfKind(mp: Ext4Mount, kind: FileKind): number {
+  return mp.incompat('filetype') ? KINDS.indexOf(kind) : 0;
+}
+
 /** True if the directory has an index. */
 export function isIndexed(dir: Ext4Inode): boolean {
   return dir.mp.compat('dir_index') && dir.has('INDEX');

@@ -26,7 +26,7 @@ export class IndexPath {
   readonly frames: IndexFrame[] = [];
   /** What names are hashed with; siphash can be done by nobody without the key. */
   readonly hasher: NameHasher;
-  readonly levels: number;
+  levels: number;
 
   /** @throws FsError EUCLEAN, EIO */
   constructor(dir: Ext4Inode) {

@@ -2,6 +2,7 @@
  * Finding a name in a directory: through the index where there is one, else block by block (kernel: fs/ext4/namei.c,
  * ext4_find_entry, ext4_dx_find_entry).
  */
+import type { Buf } from '../../../core/buffer-cache.ts';
 import { FsError } from '../../../core/errors.ts';
 import { encodeName } from '../../../core/vfs/names.ts';
 import { isInline } from '../inline.ts';
@@ -15,24 +16,38 @@ import { IndexPath } from './index.ts';
 import { readInlineDir } from './inline.ts';
 import { type WantedName, wantedName } from './names.ts';
 
+/** Where an entry lies. */
+export interface EntryPlace {
+  readonly row: DirRow;
+  readonly at: number;
+  /** The leaf; null for a directory in its inode, whose row is a copy. */
+  readonly leaf: Buf | null;
+}
+
 /** The inode number behind `name`, or null. @throws FsError ENOTDIR, ENAMETOOLONG, EUCLEAN, EIO */
 export function dirLookup(dir: Ext4Inode, name: string): number | null {
   mustBeDir(dir);
   if (name === '.') return dir.ino;
-  const ino = name === '..' ? parentOf(dir) : findName(dir, name);
+  const ino = name === '..' ? parentOf(dir) : inoAt(findName(dir, name));
   if (ino === null || dir.mp.validIno(ino)) return ino;
   throw badDir(dir, 'no inode of this image', { field: 'inode', value: String(ino) });
 }
 
-function findName(dir: Ext4Inode, name: string): number | null {
+/** The inode number that an entry says. */
+export function inoAt(place: EntryPlace | null): number | null {
+  return place === null ? null : DirEntryHeader.get.inode(place.row.view, place.at);
+}
+
+/** The entry with a name that is not `.` or `..`, or null. @throws FsError as dirLookup() */
+export function findName(dir: Ext4Inode, name: string): EntryPlace | null {
   const wanted = wantedName(dir, name);
   // What stands for an encrypted name may be longer than names are.
   if (!dir.has('ENCRYPT') && encodeName(name).length > NAME_MAX) throw new FsError('ENAMETOOLONG');
   if (name.length === 0 || wanted === null) return null;
   if (isInline(dir)) {
     for (const row of readInlineDir(dir).rows) {
-      const ino = findIn(dir, row, wanted);
-      if (ino !== null) return ino;
+      const at = findIn(dir, row, wanted);
+      if (at >= 0) return { row, at, leaf: null };
     }
     return null;
   }
@@ -41,6 +56,12 @@ function findName(dir: Ext4Inode, name: string): number | null {
     if (found !== 'no index') return found;
   }
   return findEverywhere(dir, wanted);
+}
+
+function findInLeaf(dir: Ext4Inode, leaf: Buf, wanted: WantedName): EntryPlace | null {
+  const row = { view: leaf.view, from: 0, end: leaf.length };
+  const at = findIn(dir, row, wanted);
+  return at < 0 ? null : { row, at, leaf };
 }
 
 /** The directory that a directory is in. @throws FsError EUCLEAN, EIO */
@@ -55,7 +76,7 @@ export function parentOf(dir: Ext4Inode): number {
 }
 
 /** An index that cannot be used is passed over: all names are in the leaves. */
-function findByHash(dir: Ext4Inode, wanted: WantedName, hashed: Uint8Array): number | null | 'no index' {
+function findByHash(dir: Ext4Inode, wanted: WantedName, hashed: Uint8Array): EntryPlace | null | 'no index' {
   let path: IndexPath;
   try {
     path = new IndexPath(dir);
@@ -67,8 +88,7 @@ function findByHash(dir: Ext4Inode, wanted: WantedName, hashed: Uint8Array): num
   }
   const { major } = path.hasher;
   for (;;) {
-    const { view, length } = readLeaf(dir, path.leaf);
-    const found = findIn(dir, { view, from: 0, end: length }, wanted);
+    const found = findInLeaf(dir, readLeaf(dir, path.leaf), wanted);
     if (found !== null) return found;
     // Names with one hash may fill several leaves.
     const next = path.nextHash;
@@ -76,7 +96,7 @@ function findByHash(dir: Ext4Inode, wanted: WantedName, hashed: Uint8Array): num
   }
 }
 
-function findEverywhere(dir: Ext4Inode, wanted: WantedName): number | null {
+function findEverywhere(dir: Ext4Inode, wanted: WantedName): EntryPlace | null {
   const blocks = blockCount(dir);
   const indexed = isIndexed(dir);
   const run = new BlockRun();
@@ -86,16 +106,15 @@ function findEverywhere(dir: Ext4Inode, wanted: WantedName): number | null {
       block += run.length;
       continue;
     }
-    const { view, length } = readLeaf(dir, block);
-    const found = findIn(dir, { view, from: 0, end: length }, wanted);
+    const found = findInLeaf(dir, readLeaf(dir, block), wanted);
     if (found !== null) return found;
     block++;
   }
   return null;
 }
 
-function findIn(dir: Ext4Inode, row: DirRow, wanted: WantedName): number | null {
-  for (const at of usedEntries(row, dir.mp.blockSize))
-    if (wanted.matches(row.view, at)) return DirEntryHeader.get.inode(row.view, at);
-  return null;
+/** Byte offset of the entry in its row, or -1. */
+function findIn(dir: Ext4Inode, row: DirRow, wanted: WantedName): number {
+  for (const at of usedEntries(row, dir.mp.blockSize)) if (wanted.matches(row.view, at)) return at;
+  return -1;
 }

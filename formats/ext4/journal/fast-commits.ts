@@ -65,8 +65,7 @@ class FastScan {
 
   /** Takes one block; null to go on, or why it is the last. */
   block(view: DataView, at: number): string | null {
-    // Linux counts the last byte of a block as not there.
-    const end = view.byteLength - 1;
+    const end = view.byteLength;
     for (let pos = 0; pos <= end - FC_TAG_SIZE; ) {
       const tag = view.getUint16(pos, true);
       const length = view.getUint16(pos + 2, true);
