@@ -14,6 +14,8 @@ import { type LinuxNode, linuxTree } from './linux-tree.ts';
 export const UNWRITTEN = 0x800;
 
 export interface CompareOptions {
+  /** Extents that continue each other are one: how Linux tells them depends on what it has looked at before. */
+  readonly joined?: true;
   /** Flags of extents that are compared. */
   readonly extentFlags: number;
   /** Times below a path that cannot be the same: Linux makes them up. */
@@ -51,8 +53,7 @@ function compareBelow(
   known.add(ours);
   const node = linux.get(path) as LinuxNode;
   // Before anything is read, as Linux was asked: what it has read it may tell in larger pieces.
-  if (got.kind === 'file' || (got.kind === 'dir' && ours.fs.mapsDirectories))
-    say('extents', extentsOf(ours, options.extentFlags), extentsOfHost(node, options.extentFlags));
+  if (got.kind === 'file' || (got.kind === 'dir' && ours.fs.mapsDirectories)) sayExtents(say, ours, node, options);
   if (got.kind === 'file') say('content', contentOf(ours), contentOfHost(at, Number(want.size)));
   say('attributes', attributesOf(ours), node.attributes);
   if (got.kind !== 'dir') return 1;
@@ -126,6 +127,29 @@ function extentsOfHost(node: LinuxNode, mask: number): number[][] {
     length / 512,
     flags & mask,
   ]);
+}
+
+function sayExtents(
+  say: (what: string, got: unknown, want: unknown) => void,
+  ours: Inode,
+  node: LinuxNode,
+  { extentFlags, joined }: CompareOptions,
+): void {
+  const both = [extentsOf(ours, extentFlags), extentsOfHost(node, extentFlags)];
+  const [our, theirs] = joined === true ? both.map(joinExtents) : both;
+  say('extents', our, theirs);
+}
+
+function joinExtents(extents: readonly number[][]): number[][] {
+  const all: number[][] = [];
+  for (const [offset = 0, place = 0, length = 0, flags = 0] of extents) {
+    const last = all[all.length - 1];
+    const [before = 0, start = 0, size = 0] = last ?? [];
+    if (last !== undefined && before + size === offset && start + size === place && last[3] === flags)
+      last[2] = size + length;
+    else all.push([offset, place, length, flags]);
+  }
+  return all;
 }
 
 function attributesOf(inode: Inode): unknown {

@@ -55,12 +55,14 @@ function findEnd(journal: Journal): number {
       if (time >= lastCommit) throw damaged(journal, doubtful);
       return sequence;
     }
-    // A transaction behind one that was not whole: an asynchronous commit that reached the disk first.
-    if (journal.checksums === 1 && failed !== null) return failed;
+    // Of asynchronous commits the last may not be whole, but none behind which another one lies.
+    if (journal.checksums === 1 && failed !== null) throw damaged(journal, block);
     const good = journal.checksums === 1 ? transactionIsGood(block.view, sum) : commitIsGood(journal, block.bytes);
     sum = TRANSACTION_SEED;
     if (!good) {
-      if (time < lastCommit || !journal.asyncCommit) return failed ?? sequence;
+      if (time < lastCommit) return failed ?? sequence;
+      // A commit block is written when all else is there.
+      if (!journal.asyncCommit) throw damaged(journal, block);
       failed ??= sequence;
     }
     lastCommit = time;
@@ -101,8 +103,9 @@ export function* readRevoked(journal: Journal, block: JournalBlock): Generator<n
     yield journal.wide ? view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4) : view.getUint32(at);
 }
 
+const NAMES: Readonly<Record<number, string>> = { 1: 'descriptor', 2: 'commit', 5: 'revoke' };
+
 function damaged(journal: Journal, block: JournalBlock): Error {
-  const what = block.type === JournalBlockType.REVOKE ? 'revoke' : 'descriptor';
-  const structure = `journal ${what} block of transaction ${block.sequence}`;
+  const structure = `journal ${NAMES[block.type]} block of transaction ${block.sequence}`;
   return corrupt({ structure, addr: journal.area.addr(block.at), rule: 'checksum' });
 }
