@@ -28,6 +28,8 @@ import { ext4Words } from './words/words.ts';
 export class Ext4Filesystem implements Filesystem {
   readonly type: string;
   readonly mp: Ext4Mount;
+  /** The image as it was found, before recovery. */
+  found: Ext4Mount;
   readonly blockSize: number;
   readonly readOnly = true;
   readonly mapsDirectories = true;
@@ -37,6 +39,7 @@ export class Ext4Filesystem implements Filesystem {
 
   constructor(mp: Ext4Mount, notes: string[]) {
     this.mp = mp;
+    this.found = mp;
     this.type = typeName(mp.sb);
     this.blockSize = mp.blockSize;
     this.now = mp.options.now;
@@ -121,7 +124,9 @@ function recovered(fs: Ext4Filesystem, options: MountOptions): Ext4Filesystem {
   const replayed = open(device, options);
   finishRecovery(replayed.mp, fastTags);
   // What was looked at on the way is to be looked at for the first time.
-  return open(device, options);
+  const after = open(device, options);
+  after.found = fs.mp;
+  return after;
 }
 
 function checkRoot(fs: Ext4Filesystem): void {

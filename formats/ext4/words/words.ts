@@ -3,9 +3,10 @@ import type { DataOfAll, Word } from '../../../core/vfs/word.ts';
 import { blockWords } from './blocks.ts';
 import { freefrag } from './freefrag.ts';
 import { inodeWords } from './inodes.ts';
+import { logdump } from './logdump.ts';
 import { stats } from './stats.ts';
 
-const WORDS = [...blockWords, freefrag, ...inodeWords, stats] as const satisfies readonly Word[];
+const WORDS = [...blockWords, freefrag, ...inodeWords, logdump, stats] as const satisfies readonly Word[];
 
 /** What programs get of each of WORDS, for the schema. */
 export type Ext4Results = DataOfAll<typeof WORDS>;
