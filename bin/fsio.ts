@@ -40,6 +40,8 @@ async function main(line: CommandLine): Promise<number> {
   if (line.flags.has('partitions')) return (await import('./partitions.ts')).listPartitions(line, streams);
   if (line.commands.length === 0 && isTerminal(0) && isTerminal(1)) return runShell();
   if (isTerminal(2) && process.env.TERM !== 'dumb') await watchProgress();
+  // Steps are read beside what commands print.
+  streams.inOrder = line.flags.has('trace');
   const renderer = line.flags.has('json') ? new JsonRenderer(streams) : new TextRenderer(streams);
   const session = newSession(line, newMounts(line, streams));
   if (!openTargets(session, line, renderer)) session.exitCode ||= 1;

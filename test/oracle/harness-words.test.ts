@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { comparable } from '../harness/compare-output.ts';
+import { comparable, firstDifference } from '../harness/compare-output.ts';
 import { fsio, fsioOn, missingFsio } from '../harness/fsio.ts';
 import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
 import { missingPython } from '../harness/kernel-names.ts';
@@ -68,6 +68,25 @@ test('a run that begins with open has that file only', () => {
   const wrote = (text: string) => comparable(text).filter((line) => line.startsWith('wrote'));
   assert.equal(wrote(got.stdout), wrote(wanted.stdout));
   assert.is(wrote(got.stdout).length, 1);
+});
+
+test('stdout and stderr in one file or pipe come in the order that xfs_io gives them', () => {
+  const image = makeXfs(join(dir, 'order.img'));
+  withMount(image, (mount) => run('xfs_io', ['-f', '-c', 'pwrite 0 64k', `${mount}/f`]));
+  const program = process.env.FSIO_PROGRAM ?? join(process.cwd(), 'dist', 'fsio.js');
+  const merged = join(dir, 'merged');
+  const scripts = [
+    '-c "pread -qv 0 1k" -c nonsense -c "pread -q 0 1" -c nonsense2',
+    '-c "pread -qv 0 1000" -c nonsense -c "pread -qv 0 6k" -c "pread x 1" -c "pread -qv 0 60k" -c nonsense',
+  ];
+  for (const script of scripts)
+    for (const way of ['2>&1 | cat', `> ${merged} 2>&1; cat ${merged}`]) {
+      const said = (io: string, file: string) => run('sh', ['-c', `${io} ${script} ${file} ${way}`]).stdout;
+      const ours = copyImage(image, join(dir, 'ours.img'));
+      const wanted = withMount(copyImage(image, join(dir, 'theirs.img')), (mount) => said('xfs_io', `${mount}/f`));
+      const got = said(`${process.execPath} ${program}`, `${ours}:/f`);
+      assert.is(firstDifference(got.split('\n'), wanted.split('\n')), null, script);
+    }
 });
 
 test("chown's names are the image's own", () => {
