@@ -46,6 +46,7 @@ const MESSAGES = {
   EBADMSG: 'Bad message',
   EBADR: 'Invalid request descriptor',
   EDQUOT: 'Disk quota exceeded',
+  ENOKEY: 'Required key not available',
   ESTALE: 'Stale file handle',
 } as const;
 

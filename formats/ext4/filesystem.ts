@@ -109,7 +109,15 @@ function open(device: Device, options: MountOptions): Ext4Filesystem {
     throw new FsError('EINVAL', {
       detail: `the file system needs ${mp.blocks * mp.blockSize} bytes, ${device.name} has ${device.size}: truncated?`,
     });
+  checkDevices(mp);
   return new Ext4Filesystem(mp, notes);
+}
+
+/** Beside the image there may be one device, with its journal. */
+function checkDevices({ sb, options: { devices } }: Ext4Mount): void {
+  const unused = devices[sb.journal_inum === 0 && sb.journal_dev !== 0 ? 1 : 0];
+  if (unused !== undefined)
+    throw new FsError('EINVAL', { detail: `${unused.name}: the image has no use for this device` });
 }
 
 /** A dirty journal is replayed in memory before anything is shown, or the user is told that it was not. */

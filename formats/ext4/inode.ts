@@ -3,7 +3,7 @@
  * what memory alone knows. What a file can do lies in the files that the methods name.
  */
 import type { Buf, BufOps } from '../../core/buffer-cache.ts';
-import { corrupt } from '../../core/errors.ts';
+import { corrupt, FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import { labelHigh } from '../../core/positions.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
@@ -223,6 +223,8 @@ export class Ext4Inode extends Unwritable implements Inode {
   fsync(): void {}
 
   acquire(): void {
+    // Nobody here has keys, and Linux opens no file without.
+    if (this.kind === 'file' && this.has('ENCRYPT')) throw new FsError('ENOKEY');
     this.users++;
   }
 

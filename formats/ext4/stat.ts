@@ -46,7 +46,7 @@ export function inodeStat(ip: Ext4Inode): Stat {
     nlink: get.links_count(view, base),
     uid: get.uid_high(view, base) * 0x10000 + get.uid(view, base),
     gid: get.gid_high(view, base) * 0x10000 + get.gid(view, base),
-    size: exactPos(ip.size),
+    size: kind === 'symlink' && ip.has('ENCRYPT') ? ip.readlink().length : exactPos(ip.size),
     blocks: inodeSectors(ip) + inlineSectors(ip),
     blockSize: mp.blockSize,
     atime: time(get.atime(view, base), ip.extra('atime_extra')),

@@ -1,6 +1,6 @@
 /** Finding a free block where it does not matter much which: the first, from a group on (kernel: ext4_mb_new_blocks_simple). */
 import { FsError } from '../../../core/errors.ts';
-import { blockBitmap, hasBit } from './bitmaps.ts';
+import { blockBitmap, nextBit } from '../space/bitmaps.ts';
 import type { Changes } from './changes.ts';
 import { markBlocks } from './marks.ts';
 
@@ -11,15 +11,10 @@ export function allocateBlock(changes: Changes, group: number, taken: (block: nu
     const at = (group + i) % mp.groupCount;
     if (mp.groups.freeClusters(at) === 0) continue;
     const start = mp.groupStart(at);
-    const { bytes } = blockBitmap(mp, at);
-    const clusters = Math.ceil(mp.groupSize(at) / mp.clusterBlocks);
-    for (let bit = 0; bit < clusters; bit++) {
-      if (bytes[bit >>> 3] === 0xff) {
-        bit |= 7;
-        continue;
-      }
+    const bitmap = blockBitmap(mp, at);
+    for (let bit = nextBit(bitmap, 0, false); bit < bitmap.count; bit = nextBit(bitmap, bit + 1, false)) {
       const block = start + bit * mp.clusterBlocks;
-      if (hasBit(bytes, bit) || isTaken(block, mp.clusterBlocks, taken)) continue;
+      if (isTaken(block, mp.clusterBlocks, taken)) continue;
       markBlocks(changes, block, 1, true);
       return block;
     }

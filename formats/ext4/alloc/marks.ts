@@ -1,7 +1,7 @@
 /** Marking clusters and inodes as used or free, with the counts and checksums of their groups. */
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { GroupDesc, GroupDescHigh, GroupFlag } from '../structure/group.ts';
-import { blockBitmap, clearBit, hasBit, inodeBitmap, setBit, sumBitmap } from './bitmaps.ts';
+import { bitmapToChange, flipBit, sumBitmap } from './bitmap-edit.ts';
 import type { Changes } from './changes.ts';
 
 /** Changes the counts of a group, then sets its descriptor's checksum. */
@@ -56,16 +56,9 @@ export function markBlocks(changes: Changes, block: number, count: number, used:
 }
 
 function markClusters(changes: Changes, group: number, first: number, last: number, used: boolean): number {
-  const { mp } = changes;
-  const bitmap = blockBitmap(mp, group);
-  changes.modify(bitmap);
+  const bitmap = bitmapToChange(changes, group, 'block');
   let changed = 0;
-  for (let bit = first; bit <= last; bit++) {
-    if (hasBit(bitmap.bytes, bit) === used) continue;
-    if (used) setBit(bitmap.bytes, bit);
-    else clearBit(bitmap.bytes, bit);
-    changed++;
-  }
+  for (let bit = first; bit <= last; bit++) if (flipBit(bitmap.bytes, bit, used)) changed++;
   startGroup(changes, group, GroupFlag.BLOCK_UNINIT);
   sumBitmap(changes, group, 'block', bitmap);
   countGroup(changes, group, { clusters: used ? -changed : changed });
@@ -82,23 +75,18 @@ function startGroup(changes: Changes, group: number, left: number): void {
   GroupDesc.set.flags(desc.view, groups.base(group), flags & ~left);
 }
 
-/** Marks an inode as used or free; `dir`: it is a directory. Returns whether that changed something. */
-export function markInode(changes: Changes, ino: number, used: boolean, dir: boolean): boolean {
+/** Marks an inode as used or free, which counts only where that changes something; `dir`: it is a directory. */
+export function markInode(changes: Changes, ino: number, used: boolean, dir: boolean): void {
   const { mp } = changes;
   const group = mp.groupOfIno(ino);
   const index = (ino - 1) % mp.inodesPerGroup;
-  const bitmap = inodeBitmap(mp, group);
-  if (hasBit(bitmap.bytes, index) === used) return false;
-  changes.modify(bitmap);
-  if (used) {
-    setBit(bitmap.bytes, index);
-    startGroup(changes, group, GroupFlag.INODE_UNINIT);
-    touchTable(changes, group, index);
-  } else clearBit(bitmap.bytes, index);
+  const bitmap = bitmapToChange(changes, group, 'inode');
+  const changed = flipBit(bitmap.bytes, index, used);
+  startGroup(changes, group, GroupFlag.INODE_UNINIT);
+  if (used) touchTable(changes, group, index);
   sumBitmap(changes, group, 'inode', bitmap);
-  const step = used ? -1 : 1;
+  const step = !changed ? 0 : used ? -1 : 1;
   countGroup(changes, group, { inodes: step, dirs: dir ? -step : 0 });
-  return true;
 }
 
 /** The part of a group's table that was never used begins behind this inode. */

@@ -21,7 +21,7 @@ import {
   DxRootInfo,
   DxTail,
 } from '../structure/dir.ts';
-import { badDir, blockCount, hasHashInEntries } from './form.ts';
+import { badDir, blockCount, hasHashInEntries, isIndexed } from './form.ts';
 
 const run = new BlockRun();
 /** From this block size on, lengths of 16 bits do not reach to the end of a block. */
@@ -47,6 +47,20 @@ export function entrySize(nameLength: number, hashed: boolean): number {
 /** A leaf of a directory. @throws FsError EUCLEAN damaged or a hole, EIO */
 export function readLeaf(dir: Ext4Inode, block: number): Buf {
   return dir.mp.block(place(dir, block), dirOps(dir).leaf);
+}
+
+/**
+ * A leaf, or null for a block of the index: for who looks at all blocks of a directory, whatever its index says.
+ * @throws FsError as readLeaf()
+ */
+export function leafOrNull(dir: Ext4Inode, block: number): Buf | null {
+  if (!isIndexed(dir)) return readLeaf(dir, block);
+  const { blockSize, device } = dir.mp;
+  const start = new Uint8Array(DirEntryHeader.size);
+  device.read(place(dir, block) * blockSize, start);
+  const view = new DataView(start.buffer);
+  const whole = recLength(DirEntryHeader.get.rec_len(view, 0), blockSize) === blockSize;
+  return block === 0 || (whole && DirEntryHeader.get.inode(view, 0) === 0) ? null : readLeaf(dir, block);
 }
 
 /** A block of the index. @throws FsError EUCLEAN damaged or a hole, EIO */
@@ -153,7 +167,8 @@ export function entriesDamage(dir: Ext4Inode, view: DataView, from: number, end:
       return bad(at + fields.rec_len, 'rec_len', length, 'leaves too little for another entry');
     const ino = get.inode(view, at);
     if (ino > sb.inodes_count) return bad(at, 'inode', ino, `> ${sb.inodes_count}`);
-    const fault = ino === 0 ? -1 : badByte(view, at + DirEntryHeader.size, nameLength);
+    // An encrypted name may have any byte.
+    const fault = ino === 0 || dir.has('ENCRYPT') ? -1 : badByte(view, at + DirEntryHeader.size, nameLength);
     if (fault >= 0) return bad(fault, 'name', view.getUint8(fault), 'no character of a name');
     at = next;
   }

@@ -9,7 +9,7 @@ import { isInline } from '../inline.ts';
 import type { Ext4Inode } from '../inode.ts';
 import { BlockRun } from '../map/run.ts';
 import { DirEntryHeader, DOT_LENGTH, NAME_MAX } from '../structure/dir.ts';
-import { readIndex, readLeaf } from './block.ts';
+import { leafOrNull, readIndex, readLeaf } from './block.ts';
 import { type DirRow, usedEntries } from './entries.ts';
 import { badDir, blockCount, isIndexed, mustBeDir } from './form.ts';
 import { IndexPath } from './index.ts';
@@ -98,17 +98,16 @@ function findByHash(dir: Ext4Inode, wanted: WantedName, hashed: Uint8Array): Ent
 
 function findEverywhere(dir: Ext4Inode, wanted: WantedName): EntryPlace | null {
   const blocks = blockCount(dir);
-  const indexed = isIndexed(dir);
   const run = new BlockRun();
-  for (let block = indexed ? 1 : 0; block < blocks; ) {
+  for (let block = 0; block < blocks; ) {
     dir.map(block, run);
     if (run.physical === 0) {
       block += run.length;
       continue;
     }
-    const found = findInLeaf(dir, readLeaf(dir, block), wanted);
+    const leaf = leafOrNull(dir, block++);
+    const found = leaf === null ? null : findInLeaf(dir, leaf, wanted);
     if (found !== null) return found;
-    block++;
   }
   return null;
 }

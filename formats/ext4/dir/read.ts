@@ -11,10 +11,11 @@ import { isInline } from '../inline.ts';
 import type { Ext4Inode } from '../inode.ts';
 import { BlockRun } from '../map/run.ts';
 import { DirEntryHeader, DOT_LENGTH } from '../structure/dir.ts';
-import { readLeaf } from './block.ts';
+import { leafOrNull } from './block.ts';
 import { usedEntries } from './entries.ts';
 import { blockCount, isIndexed, kindOfType, listsByHash, mustBeDir } from './form.ts';
 import { hashedEntries } from './hashed.ts';
+import { IndexPath } from './index.ts';
 import { INLINE_DOTDOT_SIZE, readInlineDir } from './inline.ts';
 import { shownName } from './names.ts';
 
@@ -33,19 +34,20 @@ export function dirEntries(dir: Ext4Inode, from: number | bigint = 0): IterableI
   return byHash(dir, BigInt(from));
 }
 
-/** An index that cannot be used is passed over, as Linux does; the names are all in the leaves. */
+/** An index that cannot be used is passed over, as Linux does; the names are all in the leaves, but for `.` and `..`. */
 function* byHash(dir: Ext4Inode, from: bigint): IterableIterator<DirEntry> {
-  const hashed = hashedEntries(dir, from);
-  let first: IteratorResult<DirEntry>;
+  if (isIndexed(dir) && brokenIndex(dir)) yield* withNext(placedEntries(dir, Number(from)));
+  else yield* hashedEntries(dir, from);
+}
+
+function brokenIndex(dir: Ext4Inode): boolean {
   try {
-    first = hashed.next();
+    new IndexPath(dir).seek(0);
+    return false;
   } catch (error) {
-    if (!(error instanceof FsError) || error.code !== 'EUCLEAN' || !isIndexed(dir)) throw error;
-    yield* withNext(placedEntries(dir, Number(from)));
-    return;
+    if (error instanceof FsError && error.code === 'EUCLEAN') return true;
+    throw error;
   }
-  if (first.done !== true) yield first.value;
-  yield* hashed;
 }
 
 /** Gives each entry the position of the one after it; the last what the generator returns. */
@@ -84,7 +86,12 @@ function* blockEntries(dir: Ext4Inode, from: number): Generator<RawEntry, number
       block += run.length;
       continue;
     }
-    const { view, length } = readLeaf(dir, block);
+    const leaf = leafOrNull(dir, block);
+    if (leaf === null) {
+      block++;
+      continue;
+    }
+    const { view, length } = leaf;
     for (const at of usedEntries({ view, from: 0, end: length }, blockSize)) {
       const position = block * blockSize + at;
       if (position >= from) yield rawEntry(dir, view, at, position);

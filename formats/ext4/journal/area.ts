@@ -7,13 +7,16 @@ export class JournalArea {
   readonly blockSize: number;
   /** How many blocks there are. */
   readonly blocks: number;
+  /** The block that the superblock is in. */
+  readonly superBlock: number;
   private readonly place: (block: number) => number;
 
   /** `place` tells the device byte address of a block, or -1 where there is none. */
-  constructor(device: Device, blockSize: number, blocks: number, place: (block: number) => number) {
+  constructor(device: Device, blockSize: number, blocks: number, superBlock: number, place: (block: number) => number) {
     this.device = device;
     this.blockSize = blockSize;
     this.blocks = blocks;
+    this.superBlock = superBlock;
     this.place = place;
   }
 

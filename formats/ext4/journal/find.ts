@@ -45,7 +45,7 @@ function inodeArea(mp: Ext4Mount, ino: number): JournalArea {
     if (!(block >= run.logical && block < run.logical + run.length)) inode.map(block, run);
     return run.physical === 0 ? -1 : (run.physical + (block - run.logical)) * mp.blockSize;
   };
-  return new JournalArea(mp.device, mp.blockSize, Math.floor(inode.size / mp.blockSize), place);
+  return new JournalArea(mp.device, mp.blockSize, Math.floor(inode.size / mp.blockSize), 0, place);
 }
 
 function deviceArea(mp: Ext4Mount, device: Device): JournalArea {
@@ -66,7 +66,7 @@ function deviceArea(mp: Ext4Mount, device: Device): JournalArea {
     });
   if (Buffer.compare(sb.uuid, mp.sb.journal_uuid) !== 0) throw refuse('the journal of another file system');
   if (blockSizeOf(sb) !== mp.blockSize) throw refuse(`a journal with blocks of ${blockSizeOf(sb)} bytes`);
-  // It begins behind the block that has the superblock.
+  // Blocks are counted from the start of the device; the journal begins behind the one that has the superblock.
   const start = Math.floor(SUPER_OFFSET / mp.blockSize) + 1;
-  return new JournalArea(device, mp.blockSize, blocksCountOf(sb), (block) => (start + block) * mp.blockSize);
+  return new JournalArea(device, mp.blockSize, blocksCountOf(sb), start, (block) => block * mp.blockSize);
 }

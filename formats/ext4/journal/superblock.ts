@@ -42,7 +42,7 @@ export interface Journal {
 
 /** Opens a journal. @throws FsError EUCLEAN damaged, EINVAL with features that nobody here knows */
 export function openJournal(area: JournalArea): Journal {
-  const sb = area.read(0);
+  const sb = area.read(area.superBlock);
   const view = new DataView(sb.buffer);
   const { get } = JournalSuperblock;
   check(area, get.magic(view, 0) === JOURNAL_MAGIC, 'magic', `0x${get.magic(view, 0).toString(16)}`, 'magic');
@@ -127,5 +127,12 @@ function check(
 ): void {
   if (good) return;
   const offset = JournalSuperblock.at[field];
-  throw corrupt({ structure: 'journal superblock', addr: area.addr(0), offset, field, value: String(value), rule });
+  throw corrupt({
+    structure: 'journal superblock',
+    addr: area.addr(area.superBlock),
+    offset,
+    field,
+    value: String(value),
+    rule,
+  });
 }

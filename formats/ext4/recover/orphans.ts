@@ -7,13 +7,13 @@
  */
 import type { Buf, BufOps } from '../../../core/buffer-cache.ts';
 import { corrupt, type Damage, FsError } from '../../../core/errors.ts';
-import { hasBit, inodeBitmap } from '../alloc/bitmaps.ts';
 import type { Changes } from '../alloc/changes.ts';
 import { crc32cRaw } from '../checksum.ts';
 import { isInline } from '../inline.ts';
 import type { Ext4Inode } from '../inode.ts';
 import { BlockRun } from '../map/run.ts';
 import type { Ext4Mount } from '../mount.ts';
+import { inodeBitmap, isSet } from '../space/bitmaps.ts';
 import { DiskInode } from '../structure/inode.ts';
 import { ORPHAN_BLOCK_MAGIC, OrphanBlockTail } from '../structure/orphan.ts';
 import { StateBit } from '../structure/superblock.ts';
@@ -60,7 +60,7 @@ function cleanOne(changes: Changes, orphan: Ext4Inode): boolean {
 function orphanInode(mp: Ext4Mount, ino: number): Ext4Inode | null {
   if (ino < mp.firstIno || !mp.validIno(ino)) return null;
   try {
-    const used = hasBit(inodeBitmap(mp, mp.groupOfIno(ino)).bytes, (ino - 1) % mp.inodesPerGroup);
+    const used = isSet(inodeBitmap(mp, mp.groupOfIno(ino)), (ino - 1) % mp.inodesPerGroup);
     const orphan = used ? mp.inodes.get(ino) : null;
     return orphan === null || orphan.nlink === 0 || mayTruncate(orphan) ? orphan : null;
   } catch (error) {

@@ -19,7 +19,7 @@ export interface Bitmap {
 }
 
 /** Bitmaps are judged by what the group's descriptor says. */
-const bitmapOps: BufOps = { name: 'bitmap', logType: 0, verify: () => null };
+export const bitmapOps: BufOps = { name: 'bitmap', logType: 0, verify: () => null };
 
 /** The bits of a group's clusters. @throws FsError EUCLEAN, EIO */
 export function blockBitmap(mp: Ext4Mount, group: number): Bitmap {
