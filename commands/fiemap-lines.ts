@@ -196,7 +196,8 @@ class Lines {
   }
 
   private row(start: number, sectors: number, block: number, flags: number): void {
-    if (start + sectors >= FAR / SECTOR) this.farRow(start, sectors, block, flags);
+    // An extent of less than a sector, as the bytes in an inode are, ends before it begins.
+    if (start + sectors >= FAR / SECTOR || sectors === 0) this.farRow(start, sectors, block, flags);
     else if (this.range.verbose) this.tableRow(start, sectors, block, flags);
     else this.plainRow(start, sectors, block);
   }
@@ -259,10 +260,10 @@ function sectorsOf(start: number, sectors: number): bigint {
   return BigInt(exactUnits((start + sectors) * SECTOR, SECTOR)) - BigInt(exactUnits(start * SECTOR, SECTOR));
 }
 
-/** `[FROM..TO]:` as text. */
+/** `[FROM..TO]:` as text, TO in 64 bits without a sign. */
 function rangeText(start: number, sectors: number): string {
   const from = BigInt(exactUnits(start * SECTOR, SECTOR));
-  return `[${from}..${from + sectorsOf(start, sectors) - 1n}]:`;
+  return `[${from}..${BigInt.asUintN(64, from + sectorsOf(start, sectors) - 1n)}]:`;
 }
 
 /** `[FROM..TO]:` */

@@ -173,15 +173,20 @@ export class OpenFile {
   /** Where data begins at or after `pos`, or null if there is none. */
   seekData(pos: number): number | null {
     // The kernel gives a directory no holes: all of it is data.
-    if (this.inode.kind === 'dir') return pos < this.inode.size ? pos : null;
+    if (this.inode.kind === 'dir') return pos < dirEnd(this.inode) ? pos : null;
     return orNull(() => seekData(this.inode, pos));
   }
 
   /** Where a hole begins at or after `pos` (the end of the file is one), or null beyond the end. */
   seekHole(pos: number): number | null {
-    if (this.inode.kind === 'dir') return pos < this.inode.size ? this.inode.size : null;
+    if (this.inode.kind === 'dir') return pos < dirEnd(this.inode) ? dirEnd(this.inode) : null;
     return orNull(() => seekHole(this.inode, pos));
   }
+}
+
+/** Where seeking in a directory ends. */
+function dirEnd(dir: Inode): number {
+  return dir.lastPosition ?? dir.size;
 }
 
 /** O_TMPFILE in `dir`: the file goes when it is closed, unless flink gave it a name. */

@@ -11,11 +11,23 @@ import { Xflag } from './xflags.ts';
 /** STATX_* that Linux answers: the birth time when it is asked for, all else always. */
 const Mask = { CHANGES: 0xc0, BASIC: 0x7ff, BTIME: 0x800, MNT_ID: 0x1000, SUBVOL: 0x8000, RESERVED: 2 ** 31 } as const;
 const ALL = Mask.BASIC | Mask.BTIME;
-const Attribute = { COMPRESSED: 0x4, IMMUTABLE: 0x10, APPEND: 0x20, NODUMP: 0x40, DAX: 0x200000 } as const;
+const Attribute = {
+  COMPRESSED: 0x4,
+  IMMUTABLE: 0x10,
+  APPEND: 0x20,
+  NODUMP: 0x40,
+  ENCRYPTED: 0x800,
+  VERITY: 0x100000,
+  DAX: 0x200000,
+} as const;
 /** What of these a file system says it knows, with automount (0x1000) and mount root (0x2000). */
 const ATTRIBUTES_MASK = 0x203070;
-/** FS_COMPR_FL. */
-const COMPRESSED_FLAG = 0x4;
+/** Attributes that FS_*_FL have a bit of. */
+const BY_FSFLAG: readonly (readonly [flag: number, attribute: number])[] = [
+  [0x4, Attribute.COMPRESSED],
+  [0x800, Attribute.ENCRYPTED],
+  [0x100000, Attribute.VERITY],
+];
 
 interface Raw {
   readonly raw: Stat;
@@ -81,7 +93,7 @@ export const statx = command({
     out.write(`stat.attributes = 0x${attributesOf(st).toString(16)}\nstat.nlink = ${st.nlink}\n`);
     out.write(`stat.uid = ${st.uid}\nstat.gid = ${st.gid}\nstat.mode: 0${fullMode(st).toString(8)}\n`);
     out.write(`stat.ino = ${st.ino}\nstat.size = ${st.size}\nstat.blocks = ${st.blocks}\n`);
-    const known = ATTRIBUTES_MASK | (st.fsflags === undefined ? 0 : Attribute.COMPRESSED);
+    const known = ATTRIBUTES_MASK | (st.fsflags === undefined ? 0 : (st.attributes ?? Attribute.COMPRESSED));
     out.write(`stat.attributes_mask = 0x${known.toString(16)}\n`);
     for (const name of ['atime', 'btime', 'ctime', 'mtime'] as const) {
       const time = st[name] ?? { seconds: 0, nanoseconds: 0 };
@@ -92,8 +104,9 @@ export const statx = command({
   },
 });
 
-function attributesOf({ xflags, fsflags = 0 }: Stat): number {
-  let attributes = (fsflags & COMPRESSED_FLAG) !== 0 ? Attribute.COMPRESSED : 0;
+function attributesOf({ xflags, fsflags = 0, attributes: told = Attribute.COMPRESSED }: Stat): number {
+  let attributes = 0;
+  for (const [flag, attribute] of BY_FSFLAG) if ((fsflags & flag) !== 0) attributes |= attribute & told;
   if ((xflags & Xflag.IMMUTABLE) !== 0) attributes |= Attribute.IMMUTABLE;
   if ((xflags & Xflag.APPEND) !== 0) attributes |= Attribute.APPEND;
   if ((xflags & Xflag.NODUMP) !== 0) attributes |= Attribute.NODUMP;

@@ -49,6 +49,8 @@ export interface Stat {
   readonly xflags: number;
   /** FS_*_FL bits, as FS_IOC_GETFLAGS gives them, where a format has some that xflags cannot say. */
   readonly fsflags?: number;
+  /** STATX_ATTR_* bits that a format with such flags tells by them; absent: whether the file is compressed. */
+  readonly attributes?: number;
   /** Bytes that extents should have; 0: no hint. */
   readonly extsize: number;
   /** Bytes that copy-on-write extents should have; 0: no hint. */
@@ -186,6 +188,8 @@ export interface Inode extends InodeNames, InodeSpace {
   readonly readOnly?: boolean;
   /** In-memory file size as a label (core/positions.ts; what reads see; the on-disk size may lag until writeback). */
   readonly size: number;
+  /** Where the positions of a directory's entries end; absent: with its size. */
+  readonly lastPosition?: number;
   readonly iomap: InodeIomapOps;
   /** The cached pages of this file. */
   readonly pages: PageCache;

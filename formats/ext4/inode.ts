@@ -6,18 +6,21 @@ import type { Buf, BufOps } from '../../core/buffer-cache.ts';
 import { corrupt, FsError } from '../../core/errors.ts';
 import type { InodeIomapOps } from '../../core/iomap/iomap.ts';
 import { labelHigh } from '../../core/positions.ts';
+import { MAX_POS } from '../../core/units.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { DirEntry, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
 import { inodeSeed } from './checksum.ts';
+import { listsByHash } from './dir/form.ts';
 import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
 import { inodeDamage, tableBlockOps } from './inode-check.ts';
 import { ext4IomapOps } from './iomap.ts';
 import { makeExtentOps, mapExtents } from './map/extents.ts';
 import { makeIndirectOps, mapIndirect } from './map/indirect.ts';
-import { BlockRun } from './map/run.ts';
+import { BlockRun, MAX_FILE_BLOCKS } from './map/run.ts';
+import { SeenRanges } from './map/seen-ranges.ts';
 import type { Ext4Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra, InodeFlag } from './structure/inode.ts';
@@ -38,8 +41,10 @@ export class Ext4Inode extends Unwritable implements Inode {
   private buffer: Buf;
   private seed = -1;
   private judge: BufOps | null = null;
-  /** Addresses of what led to blocks so far: leaves of the extent tree, blocks of numbers. */
-  private readonly seen = new Set<number>();
+  /** Addresses of the leaves of the extent tree that were looked at so far. */
+  private readonly leaves = new Set<number>();
+  /** File blocks that were looked at so far, where there is no extent tree. */
+  readonly seen = new SeenRanges();
   private cache: PageCache | null = null;
   private users = 0;
 
@@ -134,22 +139,25 @@ export class Ext4Inode extends Unwritable implements Inode {
     return this.judge;
   }
 
-  /** Fills `run` with the blocks, or the hole, at file block `block` and from there on. @throws FsError EUCLEAN, EIO */
-  map(block: number, run: BlockRun): void {
+  /**
+   * Fills `run` with the blocks, or the hole, at file block `block` and from there on; of a file without extents no more
+   * than `count`. @throws FsError EUCLEAN, EIO
+   */
+  map(block: number, run: BlockRun, count: number = MAX_FILE_BLOCKS): void {
     if (this.has('EXTENTS')) mapExtents(this, block, run);
-    else mapIndirect(this, block, run);
+    else mapIndirect(this, block, count, run);
   }
 
-  /** What leads to blocks is being looked at; true if it was before. */
+  /** A leaf of the extent tree is being looked at; true if it was before. */
   look(addr: number): boolean {
-    if (this.seen.has(addr)) return true;
-    this.seen.add(addr);
+    if (this.leaves.has(addr)) return true;
+    this.leaves.add(addr);
     return false;
   }
 
-  /** True if it led to blocks before. */
+  /** True if the leaf was looked at before. */
   lookedAt(addr: number): boolean {
-    return this.seen.has(addr);
+    return this.leaves.has(addr);
   }
 
   /** The verified block that a file block lies in, or null for a hole. @throws FsError EUCLEAN, EIO */
@@ -171,6 +179,11 @@ export class Ext4Inode extends Unwritable implements Inode {
   get size(): number {
     const low = DiskInode.get.size_lo(this.view, this.base);
     return this.longSize ? labelHigh(DiskInode.get.size_high(this.view, this.base), low) * 2 ** 32 + low : low;
+  }
+
+  /** What is listed by hashes has positions that are hashes. */
+  get lastPosition(): number {
+    return listsByHash(this) ? MAX_POS : this.size;
   }
 
   /** True if the object must stay. */

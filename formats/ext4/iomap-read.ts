@@ -6,10 +6,12 @@
  * (ext4_iomap_xattr_fiemap, ext4_fiemap).
  */
 import { FsError } from '../../core/errors.ts';
+import { FiemapExtent } from '../../core/iomap/fiemap.ts';
 import { IomapFlag, IomapOp, type IomapOps, IomapType, type Mapping } from '../../core/iomap/iomap.ts';
 import { MAX_POS } from '../../core/units.ts';
 import { inlineBytes, isInline } from './inline.ts';
 import type { Ext4Inode } from './inode.ts';
+import { visitExtents } from './map/extents.ts';
 import { largestSize } from './map/limits.ts';
 import { BlockRun, MAX_FILE_BLOCKS } from './map/run.ts';
 import { GOOD_OLD_INODE_SIZE } from './structure/inode.ts';
@@ -31,6 +33,19 @@ export const readOps: IomapOps = {
       iomap.inlineData = inlineBytes(ip);
     }
   },
+  report(inode, pos, length, into) {
+    const ip = inode as Ext4Inode;
+    if (!ip.has('EXTENTS') || isInline(ip) || pos > largestSize(ip) || into.room === 0) return pos;
+    const { blockSize } = ip.mp;
+    const end = Math.min(MAX_FILE_BLOCKS, Math.ceil((pos + length) / blockSize));
+    const to = visitExtents(ip, Math.floor(pos / blockSize), end, (told) => {
+      const flags = told.unwritten ? FiemapExtent.UNWRITTEN : 0;
+      const count = Math.min(told.length, end - told.logical);
+      into.push(told.logical * blockSize, told.physical * blockSize, count * blockSize, flags);
+      return into.room > 0;
+    });
+    return to >= end ? pos + length : to * blockSize;
+  },
 };
 
 /** `most`: no position behind it is asked for next. */
@@ -39,7 +54,7 @@ function mapBlocks(ip: Ext4Inode, pos: number, length: number, iomap: Mapping, m
   const first = Math.floor(pos / blockSize);
   const count = Math.ceil((pos + length) / blockSize) - first;
   if (first >= MAX_FILE_BLOCKS) run.set(first, count, 0, false);
-  else ip.map(first, run);
+  else ip.map(first, run, count);
   iomap.offset = first * blockSize;
   iomap.length = Math.min(run.length, count) * blockSize;
   iomap.type = run.physical === 0 ? IomapType.HOLE : run.unwritten ? IomapType.UNWRITTEN : IomapType.MAPPED;

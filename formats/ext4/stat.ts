@@ -10,6 +10,9 @@ import { DiskInode, InodeFlag } from './structure/inode.ts';
 /** The flags that FS_IOC_GETFLAGS shows: EXT4_FL_USER_VISIBLE. */
 const VISIBLE = 0x725bdfff;
 
+/** Compressed, encrypted and verity: what statx(2) tells beside what it tells of every file. */
+const STATX_ATTRIBUTES = 0x100804;
+
 /** FS_XFLAG_* by flag. */
 const XFLAGS: readonly (readonly [number, number])[] = [
   [InodeFlag.IMMUTABLE, 0x8],
@@ -57,6 +60,7 @@ export function inodeStat(ip: Ext4Inode): Stat {
     generation: ip.generation,
     xflags: inodeXflags(ip),
     fsflags: fsFlags(ip),
+    attributes: STATX_ATTRIBUTES,
     extsize: 0,
     cowextsize: 0,
     projid: mp.roCompat('project') ? ip.extra('projid') : 0,

@@ -72,7 +72,38 @@ export function mapExtents(ip: Ext4Inode, block: number, run: BlockRun): void {
   run.set(block, next - block, 0, false);
 }
 
+/**
+ * Shows `visit` what mapExtents() would answer from file block `block` to `end`, without the holes, until it answers
+ * false. Returns the block behind the last one that was looked at. @throws FsError EUCLEAN, EIO
+ */
+export function visitExtents(ip: Ext4Inode, block: number, end: number, visit: (run: BlockRun) => boolean): number {
+  const place = found;
+  let at = block;
+  while (at < end) {
+    findLeaf(ip, at, place);
+    const { buf, entries, next } = place;
+    let single = !ip.look(buf.addr);
+    for (let slot = Math.max(0, place.slot); slot < entries; slot++) {
+      const first = entryBlock(buf.view, place.at, slot);
+      if (first >= end) return end;
+      if (!fillFrom(buf.view, entryAt(place.at, slot), Math.max(at, first), told)) continue;
+      // The hole before it was the first that this leaf was asked for.
+      if (first > at) single = false;
+      place.slot = slot;
+      if (!single) extend(ip, place, told);
+      single = false;
+      at = told.logical + told.length;
+      if (!visit(told)) return at;
+      if (place.buf !== buf) break;
+      slot = Math.max(slot, place.slot - 1);
+    }
+    if (place.buf === buf) at = next;
+  }
+  return end;
+}
+
 const found = new LeafPlace();
+const told = new BlockRun();
 const more = new BlockRun();
 
 /**

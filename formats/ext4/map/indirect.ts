@@ -58,29 +58,37 @@ function findNumber(ip: Ext4Inode, block: number, place: NumberPlace): void {
   place.count = perBlock;
 }
 
-/** Fills `run` with the blocks or the hole at file block `block`, from there on. @throws FsError EUCLEAN, EIO */
-export function mapIndirect(ip: Ext4Inode, block: number, run: BlockRun): void {
+/** Fills `run` with the blocks or the hole at file block `block`, from there on, up to `count`. @throws FsError EUCLEAN, EIO */
+export function mapIndirect(ip: Ext4Inode, block: number, count: number, run: BlockRun): void {
   findNumber(ip, block, found);
   if (found.hole > 0) return run.set(block, found.hole, 0, false);
   fillFrom(ip, found, block, run);
-  if (run.physical !== 0 && ip.look(found.buf.addr)) extend(ip, found, run);
+  if (run.physical === 0) return;
+  run.length = Math.min(run.length, count);
+  const seen = ip.seen.endAt(block);
+  if (seen === block) ip.seen.add(block, block + run.length);
+  else extend(ip, found, run, seen);
 }
 
 const found = new NumberPlace();
 const more = new BlockRun();
 
-/** As with extents, what Linux has looked at before is one where it continues, whichever block it came from. */
-function extend(ip: Ext4Inode, place: NumberPlace, run: BlockRun): void {
+/**
+ * As with extents, what Linux has looked at before is one where it continues, whichever block it came from: here up to
+ * `end`, since of a block of numbers it remembers only those that it was asked for.
+ */
+function extend(ip: Ext4Inode, place: NumberPlace, run: BlockRun, end: number): void {
   let last = run;
-  while (place.index + last.length >= place.count) {
+  while (place.index + last.length >= place.count && run.logical + run.length < end) {
     const next = run.logical + run.length;
     findNumber(ip, next, place);
-    if (place.hole > 0 || !ip.lookedAt(place.buf.addr)) return;
+    if (place.hole > 0) break;
     fillFrom(ip, place, next, more);
-    if (more.physical !== run.physical + run.length) return;
+    if (more.physical !== run.physical + run.length) break;
     run.length += more.length;
     last = more;
   }
+  run.length = Math.min(run.length, end - run.logical);
 }
 
 /** What the numbers from a place on say of file block `block`. */
