@@ -94,8 +94,8 @@ export const utimes = command({
   call: 'futimens',
   run(session, { operands }): undefined {
     const [asec, ansec, msec, mnsec] = operands as [string, string, string, string];
-    const { inode } = session.file();
     const [first, second] = [wordsOfTime(asec, ansec, 'atime'), wordsOfTime(msec, mnsec, 'mtime')];
+    const { inode } = session.file();
     const [atime, mtime] = [timeOf(inode, first), timeOf(inode, second)];
     inode.setAttr({ ...(atime === null ? {} : { atime }), ...(mtime === null ? {} : { mtime }) });
   },

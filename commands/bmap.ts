@@ -1,4 +1,5 @@
 /** bmap: the extents of a fork as XFS_IOC_GETBMAPX reports them (xfs_io's io/bmap.c, the kernel's xfs_getbmap). */
+import { strerror } from '../core/errors.ts';
 import { FiemapExtent, type FiemapVisitor, fiemap } from '../core/iomap/fiemap.ts';
 import { exactSpan, exactUnits, FAR, POS_END, slim } from '../core/positions.ts';
 import { command } from './command.ts';
@@ -44,7 +45,7 @@ interface BlockMap {
 }
 
 /** BMV_IF_*, as failures show them. */
-const Query = { ATTR: 0x1, DELALLOC: 0x8, COW: 0x20 } as const;
+const Query = { ATTR: 0x1, PREALLOC: 0x4, DELALLOC: 0x8, COW: 0x20 } as const;
 const SECTOR = 512;
 const Flag = { shared: 0o100000, unwritten: 0o10000, bsu: 0o1000, esu: 0o100, bsw: 0o10, esw: 0o1 };
 
@@ -67,10 +68,13 @@ group. Without -p the map ends with the file.`,
   run(session, args): BlockMap {
     const { options } = args;
     const file = session.file();
-    if (options.c && (file.inode.size > 0 || options.a)) {
-      const iflags = Query.COW | Query.DELALLOC | (options.a ? Query.ATTR : 0);
-      const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x${iflags.toString(16)} ["${file.name}"]: Invalid argument`;
-      throw new CommandFailure(`${session.program}: ${text}`, { code: 'EINVAL' });
+    const code = file.unusable ? 'EBADF' : 'EINVAL';
+    if (file.unusable || (options.c && (file.inode.size > 0 || options.a))) {
+      const iflags =
+        (options.a ? Query.ATTR : options.p ? Query.PREALLOC : 0) |
+        (options.c ? Query.COW | Query.DELALLOC : options.e ? Query.DELALLOC : 0);
+      const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x${iflags.toString(16)} ["${file.name}"]: ${strerror(code)}`;
+      throw new CommandFailure(`${session.program}: ${text}`, { code });
     }
     const limit = options.n === undefined ? 0 : parseDecimal(options.n);
     const rows = options.c ? [] : collect(file, options.a, options.e, options.p, limit);

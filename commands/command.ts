@@ -33,12 +33,12 @@ export interface CommandSpec<S extends OptionSpecs, R, J> {
   readonly expert?: true;
   /** Used wrongly, xfs_io prints the usage line and exits 0 all the same. */
   readonly mildUsage?: true;
+  /** An option that is answered where it stands: what is wrong behind it nobody hears of. */
+  readonly settling?: string;
   /** An option that there is not is complained of, and the command goes on. */
   readonly lenient?: true;
   /** Works after shutdown too. */
   readonly survives?: true;
-  /** Works on a file that was opened for its name only. */
-  readonly byName?: true;
   /** Only for files of XFS: of any other file system xfs_io says that it is foreign. */
   readonly xfsOnly?: true;
   /** A format may have a word of this name, which says by the operands whether it is meant. */

@@ -289,6 +289,8 @@ export const swapext = command({
     const donor = openInput(session, operands[0] as string, { write: true, silent: true });
     try {
       const file = session.file();
+      // It is asked about by its number first.
+      if (file.unusable) throw perror('bulkstat', new FsError('EBADF'));
       if (file.flags.readOnly || file.flags.append || donor.flags.readOnly) throw new FsError('EBADF');
       if (file.mount !== donor.mount) throw new FsError('EINVAL');
       file.inode.swapExtents(donor.inode);

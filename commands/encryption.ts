@@ -5,6 +5,7 @@
 import { strerror } from '../core/errors.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
+import type { Session } from './session.ts';
 import { wholeInteger } from './words.ts';
 
 const MODES: readonly string[] = ['AES-256-XTS', 'AES-256-CTS', 'AES-128-CBC', 'AES-128-CTS', 'Adiantum'];
@@ -17,8 +18,9 @@ const isByte = (word: string): boolean => {
   return value !== null && value >= 0n && value <= 255n;
 };
 
-function refusal(text: string): CommandFailure {
-  return new CommandFailure(`${text}: ${strerror('ENOTTY')}`, { code: 'ENOTTY' });
+function refusal(session: Session, text: string): CommandFailure {
+  const code = session.file().unusable ? 'EBADF' : 'ENOTTY';
+  return new CommandFailure(`${text}: ${strerror(code)}`, { code });
 }
 
 const wrong = (what: string, word: string, silent = false) =>
@@ -50,13 +52,13 @@ const kindOf = (version: number): keyof typeof Digits => (version === 2 ? 'ident
 export const getEncpolicy = command({
   name: 'get_encpolicy',
   mildUsage: true,
-  operands: '[-1] [-t]',
+  settling: 't',
   about: 'the encryption policy of the open file: there is none',
   options: { 1: { about: 'by the first version of the call' }, t: { about: 'is it supported?' } },
   run(session, { options, operands }): { policy: 'unsupported' } {
     if (options.t) return { policy: 'unsupported' };
     if (operands.length > 0) throw usage(getEncpolicy);
-    throw refusal(`${session.file().name}: failed to get encryption policy`);
+    throw refusal(session, `${session.file().name}: failed to get encryption policy`);
   },
   text: ({ policy }, out) => out.write(`${policy}\n`),
 });
@@ -75,7 +77,7 @@ export const setEncpolicy = command({
     if (operands.length > 1) throw usage(setEncpolicy);
     const [key] = operands;
     if (key !== undefined) checkKey(key, v === undefined ? undefined : Number(v));
-    throw refusal(`${session.file().name}: failed to set encryption policy`);
+    throw refusal(session, `${session.file().name}: failed to set encryption policy`);
   },
 });
 
@@ -87,9 +89,9 @@ export const addEnckey = command({
     d: { ...checked('descriptor', 'key descriptor', isDescriptor, true), about: 'of a policy of version 1' },
     k: { ...checked('key_id', 'key ID', isKeyId, true), about: 'the key is in the keyring' },
   },
-  run(_session, { operands }): undefined {
+  run(session, { operands }): undefined {
     if (operands.length > 0) throw usage(addEnckey);
-    throw refusal('Error adding encryption key');
+    throw refusal(session, 'Error adding encryption key');
   },
 });
 
@@ -98,10 +100,10 @@ export const rmEnckey = command({
   operands: 'keyspec',
   about: 'remove an encryption key: refused, images have none',
   options: { a: { about: 'for all users' } },
-  run(_session, { operands }): undefined {
+  run(session, { operands }): undefined {
     if (operands.length !== 1) throw usage(rmEnckey);
     checkKey(operands[0] as string);
-    throw refusal('Error removing encryption key');
+    throw refusal(session, 'Error removing encryption key');
   },
 });
 
@@ -111,8 +113,8 @@ export const enckeyStatus = command({
   operands: 'keyspec',
   about: 'the state of an encryption key: refused, images have none',
   plain: true,
-  run(_session, { operands }): undefined {
+  run(session, { operands }): undefined {
     checkKey(operands[0] as string);
-    throw refusal('Error getting encryption key status');
+    throw refusal(session, 'Error getting encryption key status');
   },
 });

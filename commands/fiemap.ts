@@ -52,7 +52,7 @@ export const fiemap = command({
       start,
       end,
       most: session.mapLines,
-      size: file.inode.size,
+      size: file.named.size,
       walk: (visit) => walk(session, file, start, end - start, options.a, visit),
     };
   },

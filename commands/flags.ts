@@ -1,10 +1,10 @@
 /** extsize, cowextsize, chproj, lsproj, chattr, lsattr: what FS_IOC_FSGETXATTR tells and sets. */
-import { FsError } from '../core/errors.ts';
+import { FsError, strerror } from '../core/errors.ts';
 import type { FlagsChange, Inode, Stat } from '../core/vfs/inode.ts';
 import { resolve } from '../core/vfs/path.ts';
 import { command, usage } from './command.ts';
 import { Complaints } from './complaints.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, type FailureOptions, perror } from './failure.ts';
 import type { Session } from './session.ts';
 import { type TreeEntry, treeDepthFirst } from './walk-tree.ts';
 import {
@@ -30,7 +30,7 @@ function recursion(
 ): Iterable<TreeEntry> | null {
   if (!options.R && !options.D) return null;
   const file = session.file();
-  const tree = treeDepthFirst(file.inode, file.name);
+  const tree = treeDepthFirst(file.named, file.name);
   return options.D ? directories(tree) : tree;
 }
 
@@ -40,7 +40,7 @@ function* directories(tree: Iterable<TreeEntry>): Generator<TreeEntry> {
 
 function chosen(session: Session, options: { readonly D: boolean; readonly R: boolean }): Iterable<TreeEntry> {
   const file = session.file();
-  return recursion(session, options) ?? [{ path: file.name, inode: file.inode }];
+  return recursion(session, options) ?? [{ path: file.name, inode: file.named }];
 }
 
 interface HintRow {
@@ -52,6 +52,16 @@ interface HintRow {
 /** @throws CommandFailure for -R and -D together */
 function checkRecursion(session: Session, options: { readonly D: boolean; readonly R: boolean }): void {
   if (options.R && options.D) throw new CommandFailure(`${session.program}: -R and -D options are mutually exclusive`);
+}
+
+/** Of the open file itself nothing is told where it was opened for its name only. @throws CommandFailure EBADF */
+function checkUsable(
+  session: Session,
+  options: { readonly D: boolean; readonly R: boolean },
+  label: string,
+  how: FailureOptions = {},
+): void {
+  if (!options.R && !options.D && session.file().unusable) throw perror(label, new FsError('EBADF'), how);
 }
 
 /** extsize and cowextsize differ in the field, in the flag that says it is set, and in how failure is worded. */
@@ -67,6 +77,9 @@ function hintCommand(name: 'extsize' | 'cowextsize', ioctl: string, about: strin
       // The field has 32 bits: what is beyond them is lost, as in C.
       const bytes = operands[0] === undefined ? null : session.size(operands[0], `${name} argument`) % 2 ** 32;
       checkRecursion(session, options);
+      checkUsable(session, options, `${session.program}: ${ioctl.replace('SET', 'GET')} ${session.file().name}`, {
+        stream: 'stdout',
+      });
       const failed = new Complaints();
       const unopened = new Complaints();
       for (const { path, inode } of reached(session, options, unopened)) {
@@ -110,6 +123,7 @@ export const lsproj = command({
   *run(session, { options, operands }): Generator<{ path: string; projid: number; tree: boolean }> {
     if (operands.length > 0) throw usage(lsproj);
     const tree = options.R || options.D;
+    checkUsable(session, options, `FS_IOC_FSGETXATTR: ${strerror('EBADF')}\ngetprojid`);
     const unopened = new Complaints();
     for (const { path, inode } of reached(session, options, unopened))
       yield { path, projid: inode.stat().projid, tree };
@@ -132,6 +146,7 @@ export const chproj = command({
     const projid = /^[0-9]+$/.test(word) ? Number(word) : Number.NaN;
     if (!(projid < 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
     checkRecursion(session, options);
+    checkUsable(session, options, 'setprojid');
     const failed = new Complaints();
     for (const { inode } of reached(session, options, failed))
       failed.attempt('setprojid', () => inode.setFlags({ projid }));
@@ -160,6 +175,7 @@ export const lsattr = command({
   },
   *run(session, { options }): Generator<FlagsRow> {
     const tree = options.D || options.R;
+    checkUsable(session, options, `${session.program}: cannot get flags on ${session.file().name}`);
     const all = options.v ? 'all verbose' : 'all';
     const style = options.f ? 'e2fs' : tree ? 'letters' : options.a ? all : options.v ? 'verbose' : 'letters';
     const failed = new Complaints();
@@ -227,6 +243,7 @@ On btrfs also c compressed, m not compressed, C no copy on write, D directory sy
   run(session, args): undefined {
     const wanted = parseFlags(session, args.operands);
     checkRecursion(session, wanted);
+    checkUsable(session, wanted, `${session.program}: cannot get flags on ${session.file().name}`);
     const failed = new Complaints();
     for (const { path, inode } of reached(session, wanted, failed)) {
       const found = failed.attempt(`${session.program}: cannot get flags on ${path}`, () => flagsOf(inode));

@@ -1,7 +1,6 @@
 /** The words of the open image's format, as commands of the session. */
-import { type Word, type WordContext, WordFailure, type WordResult } from '../core/vfs/word.ts';
+import type { Word, WordContext, WordResult } from '../core/vfs/word.ts';
 import { type Command, command, usage } from './command.ts';
-import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** The commands that the format of the session's image adds; none without an image. */
@@ -48,32 +47,12 @@ function asCommand(word: Word): Command {
     ...(word.xfsIo === 'file' ? {} : { once: true }),
     ...(word.xfsIo === undefined ? {} : { perFile: true }),
     run(session, args): WordResult | Iterable<WordResult> | undefined {
-      try {
-        const result = word.run(contextOf(session, spec), args);
-        return result !== undefined && Symbol.iterator in result ? explained(session, result) : result;
-      } catch (error) {
-        throw asFailure(session, error);
-      }
+      return word.run(contextOf(session, spec), args);
     },
     text: (result, out) => result.text(out),
     json: ({ data }) => ({ command: name, ...data }),
   });
   return spec;
-}
-
-/** The results of a word that gives them one by one, failing as commands do. */
-function* explained(session: Session, results: Iterable<WordResult>): Generator<WordResult> {
-  try {
-    yield* results;
-  } catch (error) {
-    throw asFailure(session, error);
-  }
-}
-
-function asFailure(session: Session, error: unknown): unknown {
-  if (!(error instanceof WordFailure)) return error;
-  if (error.ends) session.ended = true;
-  return new CommandFailure(error.message, { stream: error.stream, silent: error.silent });
 }
 
 function contextOf(session: Session, spec: Command): WordContext {

@@ -17,6 +17,7 @@ export const label = command({
     const { options, operands } = args;
     if (operands.length > 0) throw usage(label);
     const { fs } = session.mount();
+    if (session.current?.unusable) throw new FsError('EBADF');
     const wanted = args.last('cs') === 'c' ? '' : options.s;
     if (fs.label === undefined || fs.setLabel === undefined) throw new FsError('EOPNOTSUPP');
     if (wanted === undefined) return { label: fs.label() };

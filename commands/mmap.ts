@@ -8,9 +8,9 @@ import { FsError } from '../core/errors.ts';
 import { type DaxPiece, daxFault } from '../core/iomap/dax.ts';
 import { faultPage, pageMkwrite } from '../core/iomap/write.ts';
 import { exactPos } from '../core/positions.ts';
-import type { Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
+import type { OpenFile } from './open-file.ts';
 import { addressOf, PAGE, rangeOf } from './mapped-range.ts';
 import { writeDump } from './pread.ts';
 import { type Protection, type Region, type RegionTable, regionTable, writeRegions } from './regions.ts';
@@ -50,8 +50,7 @@ export const mmap = command({
     const { pos: offset, length } = session.range(...(operands as [string, string]), 'loose');
     const all = !options.r && !options.w && !options.x;
     const protection = { read: all || options.r, write: all || options.w, execute: all || options.x };
-    checkMap(file.flags.readOnly, file.inode, offset, length, protection);
-    if (options.S && !file.flags.dax) throw new FsError('EOPNOTSUPP');
+    checkMap(file, offset, length, protection, options.S);
     const room = Number(parseSize(options.s ?? '', session.blockSize, session.sectorSize) ?? 0n);
     session.map({ file, offset, length, protection, synchronous: options.S, room, stored: new Set() });
     return undefined;
@@ -72,10 +71,15 @@ function showRegions(session: Session, word: string | undefined): RegionTable {
 }
 
 /** What mmap(2) refuses. */
-function checkMap(readOnly: boolean, inode: Inode, offset: number, length: number, protection: Protection): void {
-  if (length === 0 || offset % PAGE !== 0) throw new FsError('EINVAL');
-  if (protection.write && readOnly) throw new FsError('EACCES');
-  if (inode.kind !== 'file') throw new FsError('ENODEV');
+function checkMap(file: OpenFile, offset: number, length: number, protection: Protection, sync: boolean): void {
+  if (offset % PAGE !== 0) throw new FsError('EINVAL');
+  const { kind } = file.inode;
+  if (length === 0) throw new FsError('EINVAL');
+  // Whether the file system knows of synchronous faults is asked first, whether the file has them last.
+  if (sync && (kind !== 'file' || file.mount.fs.type !== 'xfs')) throw new FsError('EOPNOTSUPP');
+  if (protection.write && file.flags.readOnly) throw new FsError('EACCES');
+  if (kind !== 'file') throw new FsError('ENODEV');
+  if (sync && !file.flags.dax) throw new FsError('EOPNOTSUPP');
 }
 
 /** Touches the page at `pos` of the file, for reading or writing. @throws CommandFailure as SIGBUS beyond the last page, or where the file system fails */

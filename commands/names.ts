@@ -251,7 +251,7 @@ export const flink = command({
       const end = session.pathEnd(operands[0] as string);
       if (end.inode !== null) throw new FsError('EEXIST');
       if (end.slash) throw new FsError('ENOENT');
-      end.parent.link(end.name, session.file().inode);
+      end.parent.link(end.name, session.file().named);
     } catch (error) {
       throw error instanceof FsError ? perror('flink', error) : error;
     }

@@ -4,7 +4,7 @@ import { seekData, seekHole } from '../core/iomap/seek.ts';
 import { advance } from '../core/steps.ts';
 import { File, openFile } from '../core/vfs/file.ts';
 import type { Inode } from '../core/vfs/inode.ts';
-import { resolve } from '../core/vfs/path.ts';
+import { resolve, resolveEnd } from '../core/vfs/path.ts';
 import type { Mount } from './mounts.ts';
 
 /** How a file was opened, as xfs_io's options say it. */
@@ -106,7 +106,7 @@ export class OpenFile {
       resolve(fs, root, path);
       throw new FsError('EROFS', { detail: 'opened read-only' });
     }
-    if (flags.tmpfile) return new OpenFile(mount, openUnnamed(resolve(fs, root, path), flags, mode), name, flags);
+    if (flags.tmpfile) return new OpenFile(mount, openUnnamed(mount, path, flags, mode), name, flags);
     const options = {
       append: flags.append,
       direct: flags.direct,
@@ -131,30 +131,51 @@ export class OpenFile {
     }
   }
 
-  get inode(): Inode {
+  /** What was opened, also where nothing can be done to it. */
+  get named(): Inode {
     return this.file.inode;
+  }
+
+  /** @throws FsError EBADF where nothing can be done to it */
+  get inode(): Inode {
+    return this.usable().inode;
+  }
+
+  /** Nothing can be done to it. */
+  get unusable(): boolean {
+    return this.broken || this.flags.pathOnly;
+  }
+
+  private usable(): File {
+    if (this.unusable) throw new FsError('EBADF');
+    return this.file;
   }
 
   /** To xfs_io it is of another file system than XFS: every pipe and device is, too. */
   get foreign(): boolean {
-    const { kind } = this.inode;
+    const { kind } = this.named;
     return this.mount.fs.type !== 'xfs' || (kind !== 'file' && kind !== 'dir');
   }
 
   read(pos: number, into: Uint8Array): number {
-    const bytes = this.file.read(pos, into);
+    const bytes = this.usable().read(pos, into);
     advance(bytes);
     return bytes;
   }
 
   write(pos: number, from: Uint8Array): number {
-    const bytes = this.file.write(pos, from);
+    const bytes = this.usable().write(pos, from);
     advance(bytes);
     return bytes;
   }
 
+  /** @throws FsError as ftruncate(2) */
+  truncate(size: number): void {
+    this.usable().truncate(size);
+  }
+
   fsync(dataOnly: boolean): void {
-    this.file.fsync(dataOnly);
+    this.usable().fsync(dataOnly);
   }
 
   close(): void {
@@ -190,8 +211,11 @@ function dirEnd(dir: Inode): number {
 }
 
 /** O_TMPFILE in `dir`: the file goes when it is closed, unless flink gave it a name. */
-function openUnnamed(dir: Inode, flags: OpenFlags, mode: number): File {
+function openUnnamed({ fs }: Mount, path: string, flags: OpenFlags, mode: number): File {
+  const { inode: dir } = resolveEnd(fs, fs.root(), path);
+  // What stops the walk comes before this, that nothing is there after it.
   if (flags.create) throw new FsError('EINVAL');
+  if (dir === null) throw new FsError('ENOENT');
   if (dir.kind !== 'dir') throw new FsError('ENOTDIR');
   if (flags.readOnly) throw new FsError('EINVAL');
   if (dir.fs.readOnly) throw new FsError('EROFS');

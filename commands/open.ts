@@ -18,7 +18,7 @@ interface FileTable {
 }
 
 function fileTable(session: Session): FileTable {
-  const files = session.files.map(({ name, shown, mount, inode }) => {
+  const files = session.files.map(({ name, shown, mount, named: inode }) => {
     // xfs_io asks the open file what it is on: of a pipe or a link no answer comes.
     const type = inode.kind === 'file' || inode.kind === 'dir' ? mount.fs.type : inode.kind;
     return { name, flags: shown, type };
@@ -63,9 +63,10 @@ function moveToRealtime(session: Session, { inode }: OpenFile): void {
 }
 
 /** xfs_io asks stat(2) before it opens, and what stops the path walk is printed under that name. */
-function metOnTheWay({ code }: FsError, flags: OpenFlags): boolean {
+function metOnTheWay({ code, path }: FsError, flags: OpenFlags): boolean {
   if (code === 'ELOOP') return !flags.noFollow;
-  return (code === 'ENOTDIR' && !flags.tmpfile) || code === 'ENAMETOOLONG';
+  // That the last name is no directory the walk has no complaint about.
+  return (code === 'ENOTDIR' && (!flags.tmpfile || path !== undefined)) || code === 'ENAMETOOLONG';
 }
 
 /** Opens a further file that a command names. @throws CommandFailure `PATH: No such file or directory` */

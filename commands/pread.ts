@@ -8,7 +8,7 @@ import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
-import { readUnit, setVectors, type Unit, unitOf } from './vectors.ts';
+import { notVectors, readUnit, setVectors, type Unit, unitOf } from './vectors.ts';
 import { parseSize } from './words.ts';
 
 /** Bytes read with -v. */
@@ -59,7 +59,7 @@ where the range ends, and "-" means the end of the file.`,
     q: { about: 'no report' },
     u: { about: 'accepted; the buffer is not filled first' },
     v: { about: 'dump what was read' },
-    V: { value: 'n', kind: 'text', about: 'n blocks in one read, from now on' },
+    V: { value: 'n', kind: 'text', refuse: notVectors, about: 'n blocks in one read, from now on' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
   *run(session, args): Generator<Dump | Summary> {
@@ -96,7 +96,7 @@ function beyondReach(session: Session, word: string, label: number): number | bi
 }
 
 function parseRange(session: Session, [off, len]: [string, string], direction: string): Range {
-  const offset = session.lookupOrNull(off, session.file().inode.size);
+  const offset = session.lookupOrNull(off, session.file().named.size);
   const range =
     offset === null || direction !== 'F' || parseLength(session, len) === null
       ? null
@@ -151,10 +151,13 @@ const FILL = 0xab;
 /** Reads towards the start; the first read ends at a multiple of the unit. */
 function readBackward(session: Session, range: Range, unit: Unit, done: Done): void {
   const file = session.file();
-  const size = file.inode.size;
+  const { size } = file.inode;
   // Without a count, xfs_io begins at the end of the file and takes what its number parser gave for it.
   const count = range.count ?? range.negative;
-  let at = range.offset === null || range.count === null ? size : Math.min(size, range.offset);
+  const from = range.offset === null || range.count === null ? size : range.offset;
+  // xfs_io goes there, which is what sendfile goes on from.
+  file.position = from;
+  let at = Math.min(size, from);
   done.offset = at;
   done.count = Math.min(count, at);
   let left = done.count;
@@ -178,7 +181,9 @@ function readBackward(session: Session, range: Range, unit: Unit, done: Done): v
 function readRandom(session: Session, range: Range, unit: Unit, seed: number, done: Done): void {
   const file = session.file();
   const random = randomSequence(seed === 0 ? session.seconds : seed);
-  const size = file.inode.size;
+  const { size } = file.inode;
+  // xfs_io learns the size by going to the end.
+  file.position = size;
   const start = range.offset === null || range.offset > size ? size : range.offset;
   const spots = randomOffsets(start, range.count ?? 0, unit.bytes, random);
   const buffer = session.buffer(unit.bytes);

@@ -53,7 +53,6 @@ export const getrusage = command({
   name: 'getrusage',
   mildUsage: true,
   alias: 'g',
-  operands: '[-Cv]',
   about: 'time and memory that this run took',
   options: { C: { about: 'as numbers with commas' }, v: { about: 'in the words of time(1)' } },
   needs: 'nothing',

@@ -13,7 +13,7 @@ import { randomOffsets } from './pread.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
-import { asked, readUnit, setVectors, type Unit, unitOf, writeUnit } from './vectors.ts';
+import { asked, notVectors, readUnit, setVectors, type Unit, unitOf, writeUnit } from './vectors.ts';
 
 interface Summary {
   readonly report: IoReport;
@@ -51,7 +51,7 @@ the host (-i). With -B, off is where the range ends.`,
     s: { value: 'skip', kind: 'size', noun: 'skip', about: 'with -i: skip bytes of the host file' },
     S: { value: 'byte', kind: 'integer', noun: 'seed', about: 'write this byte' },
     u: { about: 'write what the buffer of the last command held' },
-    V: { value: 'n', kind: 'text', about: 'n blocks in one write, from now on' },
+    V: { value: 'n', kind: 'text', refuse: notVectors, about: 'n blocks in one write, from now on' },
     w: { about: 'fdatasync in the end' },
     W: { about: 'fsync in the end' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },

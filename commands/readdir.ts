@@ -45,9 +45,9 @@ export const readdir = command({
     v: { about: 'print them' },
   },
   *run(session, { options }): Generator<Shown | Summary> {
-    const { inode } = session.file();
+    const { named: inode, unusable } = session.file();
     // Without a directory xfs_io fails and says nothing.
-    if (inode.kind !== 'dir') throw new CommandFailure('', { code: 'ENOTDIR', mute: true });
+    if (unusable || inode.kind !== 'dir') throw new CommandFailure('', { code: 'ENOTDIR', mute: true });
     const most = options.l === undefined ? Number.POSITIVE_INFINITY : session.sizeOrNull(options.l);
     const start = options.o === undefined ? 0 : position(session, options.o);
     const elapsed = stopwatch();

@@ -97,7 +97,8 @@ function refusing({ label, range, ...spec }: Refusal): Command {
         if (value === null || value < 0n)
           throw session.notNumber(i === 0 ? 'offset argument' : 'length argument', word);
       }
-      throw new CommandFailure(`${label}: ${strerror('ENOTTY')}`, { code: 'ENOTTY' });
+      const code = session.current?.unusable ? 'EBADF' : 'ENOTTY';
+      throw new CommandFailure(`${label}: ${strerror(code)}`, { code });
     },
   });
 }

@@ -3,7 +3,7 @@
  * results to the renderer. The order of the checks and their words are xfs_io's (libxcmd/command.c).
  */
 import { FsError } from '../core/errors.ts';
-import type { Arguments, OptionSpecs } from '../core/vfs/word.ts';
+import { type Arguments, type OptionSpecs, WordFailure } from '../core/vfs/word.ts';
 import { type Command, usage } from './command.ts';
 import { CommandFailure, perror } from './failure.ts';
 import { findCommand } from './registry.ts';
@@ -51,7 +51,7 @@ function runOnce(session: Session, found: Command, words: readonly string[], ren
     if (found.lines === undefined) upToDate(session, work, () => renderer.begun);
     else runScript(session, found.lines(session, args), renderer);
   } catch (error) {
-    renderer.failure(session, found.name, asFailure(found, error));
+    renderer.failure(session, found.name, asFailure(session, found, error));
   }
 }
 
@@ -72,8 +72,12 @@ function runScript(session: Session, lines: readonly string[], renderer: Rendere
   }
 }
 
-function asFailure(found: Command, error: unknown): CommandFailure {
+function asFailure(session: Session, found: Command, error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error;
+  if (error instanceof WordFailure) {
+    if (error.ends) session.ended = true;
+    return new CommandFailure(error.message, { stream: error.stream, silent: error.silent });
+  }
   if (error instanceof FsError) return perror(errorLabel(found, error), error);
   throw error;
 }
@@ -85,9 +89,9 @@ function errorLabel(found: Command, error: FsError): string {
 
 function checkNeeds(session: Session, found: Command, words: readonly string[]): void {
   const needs = found.needs ?? 'file';
+  if (needs === 'nothing') return;
   if (session.closedAll && found.perFile && session.current === null && found.own?.(words) !== true)
     throw new CommandFailure("no files are open, try 'help open'", { silent: true });
-  if (needs === 'nothing') return;
   if (session.openedMount()?.fs.stopped && !found.survives) throw new FsError('EIO');
   if (needs === 'image') {
     session.mount();
@@ -100,8 +104,6 @@ function checkNeeds(session: Session, found: Command, words: readonly string[]):
   // xfs_io exits 0 here too; but a script that never named a file must notice.
   if (session.current === null)
     throw new CommandFailure("no files are open, try 'help open'", { silent: session.closedAll });
-  if (session.current.broken && !found.survives) throw new FsError('EBADF');
-  if (session.current.flags.pathOnly && !found.survives && !found.byName) throw new FsError('EBADF');
   if (found.xfsOnly && session.current.foreign) {
     const text = `foreign file active, ${found.name} command is for XFS filesystems only`;
     throw new CommandFailure(text, { silent: true, code: 'EOPNOTSUPP' });
@@ -148,7 +150,8 @@ function parseArguments(
     if (value !== null) options[letter] = optionValue(session, spec.kind ?? 'text', spec.noun ?? 'value', value);
     else options[letter] = spec.counts ? (options[letter] as number) + 1 : true;
   }
-  if (parsed.complaint !== null) throw usage(found, `${typed}: ${parsed.complaint}`);
+  const settled = parsed.options.some(([letter]) => letter === found.settling);
+  if (parsed.complaint !== null && !settled) throw usage(found, `${typed}: ${parsed.complaint}`);
   return {
     options: options as Arguments<OptionSpecs>['options'],
     operands: parsed.operands,

@@ -34,11 +34,12 @@ function scrubbing(
     options: {},
     xfsOnly: true,
     ...(expert ? { expert: true as const } : {}),
-    run(_session, { operands }): undefined {
+    run(session, { operands }): undefined {
       const [type, ...rest] = operands;
       if (type === undefined) throw usage(spec);
       checkTarget(spec, type, rest);
-      throw new CommandFailure(`${name}: ${strerror('ENOTTY')}`, { code: 'ENOTTY', silent: true });
+      const code = session.file().unusable ? 'EBADF' : 'ENOTTY';
+      throw new CommandFailure(`${name}: ${strerror(code)}`, { code, silent: true });
     },
   });
   return spec;

@@ -39,12 +39,13 @@ export const seek = command({
     if (options.a || options.d) wanted.add('DATA');
     if (options.a || options.h) wanted.add('HOLE');
     const file = session.file();
-    const { size } = file.inode;
+    const { size, kind } = file.named;
     const from = args.operands.length === 1 ? session.lookupOrNull(args.operands[0] as string, size) : null;
     if (wanted.size === 0 || from === null) throw usage(seek);
-    if (file.inode.kind === 'fifo') {
+    if (kind === 'fifo' || file.unusable) {
+      const code = file.unusable ? 'EBADF' : 'ESPIPE';
       yield { whence: 'DATA', start: from, result: null, showStart: options.s, first: true, refused: true };
-      throw new CommandFailure(strerror('ESPIPE'), { code: 'ESPIPE', silent: true });
+      throw new CommandFailure(strerror(code), { code, silent: true });
     }
     let start = from;
     let whence: Whence = 'DATA';

@@ -1,7 +1,7 @@
 /** stat and statfs: what is known of the open file and of its file system (xfs_io's io/stat.c). */
 
 import { calendarTime } from '../core/calendar-time.ts';
-import { strerror } from '../core/errors.ts';
+import { FsError, strerror } from '../core/errors.ts';
 import type { StatFs } from '../core/vfs/filesystem.ts';
 import type { FileKind, Stat } from '../core/vfs/inode.ts';
 import { command } from './command.ts';
@@ -44,7 +44,6 @@ export const stat = command({
   count: [0, 1],
   own: (words) => words.some((word) => word.startsWith('-p')),
   perFile: true,
-  byName: true,
   operands: '[-p path]',
   about: 'what is known of the open file',
   help: 'With -p: one line for a path, as ls -p prints it; symbolic links are not followed.',
@@ -77,7 +76,8 @@ export function* statOpen(
 ): Generator<FileStat> {
   const file = session.file();
   const style = options.r ? 'raw' : options.v ? 'verbose' : 'plain';
-  const st = file.inode.stat();
+  if (file.broken) throw new FsError('EBADF');
+  const st = file.named.stat();
   const foreign = file.mount.fs.type !== 'xfs';
   const { pathOnly } = file.flags;
   const birth = options.birth === undefined ? {} : { birth: options.birth };
@@ -148,6 +148,8 @@ interface FsStat {
   readonly parts: { readonly statfs: boolean; readonly geometry: boolean; readonly counts: boolean };
   /** xfs_io tells no more than statfs(2). */
   readonly foreign: boolean;
+  /** It cannot be asked anything else. */
+  readonly unusable: boolean;
 }
 
 export const statfs = command({
@@ -158,13 +160,19 @@ export const statfs = command({
     g: { about: 'only the geometry' },
     s: { about: 'only what statfs(2) tells' },
   },
-  run(session, { options }): FsStat {
+  *run(session, { options }): Generator<FsStat> {
     const all = !options.c && !options.g && !options.s;
     const parts = { statfs: all || options.s, geometry: all || options.g, counts: all || options.c };
     const file = session.file();
-    return { name: file.name, statfs: file.mount.fs.statfs(), parts, foreign: file.foreign };
+    const { name, foreign, unusable } = file;
+    yield { name, statfs: file.mount.fs.statfs(), parts, foreign, unusable };
+    if (!unusable || foreign) return;
+    const asked = [...(parts.geometry ? ['XFS_IOC_FSGEOMETRY'] : []), ...(parts.counts ? ['XFS_IOC_FSCOUNTS'] : [])];
+    if (asked.length === 0) return;
+    const text = asked.map((call) => `${call}: ${strerror('EBADF')}`).join('\n');
+    throw new CommandFailure(text, { code: 'EBADF' });
   },
-  text({ name, statfs: st, parts, foreign }, out) {
+  text({ name, statfs: st, parts, foreign, unusable }, out) {
     out.write(`fd.path = "${name}"\n`);
     if (parts.statfs) {
       out.write(`statfs.f_bsize = ${st.blockSize}\nstatfs.f_blocks = ${st.blocks}\n`);
@@ -174,7 +182,7 @@ export const statfs = command({
       out.write(`statfs.f_files = ${st.files}\nstatfs.f_ffree = ${st.ffree}\n`);
       out.write(`statfs.f_flags = 0x${st.flags.toString(16)}\n`);
     }
-    if (foreign) return;
+    if (foreign || unusable) return;
     if (parts.geometry) for (const [key, value] of st.geometry) out.write(`geom.${key} = ${value}\n`);
     if (parts.counts) for (const [key, value] of st.counts) out.write(`counts.${key} = ${value}\n`);
   },

@@ -36,19 +36,22 @@ interface Raw {
 
 function maskOf(word = 'all'): number {
   if (word === 'all' || word === 'basic') return word === 'all' ? ALL : Mask.BASIC;
-  const mask = parseInteger(word);
-  if (mask === null) throw new CommandFailure(`non-numeric mask -- ${word}`, { stream: 'stdout' });
-  return mask;
+  return parseInteger(word) ?? 0;
+}
+
+/** What is no mask ends the looking at the options where it stands. */
+function notMask(word: string): CommandFailure | null {
+  if (word === 'all' || word === 'basic' || parseInteger(word) !== null) return null;
+  return new CommandFailure(`non-numeric mask -- ${word}`, { stream: 'stdout' });
 }
 
 export const statx = command({
   name: 'statx',
-  byName: true,
   about: 'what statx(2) tells of the open file',
   options: {
     D: { about: 'accepted' },
     F: { about: 'accepted' },
-    m: { value: 'mask', kind: 'text', about: 'which fields: basic, all (the default) or a number' },
+    m: { value: 'mask', kind: 'text', refuse: notMask, about: 'which fields: basic, all (the default) or a number' },
     r: { about: 'every field' },
     v: { about: 'with times' },
   },
@@ -58,7 +61,7 @@ export const statx = command({
     // As in xfs_io, what failed before is forgotten.
     if (!session.strict) session.exitCode = 0;
     if (asked >= Mask.RESERVED) throw new FsError('EINVAL');
-    const inode = session.file().inode;
+    const inode = session.file().named;
     const found = inode.stat();
     // btrfs tells the birth time unasked.
     const asksBirth = (asked & Mask.BTIME) !== 0 || inode.subvolume !== undefined;

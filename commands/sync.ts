@@ -40,7 +40,8 @@ export const syncfs = command({
   count: [0, 0],
   about: "make the open file's whole image durable",
   run(session): undefined {
-    session.mount().fs.sync();
+    const { inode } = session.file();
+    inode.fs.sync();
   },
 });
 

@@ -10,6 +10,6 @@ export const truncate = command({
   plain: true,
   call: 'ftruncate',
   run(session, { operands }): undefined {
-    session.file().file.truncate(session.position(operands[0] as string, 'truncate argument'));
+    session.file().truncate(session.position(operands[0] as string, 'truncate argument'));
   },
 });

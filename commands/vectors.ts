@@ -21,12 +21,15 @@ export interface Unit {
 /** The most that preadv(2) takes. */
 const MOST_VECTORS = 1024;
 
-/** Remembers how many blocks a call takes, from the option's word. @throws CommandFailure in xfs_io's words */
+/** What is no number of blocks ends the looking at the options where it stands. */
+export function notVectors(word: string): CommandFailure | null {
+  if (parseInteger(word) !== null) return null;
+  return new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
+}
+
+/** Remembers how many blocks a call takes, from the option's word. */
 export function setVectors(session: Session, word: string | undefined): void {
-  if (word === undefined) return;
-  const count = parseInteger(word);
-  if (count === null) throw new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
-  session.vectors = count | 0;
+  if (word !== undefined) session.vectors = (parseInteger(word) ?? 0) | 0;
 }
 
 /** What a call transfers in this session. @throws CommandFailure without a word for a negative count, as xfs_io */

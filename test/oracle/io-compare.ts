@@ -78,7 +78,7 @@ export interface Format {
   readonly type: 'xfs' | 'btrfs';
   /** The image, made when first asked for. */
   base(): string;
-  mounted<T>(image: string, use: (dir: string) => T): T;
+  mounted<T>(image: string, use: (dir: string) => T, options?: string): T;
   complaints(image: string): string[];
   readonly reflink: boolean;
 }
@@ -92,7 +92,7 @@ export function preparedXfs(variant: Variant): Format {
 
 /** btrfs of this kind, on one device. */
 export function preparedBtrfs(variant: BtrfsVariant): Format {
-  const mounted = <T>(image: string, use: (dir: string) => T) => withBtrfs([image], use);
+  const mounted = <T>(image: string, use: (dir: string) => T, options?: string) => withBtrfs([image], use, options);
   const base = prepared((dir) => makeBtrfs(dir, variant)[0] as string, mounted, true);
   return { type: 'btrfs', base, mounted, complaints: (image) => checkComplaints([image]), reflink: true };
 }

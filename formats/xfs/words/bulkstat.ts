@@ -12,16 +12,31 @@ const BATCH = 4096;
 /** Bits of a request's flags, as -d shows them. */
 const RequestFlag = { AGNO: 1, SPECIAL: 2, NREXT64: 4 };
 
+/** What is no number of an option ends the looking at the options where it stands, and xfs_io. */
+function refusal(check: () => unknown): WordFailure | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof WordFailure) return error;
+    throw error;
+  }
+}
+
+const not32 = (text: string) => refusal(() => unsigned(text, BigInt(MAX_32)));
+const not64 = (text: string) => refusal(() => unsigned(text, MAX_64));
+const notVersion = (text: string) => refusal(() => versionOf(text));
+
 const VERSION = {
   d: { about: 'show the requests' },
-  v: { value: 'version', kind: 'text', about: 'the version of the ioctl, 1 or 5' },
+  v: { value: 'version', kind: 'text', refuse: notVersion, about: 'the version of the ioctl, 1 or 5' },
 } as const satisfies OptionSpecs;
 const RANGE = {
   ...VERSION,
-  a: { value: 'agno', kind: 'text', about: 'only this allocation group' },
-  e: { value: 'inode', kind: 'text', about: 'the last inode to show' },
-  n: { value: 'rows', kind: 'text', about: 'rows at a time' },
-  s: { value: 'inode', kind: 'text', about: 'the first inode to show' },
+  a: { value: 'agno', kind: 'text', refuse: not32, about: 'only this allocation group' },
+  e: { value: 'inode', kind: 'text', refuse: not64, about: 'the last inode to show' },
+  n: { value: 'rows', kind: 'text', refuse: not32, about: 'rows at a time' },
+  s: { value: 'inode', kind: 'text', refuse: not64, about: 'the first inode to show' },
 } as const satisfies OptionSpecs;
 
 interface RangeValues {
@@ -76,6 +91,7 @@ export const bulkstatWords = [
       const flags = mp.features.nrext64 && request.version === 5 ? RequestFlag.NREXT64 : 0;
       const rows = asked('xfrog_bulkstat', mp, request, bulkstat);
       return inBatches(
+        mp,
         request,
         flags,
         rows,
@@ -88,6 +104,7 @@ export const bulkstatWords = [
     name: 'bulkstat_single',
     mildUsage: true,
     xfsIo: 'once',
+    count: [1, Number.POSITIVE_INFINITY],
     operands: 'inode...',
     about: 'what stat says of one inode, or of the next one in use',
     help: 'An inode is a number, or the word root.',
@@ -106,8 +123,10 @@ export const bulkstatWords = [
     run(context, { options, operands }) {
       const request = requestOf(options);
       if (operands.length > 0) throw context.usage();
-      const rows = asked('xfrog_inumbers', mountOf(context), request, inumbers);
+      const mp = mountOf(context);
+      const rows = asked('xfrog_inumbers', mp, request, inumbers);
       return inBatches(
+        mp,
         request,
         0,
         rows,
@@ -167,6 +186,7 @@ function* asked<R>(
 
 /** Shows the rows up to the last inode asked for; -d heads each batch with the request that brought it. */
 function* inBatches<R, W>(
+  mp: XfsMount,
   request: Request,
   flags: number,
   rows: Generator<R>,
@@ -183,7 +203,7 @@ function* inBatches<R, W>(
   }
   const { agno, start } = request.range;
   const bits = flags | (agno === null ? 0 : RequestFlag.AGNO);
-  let cursor = start;
+  let cursor = agno !== null && start === 0 ? mp.agInoToIno(agno, 0) : start;
   let more = true;
   while (more) {
     const batch: R[] = [];
@@ -194,8 +214,11 @@ function* inBatches<R, W>(
       cursor = place(next.value)[1];
     }
     more = batch.length > 0;
-    const head = `startino=${cursor} flags=0x${bits.toString(16)} agno=${agno ?? 0} ret=0`;
-    yield says({ request: { startino: cursor, flags: bits, agno: agno ?? 0, ocount: batch.length } }, [
+    // The first version of the ioctl, where it is called, says which inode was the last.
+    const lastSaid = !more && request.version === 1 && (agno ?? 0) < mp.agCount;
+    const shown = lastSaid ? cursor - 1 : cursor;
+    const head = `startino=${shown} flags=0x${bits.toString(16)} agno=${agno ?? 0} ret=0`;
+    yield says({ request: { startino: shown, flags: bits, agno: agno ?? 0, ocount: batch.length } }, [
       `bulkstat: ${head} icount=${request.rows} ocount=${batch.length}`,
     ]);
     for (const row of batch) {
