@@ -71,7 +71,7 @@ group. Without -p the map ends with the file.`,
     const code = file.unusable ? 'EBADF' : 'EINVAL';
     if (file.unusable || (options.c && (file.inode.size > 0 || options.a))) {
       const iflags =
-        (options.a ? Query.ATTR : options.p ? Query.PREALLOC : 0) |
+        (options.a ? Query.ATTR : options.p && !options.c ? Query.PREALLOC : 0) |
         (options.c ? Query.COW | Query.DELALLOC : options.e ? Query.DELALLOC : 0);
       const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x${iflags.toString(16)} ["${file.name}"]: ${strerror(code)}`;
       throw new CommandFailure(`${session.program}: ${text}`, { code });

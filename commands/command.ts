@@ -25,8 +25,8 @@ export interface CommandSpec<S extends OptionSpecs, R, J> {
   /** Further lines of help. */
   readonly help?: string;
   readonly options?: S;
-  /** Without it, options are not looked for and every word is an operand. */
-  readonly plain?: true;
+  /** With it (or where it says so of the words), options are not looked for and every word is an operand. */
+  readonly plain?: true | ((words: readonly string[]) => boolean);
   /** What must be there: an open file (the usual), a mapped region, an image, or nothing. */
   readonly needs?: 'file' | 'mapping' | 'image' | 'nothing';
   /** Known only under -x, as in xfs_io. */

@@ -176,7 +176,7 @@ function copyOnce(
 ): number {
   const length = checkCopy(from, source, to, target, asked);
   const end = source + length;
-  const buffer = session.buffer(PIPE);
+  const buffer = session.scratch(PIPE);
   for (let at = source; at < end; ) {
     const pos = target + (at - source);
     const shared = from.mount === to.mount ? shareSome(from, at, to, pos, Math.min(end - at, MAX_POS - pos)) : 0;
@@ -363,7 +363,7 @@ function checkSending(session: Session, from: OpenFile, offset: number, asked: n
 /** Copies bytes to where the last sendfile on the open file ended. */
 function sendBytes(session: Session, from: OpenFile, offset: number, count: number): { total: number; ops: number } {
   const to = session.file();
-  const buffer = session.buffer(PIPE);
+  const buffer = session.scratch(PIPE);
   let total = 0;
   while (total < count) {
     const bytes = from.read(offset + total, buffer.subarray(0, Math.min(piece(offset + total), count - total)));

@@ -36,6 +36,7 @@ export const mmap = command({
   perFile: true,
   // One word chooses a mapping, open file or not.
   own: (words) => words.length < 2,
+  plain: (words) => words.length < 2,
   once: true,
   run(session, { options, operands, words }): RegionTable | undefined {
     // A single word chooses a mapping, whatever it is.
@@ -168,6 +169,7 @@ export const mread = command({
     const printed = style === 'f' ? offset : offset - region.offset;
     // xfs_io dumps a first piece that leaves whole pages, and never finds the end of one of a single byte.
     const first = length % PAGE || PAGE;
+    session.buffer(PAGE).fill(0);
     let piece = session.buffer(first);
     let filled = 0;
     let done = 0;
@@ -187,6 +189,7 @@ export const mread = command({
         piece = session.buffer(PAGE);
       }
     }
+    if (style === null && !region.file.flags.dax) keepLast(session, region, offset, length, options.r);
   },
   text: ({ offset, data }, out) => writeDump(offset, data, out),
   json: ({ offset, data }) => ({
@@ -195,6 +198,14 @@ export const mread = command({
     data: Buffer.from(data).toString('base64'),
   }),
 });
+
+/** xfs_io's buffer holds what was loaded last, a page at most: pwrite -u would write it. */
+function keepLast(session: Session, region: Region, offset: number, length: number, backward: boolean): void {
+  const kept = Math.min(within(region, offset, length), PAGE);
+  const last = session.buffer(PAGE).subarray(0, kept);
+  region.file.file.inode.pages.copyOut(backward ? offset : offset + length - kept, last, 0, kept);
+  if (backward) last.reverse();
+}
 
 export const mwrite = command({
   name: 'mwrite',

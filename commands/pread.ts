@@ -8,7 +8,7 @@ import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
 import type { TextSink } from './text.ts';
-import { notVectors, readUnit, setVectors, type Unit, unitOf } from './vectors.ts';
+import { filledBuffer, notVectors, readUnit, setVectors, type Unit, unitOf } from './vectors.ts';
 import { parseSize } from './words.ts';
 
 /** Bytes read with -v. */
@@ -72,8 +72,8 @@ where the range ends, and "-" means the end of the file.`,
     const elapsed = stopwatch();
     const done: Done = { offset: range.offset ?? 0, count: range.count ?? 0, total: 0, ops: 0 };
     if (direction === 'F') yield* readForward(session, range, unit, options, done);
-    else if (direction === 'B') readBackward(session, range, unit, done);
-    else readRandom(session, range, unit, options.Z ?? 0, done);
+    else if (direction === 'B') readBackward(session, range, unit, options.u, done);
+    else readRandom(session, range, unit, options, done);
     const count = range.count === null || direction !== 'F' ? done.count : range.asked;
     const offset = direction === 'F' ? beyondReach(session, args.operands[0] as string, done.offset) : done.offset;
     const report = { verb: 'read', ...done, count, offset: typeof offset === 'bigint' ? offset : exactPos(offset) };
@@ -128,8 +128,8 @@ function* readForward(
   expect(Math.max(0, Math.min(left, file.inode.size - at)));
   // No more memory than the file could fill, but for direct reads: those ask beyond its end, as the kernel is asked.
   const useful = file.flags.direct ? unit.bytes : Math.max(1, file.inode.size);
-  const buffer = session.buffer(unit.vectors > 0 ? unit.bytes : Math.min(unit.bytes, useful, left));
-  if (unit.vectors > 0 && !options.u) buffer.fill(FILL);
+  const length = unit.vectors > 0 ? unit.bytes : Math.min(unit.bytes, useful, left);
+  const buffer = filledBuffer(session, length, unit, options.u ? null : FILL);
   const read = (into: Uint8Array) => file.read(at, into);
   while (left > 0) {
     const wanted = Math.min(left, unit.bytes, unit.vectors > 0 ? unit.bytes : buffer.length);
@@ -149,7 +149,7 @@ function* readForward(
 const FILL = 0xab;
 
 /** Reads towards the start; the first read ends at a multiple of the unit. */
-function readBackward(session: Session, range: Range, unit: Unit, done: Done): void {
+function readBackward(session: Session, range: Range, unit: Unit, unfilled: boolean, done: Done): void {
   const file = session.file();
   const { size } = file.inode;
   // Without a count, xfs_io begins at the end of the file and takes what its number parser gave for it.
@@ -162,7 +162,7 @@ function readBackward(session: Session, range: Range, unit: Unit, done: Done): v
   done.count = Math.min(count, at);
   let left = done.count;
   const end = Math.max(0, at - left);
-  const buffer = session.buffer(unit.bytes);
+  const buffer = filledBuffer(session, unit.bytes, unit, unfilled ? null : FILL);
   // As xfs_io does it: the range may end before its start is reached when both are odd.
   for (let wanted = at % unit.bytes, ask = wanted; ; wanted = Math.min(left, unit.bytes), ask = left) {
     if (wanted > 0) {
@@ -178,7 +178,13 @@ function readBackward(session: Session, range: Range, unit: Unit, done: Done): v
   }
 }
 
-function readRandom(session: Session, range: Range, unit: Unit, seed: number, done: Done): void {
+function readRandom(
+  session: Session,
+  range: Range,
+  unit: Unit,
+  { Z: seed = 0, u: unfilled }: { readonly Z: number | undefined; readonly u: boolean },
+  done: Done,
+): void {
   const file = session.file();
   const random = randomSequence(seed === 0 ? session.seconds : seed);
   const { size } = file.inode;
@@ -186,7 +192,7 @@ function readRandom(session: Session, range: Range, unit: Unit, seed: number, do
   file.position = size;
   const start = range.offset === null || range.offset > size ? size : range.offset;
   const spots = randomOffsets(start, range.count ?? 0, unit.bytes, random);
-  const buffer = session.buffer(unit.bytes);
+  const buffer = filledBuffer(session, unit.bytes, unit, unfilled ? null : FILL);
   for (const at of spots) {
     const bytes = readUnit(unit, unit.bytes, buffer, (into) => file.read(at, into));
     if (bytes === 0) break;

@@ -13,7 +13,7 @@ import { randomOffsets } from './pread.ts';
 import { randomSequence } from './random.ts';
 import { type IoReport, stopwatch, writeReport } from './report.ts';
 import type { Session } from './session.ts';
-import { asked, notVectors, readUnit, setVectors, type Unit, unitOf, writeUnit } from './vectors.ts';
+import { asked, filledBuffer, notVectors, readUnit, setVectors, type Unit, unitOf, writeUnit } from './vectors.ts';
 
 interface Summary {
   readonly report: IoReport;
@@ -67,8 +67,8 @@ the host (-i). With -B, off is where the range ends.`,
     const [off, len] = args.operands as [string, string];
     const { pos: offset, length, asked } = session.range(off, len, 'loose');
     const unit = unitOf(session, options.b ?? session.blockSize);
-    const buffer = session.buffer(unit.vectors > 0 ? unit.bytes : bufferSize(direction, length, unit.bytes));
-    if (!options.u) buffer.fill((options.S ?? 0xcd) & 0xff);
+    const most = unit.vectors > 0 ? unit.bytes : bufferSize(direction, length, unit.bytes);
+    const buffer = filledBuffer(session, most, unit, options.u ? null : (options.S ?? 0xcd) & 0xff);
     const elapsed = stopwatch();
     const file = session.file();
     const done: Done = { count: length, total: 0, ops: 0 };

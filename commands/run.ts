@@ -134,7 +134,7 @@ function parseArguments(
   renderer: Renderer,
 ): Arguments<OptionSpecs> {
   const specs = (found.options ?? NO_OPTIONS) as OptionSpecs;
-  if (found.plain) return { options: {}, operands: words, words, last: none };
+  if (found.plain === true || found.plain?.(words)) return { options: {}, operands: words, words, last: none };
   const absent = optionsAbsent(found, specs);
   if (!words.some(looksLikeOption)) return { options: absent, operands: words, words, last: none };
   const takesValue = (letter: string) => (letter in specs ? specs[letter]?.value !== undefined : undefined);

@@ -80,6 +80,7 @@ export class Session {
   /** The image that paths mean while no file is open. */
   private image: Mount | null = null;
   private shared = new Uint8Array(0);
+  private aside = new Uint8Array(0);
 
   constructor(mounts: Mounts, settings: SessionSettings) {
     this.mounts = mounts;
@@ -400,6 +401,12 @@ export class Session {
 
   notNumber(noun: string, word: string, kind = 'non-numeric'): CommandFailure {
     return new CommandFailure(`${kind} ${noun} -- ${word}`, { stream: 'stdout', code: 'EINVAL' });
+  }
+
+  /** Room for `length` bytes, for as long as a command runs: xfs_io's own buffer does not see them. */
+  scratch(length: number): Uint8Array {
+    if (length > this.aside.length) this.aside = new Uint8Array(length);
+    return this.aside.subarray(0, length);
   }
 
   /** A buffer of `length` bytes, shared by all commands; keeps its bytes. @throws CommandFailure when it is too large */

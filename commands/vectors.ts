@@ -39,6 +39,19 @@ export function unitOf(session: Session, block: number): Unit {
   return { block, vectors, bytes: block * Math.max(1, vectors) };
 }
 
+/** So much of a buffer is filled as xfs_io fills all of it; nobody asks what was in a larger one (-u). */
+const FILLED = 2 ** 20;
+
+/**
+ * The session's buffer, of `length` bytes. xfs_io fills as much as a call may transfer, whatever it will: a later
+ * command with -u finds it. Without a byte it stays as it is.
+ */
+export function filledBuffer(session: Session, length: number, unit: Unit, byte: number | null): Uint8Array {
+  const all = session.buffer(Math.max(length, Math.min(unit.bytes, FILLED)));
+  if (byte !== null) all.fill(byte);
+  return all.subarray(0, length);
+}
+
 /** Bytes that a call asks for when `left` are left of the range. */
 export function asked(unit: Unit, left: number): number {
   if (left >= unit.bytes) return unit.bytes;

@@ -49,6 +49,10 @@ export class XfsFilesystem implements Filesystem {
     mp.inodes = new InodeTable(mp, this);
   }
 
+  get sectorSize(): number {
+    return this.mp.sectorSize;
+  }
+
   get words(): readonly Word[] {
     return xfsWords();
   }

@@ -161,7 +161,7 @@ const WORDS: readonly Word[] = [
   { name: 'bulkstat_single', flags: 'd', valued: { v: list('1 5 2 3') }, operands: [[INO], [INO, INO], [list('root rt x')]] },
   { name: 'fsmap', flags: 'dlrmv', valued: { n: COUNT }, operands: [[], [OFFSET], [OFFSET, OFFSET]] },
   { name: 'resblks', operands: [[], [COUNT]] },
-  { name: 'freeze', operands: [[]] },
+  { name: 'thaw', operands: [[]] },
   { name: 'inject', operands: [[], [list('noerror x')]] },
   { name: 'imap', operands: [[], [COUNT]] },
   { name: 'crc32cselftest', operands: [[]] },
@@ -217,7 +217,7 @@ const SHORT: Readonly<Record<string, string>> = {
 
 /** Options in other spellings: several letters behind one dash, a value without a blank before it. */
 function joined(random: Random, options: string[]): string[] {
-  if (!random.oneIn(4)) return options;
+  if (!random.oneIn(4) || options.some((option) => option.includes('/'))) return options;
   const flags = options.filter((option) => option.length === 2).map((option) => option[1]);
   const valued = options.filter((option) => option.length > 2).map((option) => option.replace(' ', ''));
   return flags.length === 0 ? valued : [`-${flags.join('')}`, ...valued];
