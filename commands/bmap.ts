@@ -68,15 +68,16 @@ group. Without -p the map ends with the file.`,
   run(session, args): BlockMap {
     const { options } = args;
     const file = session.file();
+    const limit = options.n === undefined ? 0 : parseDecimal(options.n);
+    checkRoom(session, limit);
     const code = file.unusable ? 'EBADF' : 'EINVAL';
-    if (file.unusable || (options.c && (file.inode.size > 0 || options.a))) {
+    if (file.unusable || limit === -1 || (options.c && (file.inode.size > 0 || options.a))) {
       const iflags =
         (options.a ? Query.ATTR : options.p && !options.c ? Query.PREALLOC : 0) |
         (options.c ? Query.COW | Query.DELALLOC : options.e ? Query.DELALLOC : 0);
       const text = `xfsctl(XFS_IOC_GETBMAPX) iflags=0x${iflags.toString(16)} ["${file.name}"]: ${strerror(code)}`;
       throw new CommandFailure(`${session.program}: ${text}`, { code });
     }
-    const limit = options.n === undefined ? 0 : parseDecimal(options.n);
     const rows = options.c ? [] : collect(file, options.a, options.e, options.p, limit);
     const unwritten = options.p && !options.a;
     const geometry = geometryOf(session, file);
@@ -92,6 +93,17 @@ group. Without -p the map ends with the file.`,
   },
   json: ({ name, rows }) => ({ command: 'bmap', file: name, extents: rows }),
 });
+
+/** Bytes of a record in struct getbmapx. */
+const RECORD = 48;
+
+/** xfs_io asks for memory for the records it wants, for one more and for a header. @throws CommandFailure where it wants less than none */
+function checkRoom(session: Session, limit: number): void {
+  const records = (limit + 2) | 0;
+  if (records >= 0) return;
+  const text = `${session.program}: malloc of ${Math.imul(records, RECORD)} bytes failed.`;
+  throw new CommandFailure(text, { code: 'ENOMEM' });
+}
 
 /** The records of the map; `limit` 0 means all. */
 function collect(file: OpenFile, attributes: boolean, delalloc: boolean, prealloc: boolean, limit: number): Row[] {

@@ -49,6 +49,8 @@ export interface CommandSpec<S extends OptionSpecs, R, J> {
   readonly completes?: 'path' | 'host';
   /** The name under which errors are reported, where xfs_io uses another than the command's. */
   readonly call?: string;
+  /** Hears of each option's value as it stands, also where the command fails for what follows. */
+  meets?(session: Session, letter: string, value: string): void;
   /** A result, or many of them; throws CommandFailure or FsError. */
   run(session: Session, args: Arguments<S>): R | Iterable<R> | undefined;
   /** Lines to be run in its place, where a command is a script. */

@@ -93,15 +93,22 @@ function dedupeOnce(file: OpenFile, from: OpenFile, source: number, target: numb
   throw new CommandFailure(`${SAME}: Extents did not match.`, { silent: true });
 }
 
+/** What is no number, or below the `least`, ends the looking at the options where it stands; -1 stands for none. */
+const invalid = (noun: string, least: bigint | null) => (word: string) => {
+  const value = parseSize(word, 1, 1);
+  if (value !== null && value !== -1n && (least === null || value >= least)) return null;
+  return new CommandFailure(`invalid ${noun} -- ${word}`, { stream: 'stdout', code: 'EINVAL' });
+};
+
 export const copyRange = command({
   name: 'copy_range',
   count: [1, 8],
   operands: '[file]',
   about: 'copy a range from another file, sharing blocks where that is possible',
   options: {
-    s: { value: 'src_off', kind: 'text', about: 'where to copy from' },
-    d: { value: 'dst_off', kind: 'text', about: 'where to copy to' },
-    l: { value: 'len', kind: 'text', about: 'how much; by default all that follows' },
+    s: { value: 'src_off', kind: 'text', refuse: invalid('source offset', 0n), about: 'where to copy from' },
+    d: { value: 'dst_off', kind: 'text', refuse: invalid('destination offset', 0n), about: 'where to copy to' },
+    l: { value: 'len', kind: 'text', refuse: invalid('length', null), about: 'how much; by default all that follows' },
     f: { value: 'n', kind: 'text', about: 'copy from an open file: the first, or n where n is said first of all' },
   },
   completes: 'path',

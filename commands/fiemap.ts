@@ -37,12 +37,14 @@ export const fiemap = command({
     n: { value: 'lines', kind: 'text', about: 'no more than this many lines, from now on' },
     v: { about: 'a table with flags' },
   },
+  meets(session, letter, value) {
+    if (letter === 'n') session.mapLines = parseDecimal(value);
+  },
   run(session, args): Map {
     const { options, operands } = args;
     const start = operands[0] === undefined ? 0 : session.position(operands[0], 'offset argument');
     const length =
       operands[1] === undefined ? MAX_POS : session.rangeAt(start, operands[1], 'loose', 'len argument').length;
-    if (options.n !== undefined) session.mapLines = parseDecimal(options.n);
     const file = session.file();
     const end = Math.min(MAX_POS, start + length);
     return {
@@ -53,7 +55,8 @@ export const fiemap = command({
       end,
       most: session.mapLines,
       size: file.named.size,
-      walk: (visit) => walk(session, file, start, end - start, options.a, visit),
+      // From the last position on there is nothing, which is another matter than asking for nothing.
+      walk: (visit) => walk(session, file, start, Math.min(length, Math.max(1, end - start)), options.a, visit),
     };
   },
   text(map, out) {

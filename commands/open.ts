@@ -89,6 +89,11 @@ function togetherWith({ pathOnly: _, noFollow: __, dax: ___, ...others }: OpenFl
   return Object.values(others).some((value) => value);
 }
 
+/** What is no mode ends the looking at the options where it stands. */
+function notMode(word: string): CommandFailure | null {
+  return parseInteger(word) === null ? new CommandFailure(`non-numeric mode -- ${word}`, { stream: 'stdout' }) : null;
+}
+
 export const open = command({
   name: 'open',
   alias: 'o',
@@ -102,7 +107,7 @@ export const open = command({
     F: { about: 'accepted' },
     f: { about: 'create it if it does not exist' },
     L: { about: 'do not follow a symbolic link' },
-    m: { value: 'mode', kind: 'text', about: 'permissions of a created file (default 0600)' },
+    m: { value: 'mode', kind: 'text', refuse: notMode, about: 'permissions of a created file (default 0600)' },
     n: { about: 'accepted' },
     P: { about: 'for its name only: nothing can be done to it' },
     R: { about: 'put its data on the realtime device' },
@@ -121,8 +126,7 @@ export const open = command({
       operands.length === 0 && Object.values(options).every((value) => value === false || value === undefined);
     if (bare && session.current !== null) return statOpen(session, { r: false, v: false });
     if (bare) session.file();
-    const mode = options.m === undefined ? 0o600 : parseInteger(options.m);
-    if (mode === null) throw new CommandFailure(`non-numeric mode -- ${options.m}`, { stream: 'stdout' });
+    const mode = (options.m === undefined ? null : parseInteger(options.m)) ?? 0o600;
     if (operands.length !== 1) throw usage(open);
     const flags = {
       readOnly: options.r,

@@ -62,9 +62,9 @@ where the range ends, and "-" means the end of the file.`,
     V: { value: 'n', kind: 'text', refuse: notVectors, about: 'n blocks in one read, from now on' },
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
+  meets: setVectors,
   *run(session, args): Generator<Dump | Summary> {
     const { options } = args;
-    setVectors(session, options.V);
     if (args.operands.length !== 2) throw usage(pread);
     const direction = args.last('FBR') ?? 'F';
     const range = parseRange(session, args.operands as [string, string], direction);
@@ -101,9 +101,9 @@ function parseRange(session: Session, [off, len]: [string, string], direction: s
     offset === null || direction !== 'F' || parseLength(session, len) === null
       ? null
       : session.rangeAt(offset, len, 'loose');
-  const count = range === null ? session.sizeOrNull(len) : range.length;
   // A word that is no number means -1 to xfs_io: as an offset of a forward read the kernel refuses it.
   if (offset === null && direction === 'F') throw perror('pread', new FsError('EINVAL'));
+  const count = range === null ? session.sizeOrNull(len) : range.length;
   if (offset === null && direction === 'R') throw session.notNumber('length argument', off);
   if (count === null && direction === 'R') throw session.notNumber('length argument', len);
   const negative = Number(parseSize(len, session.blockSize, session.sectorSize) ?? -1n);

@@ -57,9 +57,9 @@ the host (-i). With -B, off is where the range ends.`,
     Z: { value: 'seed', kind: 'integer', noun: 'seed', about: 'seed of -R' },
   },
   completes: 'host',
+  meets: setVectors,
   *run(session, args): Generator<Summary> {
     const { options } = args;
-    setVectors(session, options.V);
     const direction = args.last('FBRO') ?? 'F';
     const input = args.last('if') === 'f' ? options.f : options.i;
     const misused = ((options.s ?? 0) > 0 || options.d) && input === undefined;

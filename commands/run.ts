@@ -145,6 +145,7 @@ function parseArguments(
   for (const [letter, value] of parsed.options) {
     const spec = specs[letter];
     if (spec === undefined) continue;
+    if (value !== null) found.meets?.(session, letter, value);
     const refused = value === null ? null : (spec.refuse?.(value) ?? null);
     if (refused !== null) throw refused;
     if (value !== null) options[letter] = optionValue(session, spec.kind ?? 'text', spec.noun ?? 'value', value);
@@ -179,7 +180,7 @@ function optionsAbsent(found: Command, specs: OptionSpecs): Arguments<OptionSpec
 
 function optionValue(session: Session, kind: 'size' | 'integer' | 'text', noun: string, word: string): number | string {
   if (kind === 'text') return word;
-  if (kind === 'size') return session.size(word, noun);
+  if (kind === 'size') return session.mostSize(word, noun);
   const value = parseInteger(word);
   if (value === null) throw new CommandFailure(`non-numeric ${noun} -- ${word}`, { stream: 'stdout' });
   return value;

@@ -399,6 +399,13 @@ export class Session {
     return value;
   }
 
+  /** As size(); what is larger than any size here is the largest. @throws CommandFailure */
+  mostSize(word: string, noun: string): number {
+    const value = parseSize(word, this.blockSize, this.sectorSize);
+    if (value === null || value < 0n) throw this.notNumber(noun, word);
+    return Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : value);
+  }
+
   notNumber(noun: string, word: string, kind = 'non-numeric'): CommandFailure {
     return new CommandFailure(`${kind} ${noun} -- ${word}`, { stream: 'stdout', code: 'EINVAL' });
   }

@@ -3,8 +3,9 @@
  * and pwrite of the session, and only one of the blocks is cut when less than all of them is left, so that a last call
  * may go beyond the range.
  */
+import { totalmem } from 'node:os';
 import { FsError } from '../core/errors.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, perror } from './failure.ts';
 import type { Session } from './session.ts';
 import { parseInteger } from './words.ts';
 
@@ -27,9 +28,9 @@ export function notVectors(word: string): CommandFailure | null {
   return new CommandFailure(`non-numeric vector count == ${word}`, { stream: 'stdout' });
 }
 
-/** Remembers how many blocks a call takes, from the option's word. */
-export function setVectors(session: Session, word: string | undefined): void {
-  if (word !== undefined) session.vectors = (parseInteger(word) ?? 0) | 0;
+/** Remembers how many blocks a call takes, from -V's word. */
+export function setVectors(session: Session, letter: string, word: string): void {
+  if (letter === 'V') session.vectors = (parseInteger(word) ?? session.vectors) | 0;
 }
 
 /** What a call transfers in this session. @throws CommandFailure without a word for a negative count, as xfs_io */
@@ -47,6 +48,7 @@ const FILLED = 2 ** 20;
  * command with -u finds it. Without a byte it stays as it is.
  */
 export function filledBuffer(session: Session, length: number, unit: Unit, byte: number | null): Uint8Array {
+  if (unit.bytes > totalmem()) throw perror('memalign', new FsError('ENOMEM'));
   const all = session.buffer(Math.max(length, Math.min(unit.bytes, FILLED)));
   if (byte !== null) all.fill(byte);
   return all.subarray(0, length);

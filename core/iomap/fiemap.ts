@@ -67,8 +67,8 @@ export function fiemapColumns(
   visit: FiemapColumnsVisitor,
   options: FiemapOptions = {},
 ): void {
-  if (start >= MAX_POS) throw new FsError('EFBIG');
   if (length === 0) throw new FsError('EINVAL');
+  if (start >= MAX_POS) throw new FsError('EFBIG');
   if (options.sync === true && (inode.pages.dirtyBlocks > 0 || inode.pages.writeError !== null)) writeback(inode);
   const ops = options.xattr === true ? inode.iomap.xattr : inode.iomap.read;
   if (ops === undefined) throw new FsError('EBADR');
