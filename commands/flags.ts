@@ -143,7 +143,7 @@ export const chproj = command({
   run(session, { options, operands }): undefined {
     if (operands.length !== 1) throw usage(chproj);
     const word = operands[0] as string;
-    const projid = /^[0-9]+$/.test(word) ? Number(word) : Number.NaN;
+    const projid = /^\+?[0-9]+$/.test(word) ? Number(word) : Number.NaN;
     if (!(projid < 0xffffffff)) throw new CommandFailure(`invalid project ID -- ${word}`, { stream: 'stdout' });
     checkRecursion(session, options);
     checkUsable(session, options, 'setprojid');

@@ -41,6 +41,7 @@ function asCommand(word: Word): Command {
     ...(count === undefined ? {} : { count }),
     ...(help === undefined ? {} : { help }),
     ...(options === undefined ? {} : { options }),
+    ...(word.plain ? { plain: true } : {}),
     ...(word.mildUsage ? { mildUsage: true } : {}),
     ...(word.expert ? { expert: true } : {}),
     needs: word.needsFile ? 'file' : 'image',

@@ -35,6 +35,7 @@ export function helpCommand(
     count: [0, 1],
     operands: '[command]',
     about: 'help for one or all commands',
+    plain: true,
     needs: 'nothing',
     once: true,
     run(session, { operands }): Help {

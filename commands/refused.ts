@@ -106,8 +106,10 @@ function refusing({ label, range, ...spec }: Refusal): Command {
 /** The words that are refused, by name. */
 export const refused: readonly Command[] = REFUSALS.map(refusing);
 
+const notRows = (text: string) => (/^\s*\+?\d+$/.test(text) ? null : usage(fsmap).silenced());
+
 /** fsmap of a file system that has none: XFS has its own word. */
-export const fsmap = command({
+export const fsmap: Command = command({
   name: 'fsmap',
   yields: true,
   operands: '[start [end]]',
@@ -116,14 +118,13 @@ export const fsmap = command({
     d: { about: 'the data device' },
     l: { about: 'the log device' },
     m: { about: 'for programs' },
-    n: { value: 'rows', kind: 'text', about: 'rows at a time' },
+    n: { value: 'rows', kind: 'text', refuse: notRows, about: 'rows at a time' },
     r: { about: 'the realtime device' },
     v: { about: 'a table' },
   },
   run(session, { options, operands }): undefined {
     const chosen = [options.d, options.l, options.r].filter((device) => device).length;
     if (chosen > 1 || (options.m && options.v) || (operands.length > 0 && chosen === 0)) throw usage(fsmap);
-    if (options.n !== undefined && !/^\s*\+?\d+$/.test(options.n)) throw usage(fsmap).silenced();
     for (const [i, word] of operands.slice(0, 2).entries()) {
       const value = parseSize(word, session.blockSize, session.sectorSize);
       if (value === null || value < 0n)

@@ -148,6 +148,7 @@ function parseArguments(
     if (value !== null) found.meets?.(session, letter, value);
     const refused = value === null ? null : (spec.refuse?.(value) ?? null);
     if (refused !== null) throw refused;
+    if (value !== null && spec.misuses?.(value)) throw usage(found).silenced();
     if (value !== null) options[letter] = optionValue(session, spec.kind ?? 'text', spec.noun ?? 'value', value);
     else options[letter] = spec.counts ? (options[letter] as number) + 1 : true;
   }

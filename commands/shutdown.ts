@@ -115,9 +115,9 @@ export const inject = command({
   xfsOnly: true,
   run(_session, { operands }): { tags: readonly string[] } | undefined {
     if (operands.length === 0) return { tags: TAGS };
-    // Whichever is unknown, xfs_io names the first.
-    if (operands.some((tag) => !TAGS.includes(tag)))
-      throw new CommandFailure(`no such tag -- ${operands[0]}`, { silent: true });
+    // For each that is unknown, xfs_io names the first.
+    const complaints = operands.filter((tag) => !TAGS.includes(tag)).map(() => `no such tag -- ${operands[0]}`);
+    if (complaints.length > 0) throw new CommandFailure(complaints.join('\n'), { silent: true });
     return undefined;
   },
   text({ tags }, out) {

@@ -57,7 +57,7 @@ export function openFile(fs: Filesystem, cwd: Inode, path: string, flags: OpenFl
     } else if (flags.truncate === true && inode.kind === 'file') {
       checkOpen(inode, { ...flags, write: true });
       inode.truncate(0);
-    }
+    } else if (flags.truncate === true && inode.kind === 'dir') throw new FsError('EISDIR');
     return new File(inode, flags);
   } catch (error) {
     throw error instanceof FsError ? error.withPath(path) : error;

@@ -16,6 +16,8 @@ export interface OptionSpec {
   readonly counts?: true;
   /** What is wrong with a value, which ends the looking at what follows it; null: nothing. */
   readonly refuse?: (value: string) => Error | null;
+  /** Likewise, a value with which the word is wrongly used; xfs_io's exit status stays 0. */
+  readonly misuses?: (value: string) => boolean;
   /** What the complaint calls a value that is no number: `non-numeric bsize -- x`. */
   readonly noun?: string;
 }
@@ -104,6 +106,8 @@ export interface Word<S extends OptionSpecs = OptionSpecs, T extends Answer = An
   readonly about: string;
   readonly help?: string;
   readonly options?: S;
+  /** Options are not looked for: every word is an operand. */
+  readonly plain?: true;
   /** Used wrongly, xfs_io prints the usage line and exits 0 all the same. */
   readonly mildUsage?: true;
   /** Known only under -x. */

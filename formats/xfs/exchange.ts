@@ -17,7 +17,7 @@ import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2, setTimes } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
-import { checkWritable, touchInode } from './inode-write.ts';
+import { checkWritable } from './inode-write.ts';
 import { flushRange } from './space.ts';
 import { DiFlag2 } from './structure/dinode.ts';
 import type { Trans } from './trans.ts';
@@ -62,7 +62,7 @@ export function exchangeRange(
   }
   const blocks = Math.ceil(count / mp.blockSize);
   atomically(mp, (rest) => {
-    begin(one, two);
+    begin(one, two, true);
     swapMappings(one, posOne / mp.blockSize, two, posTwo / mp.blockSize, blocks, options.fileOneWritten, rest);
     if (options.toEof) swapSizes(one, two);
   });
@@ -97,13 +97,13 @@ function checkRanges(
   return count;
 }
 
-/** Times, and the flag that keeps shared blocks shared wherever they go. */
-function begin(one: XfsInode, two: XfsInode): void {
+/** Times (`timed`), and the flag that keeps shared blocks shared wherever they go. */
+function begin(one: XfsInode, two: XfsInode, timed: boolean): void {
   const shared = isReflinked(one) || isReflinked(two);
   one.mp.transact('exchange', (tp) => {
     for (const ip of one.ino === two.ino ? [one] : [one, two]) {
       logInode(tp, ip);
-      setTimes(ip, ip.fs.now(), 'mtime', 'ctime');
+      if (timed) setTimes(ip, ip.fs.now(), 'mtime', 'ctime');
       if (shared && !isReflinked(ip)) setFlags2(ip, inodeFlags2(ip) | DiFlag2.REFLINK);
     }
   });
@@ -202,11 +202,11 @@ export function swapExtents(target: XfsInode, donor: XfsInode): void {
   }
   if (diskSize(target) !== diskSize(donor)) throw new FsError('EFAULT', { detail: 'the files differ in size' });
   if (target.dataFork.nextents < donor.dataFork.nextents) throw invalid('the donor has more extents');
-  touchInode(target);
+  // This older call leaves the times alone.
   const end = Math.ceil(target.size / mp.blockSize);
   const both = inodeFlags2(target) | inodeFlags2(donor);
   atomically(mp, (rest) => {
-    if ((both & DiFlag2.REFLINK) !== 0) begin(target, donor);
+    if ((both & DiFlag2.REFLINK) !== 0) begin(target, donor, false);
     swapMappings(target, 0, donor, 0, end, false, rest);
   });
 }

@@ -44,7 +44,7 @@ const SIGNALLED = 128;
 
 /** Usage lines are our own words; times, free space and the device's number are the host's affair. */
 const OWN =
-  /^\w+ \[?.* -- |^(Queries|Bulk-queries|inode will be|If a given|Pass in| {3}-[a-z] | {4}root )|^stat\.(dev_m|[acmb]time)|^counts\.|^statfs\.f_(bfree|bavail|files|ffree)|^utime:|^stime:|^crc32c: tests passed/;
+  /^(?!invalid |no such )\w+ \[?.* -- |^(Queries|Bulk-queries|inode will be|If a given|Pass in| {3}-[a-z] | {4}root )|^stat\.(dev_m|[acmb]time)|^counts\.|^statfs\.f_(bfree|bavail|files|ffree)|^utime:|^stime:|^crc32c: tests passed/;
 
 /** The answers of each line: whatever a marker ends. */
 function answers(text: string, place: string, format: Format): string[] {

@@ -66,8 +66,12 @@ const imap = word({
   operands: '[nentries]',
   about: 'the chunks of inodes, a line each',
   expert: true,
+  plain: true,
   needsFile: true,
-  *run(context) {
+  *run(context, { operands }) {
+    const entries = Number(/^\s*[+-]?\d+/.exec(operands[0] ?? '64')?.[0] ?? 0);
+    if (entries < 0) throw new WordFailure(`alloc req: ${strerror('ENOMEM')}`);
+    if (entries === 0) throw new WordFailure(`xfsctl(XFS_IOC_FSINUMBERS): ${strerror('EINVAL')}`);
     for (const { startino, allocLow, allocHigh, alloccount } of inumbers(mountOf(context), { start: 0, agno: null })) {
       const mask = ((BigInt(allocHigh) << 32n) | BigInt(allocLow)).toString(16).padStart(16, '0');
       const [ino, count] = [String(startino).padStart(10), String(alloccount).padStart(2)];

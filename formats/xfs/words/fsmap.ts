@@ -28,6 +28,14 @@ const NAMES: Readonly<Record<FsmapSpecial, string>> = {
 const DEVICE: Readonly<Record<FsmapDevice, string>> = { data: '7:0', log: '7:1', realtime: '7:2' };
 const Flag = { attr: 0o1000000, shared: 0o100000, pre: 0o10000, bsu: 0o1000, esu: 0o100, bsw: 0o10, esw: 0o1 };
 
+/** NaN for no such number. */
+function rowsOf(text: string): number {
+  const rows = Number(/^\s*\+?(\d+)$/.exec(text)?.[1] ?? Number.NaN);
+  return rows < 2 ** 32 ? rows : Number.NaN;
+}
+
+const notRows = (text: string): boolean => Number.isNaN(rowsOf(text));
+
 export const fsmap = word({
   name: 'fsmap',
   xfsIo: 'file',
@@ -38,7 +46,7 @@ export const fsmap = word({
     d: { about: 'the data device' },
     l: { about: 'the log device' },
     m: { about: 'for programs' },
-    n: { value: 'rows', kind: 'text', about: 'accepted: rows at a time' },
+    n: { value: 'rows', kind: 'text', misuses: notRows, about: 'accepted: rows at a time' },
     r: { about: 'the realtime device' },
     v: { about: 'a table with allocation groups; twice: explain the flags', counts: true },
   },
@@ -48,8 +56,8 @@ export const fsmap = word({
     if (options.l) chosen.push('log');
     if (options.r) chosen.push('realtime');
     const misused = chosen.length > 1 || (options.m && options.v > 0) || (operands.length > 0 && chosen.length === 0);
-    const rowCount = options.n === undefined ? 0 : Number(/^\s*\+?(\d+)$/.exec(options.n)?.[1] ?? Number.NaN);
-    if (misused || !(rowCount < 2 ** 32)) throw context.usage();
+    const rowCount = options.n === undefined ? 0 : rowsOf(options.n);
+    if (misused) throw context.usage();
     const [start, end] = operands.slice(0, 2).map((operand, i) => {
       const value = context.size(operand);
       if (value === null) throw new WordFailure(`Bad rmap ${i === 0 ? 'start' : 'end'}_bblock ${operand}.`);
