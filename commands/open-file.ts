@@ -97,13 +97,13 @@ export class OpenFile {
     const { fs } = mount;
     const root = fs.root();
     if (flags.noFollow) {
-      const named = resolve(fs, root, path, { follow: false });
-      if (named.kind === 'symlink' && !flags.pathOnly) throw new FsError('ELOOP');
+      const { inode } = resolveEnd(fs, root, path, { follow: false });
+      if (inode?.kind === 'symlink' && !flags.pathOnly) throw new FsError('ELOOP');
     }
     if (flags.pathOnly)
       return new OpenFile(mount, File.named(resolve(fs, root, path, { follow: !flags.noFollow })), name, flags);
     if (guarded && flags.truncate) {
-      resolve(fs, root, path);
+      if (resolve(fs, root, path).kind === 'dir') throw new FsError('EISDIR');
       throw new FsError('EROFS', { detail: 'opened read-only' });
     }
     if (flags.tmpfile) return new OpenFile(mount, openUnnamed(mount, path, flags, mode), name, flags);

@@ -123,4 +123,11 @@ for (const variant of VARIANTS.slice(0, 3)) {
   }
 }
 
+/** In numbers, s is a sector of the file system. */
+test('sectors of 4 KiB', () => {
+  const sectors = VARIANTS.find(({ name }) => name === 'sector-4k') as (typeof VARIANTS)[number];
+  const commands = ['pread 1s 5', 'pwrite -S 1 2s 1s', 'fzero 3s 1s', 'dedupe /frag 3s 64k 1s', 'bmap', 'stat'];
+  compare(preparedXfs(sectors), { path: '/small', commands });
+});
+
 test.run();

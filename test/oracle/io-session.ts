@@ -22,7 +22,26 @@ export interface Session {
 }
 
 const FILES = ['/small', '/holey', '/keep', '/empty', '/tail', '/frag', '/src', '/clone', '/part', '/dir', '/dir/file'];
-const FLAGS = ['', '', '', '', '-r', '-d', '-a', '-s', '-f', '-n', '-x', '-x', '-t', '-rd', '-ds', '-p foo', '-i', '-L'];
+const FLAGS = [
+  '',
+  '',
+  '',
+  '',
+  '-r',
+  '-d',
+  '-a',
+  '-s',
+  '-f',
+  '-n',
+  '-x',
+  '-x',
+  '-t',
+  '-rd',
+  '-ds',
+  '-p foo',
+  '-i',
+  '-L',
+];
 
 export function randomSession(random: Random, length: number): Session {
   const all = Array.from({ length }, () => randomLine(random));

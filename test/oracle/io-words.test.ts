@@ -11,6 +11,7 @@ import { EDGES } from './io-cases-edges.ts';
 import { FILE } from './io-cases-files.ts';
 import { MAPPING } from './io-cases-maps.ts';
 import { ODD } from './io-cases-odd.ts';
+import { ORDERS } from './io-cases-order.ts';
 import { ROOMS } from './io-cases-space.ts';
 import { compare, preparedBtrfs, preparedXfs } from './io-compare.ts';
 
@@ -20,7 +21,15 @@ const FORMATS = [preparedXfs(VARIANTS[0] as (typeof VARIANTS)[number]), prepared
 const only = process.env.FSIO_WORDS;
 const seed = announceSeed('io-words');
 for (const format of FORMATS) {
-  for (const [group, cases] of Object.entries({ ...DATA, ...FILE, ...EDGES, ...MAPPING, ...ROOMS, ...ODD })) {
+  for (const [group, cases] of Object.entries({
+    ...DATA,
+    ...FILE,
+    ...EDGES,
+    ...MAPPING,
+    ...ROOMS,
+    ...ODD,
+    ...ORDERS,
+  })) {
     if (only && only !== group) continue;
     // The words are the same code on both: of btrfs half of them are enough for each day.
     for (const one of format.type === 'xfs'

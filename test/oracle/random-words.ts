@@ -111,7 +111,13 @@ const WORDS: readonly Word[] = [
   { name: 'print', operands: [[]] },
   { name: 'stat', flags: 'vr', operands: [[]], weight: 2 },
   { name: 'statfs', flags: 'cgs', operands: [[]] },
-  { name: 'statx', flags: 'vrDF', valued: { m: list('all basic 0 1 0x7ff x -1 0x800 0x40') }, operands: [[]], weight: 2 },
+  {
+    name: 'statx',
+    flags: 'vrDF',
+    valued: { m: list('all basic 0 1 0x7ff x -1 0x800 0x40') },
+    operands: [[]],
+    weight: 2,
+  },
   { name: 'lsattr', flags: 'RDav', operands: [[], [FILE]] },
   { name: 'chattr', flags: 'RD', operands: [[list('+s +A +d -d +ds -s +z + - +d-A +p -p +X')]] },
   { name: 'lsproj', flags: 'RD', operands: [[]] },
@@ -158,7 +164,12 @@ const WORDS: readonly Word[] = [
     valued: { s: INO, e: INO, n: COUNT, a: AGNO, v: list('1 5 2 3') },
     operands: [[]],
   },
-  { name: 'bulkstat_single', flags: 'd', valued: { v: list('1 5 2 3') }, operands: [[INO], [INO, INO], [list('root rt x')]] },
+  {
+    name: 'bulkstat_single',
+    flags: 'd',
+    valued: { v: list('1 5 2 3') },
+    operands: [[INO], [INO, INO], [list('root rt x')]],
+  },
   { name: 'fsmap', flags: 'dlrmv', valued: { n: COUNT }, operands: [[], [OFFSET], [OFFSET, OFFSET]] },
   { name: 'resblks', operands: [[], [COUNT]] },
   { name: 'thaw', operands: [[]] },
@@ -180,6 +191,8 @@ export function randomLine(random: Random): string {
   }) as Word;
   const options = joined(random, optionsOf(random, word));
   if (random.oneIn(30)) options.push(random.pick(['-y', '-', '--', '-yq']));
+  // Without a seed, -R takes the time's.
+  if (options.some((option) => /^-\w*R/.test(option)) && word.valued?.Z !== undefined) options.push('-Z 3');
   const operands = random.pick(word.operands ?? [[]]).map((part) => part(random));
   if (random.oneIn(25)) operands.push(random.pick(['1', 'x', '0']));
   if (random.oneIn(25)) operands.pop();
