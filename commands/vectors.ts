@@ -48,7 +48,8 @@ const FILLED = 2 ** 20;
  * command with -u finds it. Without a byte it stays as it is.
  */
 export function filledBuffer(session: Session, length: number, unit: Unit, byte: number | null): Uint8Array {
-  if (unit.bytes > totalmem()) throw perror('memalign', new FsError('ENOMEM'));
+  // What could not be had in any case xfs_io is refused.
+  if (unit.bytes > FILLED && unit.bytes > totalmem()) throw perror('memalign', new FsError('ENOMEM'));
   const all = session.buffer(Math.max(length, Math.min(unit.bytes, FILLED)));
   if (byte !== null) all.fill(byte);
   return all.subarray(0, length);
