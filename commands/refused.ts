@@ -106,10 +106,10 @@ function refusing({ label, range, ...spec }: Refusal): Command {
 /** The words that are refused, by name. */
 export const refused: readonly Command[] = REFUSALS.map(refusing);
 
-const notRows = (text: string) => (/^\s*\+?\d+$/.test(text) ? null : usage(fsmap).silenced());
+const notRows = (text: string): boolean => !/^\s*\+?\d+$/.test(text);
 
 /** fsmap of a file system that has none: XFS has its own word. */
-export const fsmap: Command = command({
+export const fsmap = command({
   name: 'fsmap',
   yields: true,
   operands: '[start [end]]',
@@ -118,7 +118,7 @@ export const fsmap: Command = command({
     d: { about: 'the data device' },
     l: { about: 'the log device' },
     m: { about: 'for programs' },
-    n: { value: 'rows', kind: 'text', refuse: notRows, about: 'rows at a time' },
+    n: { value: 'rows', kind: 'text', misuses: notRows, about: 'rows at a time' },
     r: { about: 'the realtime device' },
     v: { about: 'a table' },
   },
