@@ -33,8 +33,10 @@ import { newMounts, newSession } from './setup.ts';
 
 /** Milliseconds of quiet after which changes are written. */
 const QUIET = 2000;
-/** A client that does not read what it asked for: bytes that are kept for it. */
+/** A client that does not read what it asked for: bytes that are kept for it of one answer. */
 const UNREAD_LIMIT = 2 ** 30;
+/** As many unread bytes keep its next line waiting. */
+const UNREAD_PAUSE = 2 ** 20;
 
 /** Serves until it is told to stop; the exit status. */
 export async function serve(line: CommandLine, streams: Streams): Promise<number> {
@@ -118,7 +120,7 @@ class Engine {
 
   /** One line of the first client that may; then the sockets have their turn. */
   private turn(): void {
-    const index = this.ready.findIndex((client) => this.holder === null || this.holder === client);
+    const index = this.ready.findIndex((client) => !client.clogged && (this.holder === null || this.holder === client));
     const [client] = index < 0 ? [] : this.ready.splice(index, 1);
     if (client === undefined) {
       this.running = false;
@@ -203,12 +205,20 @@ class Client {
       this.halfClosed = true;
       if (!this.waiting) this.end();
     });
+    socket.on('drain', () => {
+      if (this.waiting) this.engine.wake(this);
+    });
     socket.on('error', () => this.end());
     socket.on('close', () => this.end());
   }
 
   get waiting(): boolean {
     return this.lines.length > 0 && !this.over;
+  }
+
+  /** It does not read what it asked for. */
+  get clogged(): boolean {
+    return this.socket.writableLength > UNREAD_PAUSE;
   }
 
   /** Runs the next line. */

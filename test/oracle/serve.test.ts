@@ -272,6 +272,31 @@ test('a client that dies while it writes a line has said nothing; a script may e
   assert.is(await end(server, 'SIGTERM'), 0, server.stderr());
 });
 
+test('who does not read its answers waits; the others do not, and memory holds one answer', async () => {
+  const image = unpackImage('xfs-default', join(scratch(true), 'a.img'));
+  const server = await start(image);
+  const other = await session(server, 'open -f /long', 'pwrite -q 0 1m');
+  const deaf = connect(server.socket);
+  deaf.pause();
+  deaf.write(`open /long\n${'pread -v 0 1m\n'.repeat(60)}`);
+  for (let i = 0; i < 100; i++) assert.is((await other.ask('stat -r')).status, 0);
+  const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'latin1'))?.[1]);
+  assert.ok(resident() < 250_000, `${resident()} KiB`);
+  const text = await new Promise<string>((resolve) => {
+    let said = '';
+    deaf.setEncoding('latin1');
+    deaf.on('data', (chunk) => {
+      said += chunk;
+    });
+    deaf.on('close', () => resolve(said));
+    deaf.resume();
+    deaf.end();
+  });
+  assert.is(text.split('read 1048576/1048576 bytes').length, 61);
+  other.end();
+  assert.is(await end(server, 'SIGTERM'), 0, server.stderr());
+});
+
 test('under --time a pause changes no byte', async () => {
   const dir = scratch(true);
   const hashes = [];
