@@ -20,7 +20,7 @@ export function memberCuts(events: readonly RecordedEvent[], devices: number, ra
   });
   const cuts: Cut[] = [{ label: 'at the end', end: events.length, lost: new Set() }];
   for (let i = 0; i < count; i++) {
-    const end = random.pick(i % 2 === 0 ? supers : writes) + 1;
+    const end = random.pick(i % 2 === 0 && supers.length > 0 ? supers : writes) + 1;
     const open = Array.from({ length: devices }, (_, device) => openWrites(events, end, device));
     const lost = new Set(open.flatMap((some) => lostOf(some, random)));
     const kept = open.map((some) => some.filter((index) => !lost.has(index)).length);

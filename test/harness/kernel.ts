@@ -200,8 +200,9 @@ const REPAIR_ROUTINE = [
 ];
 
 /** What `xfs_repair -n` says beyond its routine, line by line; nothing for a sound image. */
-export function repairComplaints(image: string): string[] {
-  const outcome = run('xfs_repair', ['-n', '-f', '-o', 'bhash=256', image], { seconds: 300 });
+export function repairComplaints(image: string, realtime?: string): string[] {
+  const device = realtime === undefined ? [] : ['-r', realtime];
+  const outcome = run('xfs_repair', ['-n', '-f', '-o', 'bhash=256', ...device, image], { seconds: 300 });
   const lines = `${outcome.stdout}${outcome.stderr}`.split('\n');
   const odd = lines.filter((line) => !REPAIR_ROUTINE.some((routine) => routine.test(line)));
   if (outcome.status !== 0 && odd.length === 0) odd.push(`xfs_repair: exit status ${outcome.status}`);
