@@ -157,7 +157,8 @@ function row(from: number, to: number, block: Row['block'], flags: number): Row 
 }
 
 function geometryOf(session: Session, file: OpenFile): Geometry {
-  const realtime = (file.inode.stat().xflags & Xflag.REALTIME) !== 0;
+  // As xfs_io: a file with any further flag gets the columns of groups, meaningless or not.
+  const realtime = file.inode.stat().xflags === Xflag.REALTIME;
   const known = new Map(session.mount().fs.statfs().geometry);
   const sectors = (known.get('bsize') ?? 0) / SECTOR;
   const of = (name: string) => (realtime ? 0 : (known.get(name) ?? 0) * sectors);

@@ -74,7 +74,8 @@ export interface Filesystem {
   root(): Inode;
   /** The inode with this number; the same object while it is in use. @throws FsError ENOENT free, EUCLEAN damaged */
   iget(ino: number): Inode;
-  statfs(): StatFs;
+  /** `inode`: as seen from it, where files of a file system lie on different devices. */
+  statfs(inode?: Inode): StatFs;
   /** The label, empty if it has none; absent where the format has no labels. */
   label?(): string;
   /** @throws FsError EINVAL too long, EROFS */

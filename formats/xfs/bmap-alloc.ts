@@ -16,34 +16,23 @@ import { cowAlloc } from './alloc/refcount.ts';
 import { mapExtent } from './bmap-edit.ts';
 import { forkBtreeLevels } from './bmap-fork.ts';
 import { extentAddBlocks, worstIndlen } from './bmap-limits.ts';
+import { adjacent, type Request } from './bmap-place.ts';
 import { DELAY, Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import { alignToHint, type Span } from './extent-hint.ts';
 import { type MemoryFork, viewBefore, viewLookup } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { cowExtentHint, extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
-import { reserveRoom } from './make-room.ts';
+import { reserveRealtime, reserveRoom } from './make-room.ts';
+import type { XfsMount } from './mount.ts';
+import { allocateRealtime } from './rt/bmap-alloc.ts';
 import type { Trans } from './trans.ts';
-
-/** How far the neighbour may be, in lengths of the request, for its position to matter. */
-const GAP_UNITS = 4;
 
 const before = new Extent();
 const beyond = new Extent();
 const after = new Extent();
 const span: Span = { off: 0, count: 0 };
 const fresh = new Extent();
-
-/** What placing an allocation looks at: neighbours in the fork and the request. */
-interface Request {
-  readonly ip: XfsInode;
-  readonly fork: MemoryFork;
-  /** The extent before, and the one that holds or follows the range; null at the ends of the fork. */
-  readonly before: Extent | null;
-  readonly after: Extent | null;
-  off: number;
-  count: number;
-}
 
 /**
  * Allocates blocks for a request and narrows it to what was got. @returns the first block
@@ -52,13 +41,15 @@ interface Request {
 function allocate(tp: Trans, req: Request): number {
   const { ip, fork } = req;
   const { mp } = ip;
+  if (ip.realtime) return allocateRealtime(tp, req);
   const hint = fork === 'cow' ? cowExtentHint(ip) : extentHint(ip);
   span.off = req.off;
   span.count = req.count;
   if (hint > 0) alignToHint(span, hint, req.before, req.after, false);
   const prod = hint > 0 ? hint : mp.blockSize < 4096 ? 4096 / mp.blockSize : 1;
   const mod = (prod - (span.off % prod)) % prod;
-  const target = adjacent(req, span);
+  const home = mp.agbToFsb(mp.inoToAgno(ip.ino), mp.inoToAgbno(ip.ino));
+  const target = adjacent(req, span, home, (a, b) => sameGroup(mp, a, b));
   const found = takeBlocks(tp, ip, target, span.count, prod, mod, stripeAtEof(req));
   if (found === null) throw new FsError('ENOSPC');
   if (!mp.validFsb(found.fsb, found.length)) {
@@ -71,6 +62,13 @@ function allocate(tp: Trans, req: Request): number {
   req.off = off;
   req.count = found.length;
   return found.fsb;
+}
+
+/** True if a block exists and lies in the group of another. */
+function sameGroup(mp: XfsMount, a: number, b: number): boolean {
+  return (
+    a >= 0 && mp.fsbToAgno(a) === mp.fsbToAgno(b) && mp.fsbToAgno(a) < mp.agCount && mp.fsbToAgbno(a) < mp.agBlocks
+  );
 }
 
 /** The stripe unit, where new blocks become the last of a file on a striped image; else null. */
@@ -126,44 +124,6 @@ function takeBlocks(
     (least > 1 ? allocExtent(tp, { ...request, minLength: 1 }) : null) ??
     allocExtent(tp, { target: 0, minLength: 1, maxLength: count, owner: 'skip', data: true, mode: 'first' })
   );
-}
-
-/** Where to ask for blocks: next to a neighbour in the file, else near the inode (kernel: xfs_bmap_adjacent). */
-function adjacent(req: Request, at: Span): number {
-  const { mp } = req.ip;
-  const home = mp.agbToFsb(mp.inoToAgno(req.ip.ino), mp.inoToAgbno(req.ip.ino));
-  const prev = req.before?.real ? req.before : null;
-  const same = (a: number, b: number): boolean =>
-    a >= 0 && mp.fsbToAgno(a) === mp.fsbToAgno(b) && mp.fsbToAgno(a) < mp.agCount && mp.fsbToAgbno(a) < mp.agBlocks;
-  if (req.after === null) {
-    if (prev === null) return home;
-    const end = prev.block + prev.count;
-    if (!same(end, prev.block)) return home;
-    const gap = at.off - prev.end;
-    return gap > 0 && same(end + gap, prev.block) ? end + gap : end;
-  }
-  let left = -1;
-  let leftGap = 0;
-  if (prev !== null && same(prev.block + prev.count, prev.block)) {
-    left = prev.block + prev.count;
-    leftGap = at.off - prev.end;
-    if (leftGap <= GAP_UNITS * at.count && same(left + leftGap, prev.block)) left += leftGap;
-    else leftGap *= 2;
-  }
-  let right = -1;
-  let rightGap = 0;
-  if (req.after.real) {
-    right = req.after.block;
-    const gap = req.after.off - at.off;
-    rightGap = gap;
-    if (gap <= GAP_UNITS * at.count && same(right - gap, right)) right -= gap;
-    else if (same(right - at.count, right)) {
-      right -= at.count;
-      rightGap += gap - at.count;
-    } else rightGap += gap;
-  }
-  if (left >= 0 && right >= 0) return leftGap <= rightGap ? left : right;
-  return left >= 0 ? left : right >= 0 ? right : home;
 }
 
 /**
@@ -252,7 +212,9 @@ export function allocateHole(ip: XfsInode, off: number, count: number, out: Exte
   const { mp } = ip;
   const hint = extentHint(ip);
   const need = hint > 0 ? Math.ceil((count + (off % hint)) / hint) * hint : count;
-  const held = Math.min(need, MAX_EXTENT_LENGTH) + extentAddBlocks(mp);
+  const blocks = Math.min(need, MAX_EXTENT_LENGTH);
+  const held = (ip.realtime ? 0 : blocks) + extentAddBlocks(mp);
+  if (ip.realtime) reserveRealtime(mp, blocks);
   reserveRoom(mp, held);
   try {
     mp.transact('allocate', (tp) => fillHole(tp, ip, off, count));

@@ -9,6 +9,7 @@ import { crossesGap, POS_END } from '../../core/positions.ts';
 import type { ExchangeOptions } from '../../core/vfs/inode.ts';
 import { atomically } from './atomic-work.ts';
 import { mapExtent, unmapExtent } from './bmap-edit.ts';
+import { forkBefore } from './bmap-fork.ts';
 import { extentAddBlocks } from './bmap-limits.ts';
 import { cancelCow } from './cow.ts';
 import { punchDelalloc } from './delalloc.ts';
@@ -183,6 +184,11 @@ function swapSizes(one: XfsInode, two: XfsInode): void {
   two.setMemorySize(sizeTwo);
 }
 
+/** The end of the last extent of a realtime file, whose realtime extents must not come apart; 0 of others. */
+function realtimeEnd(ip: XfsInode): number {
+  return ip.realtime && forkBefore(ip, 'data', NULL_OFFSET, first) ? first.end : 0;
+}
+
 /**
  * Exchanges the whole data of two files of the same size (XFS_IOC_SWAPEXT): `donor` has no more extents than
  * `target`. @throws FsError EINVAL, EFAULT when the sizes differ, ENOSPC
@@ -191,7 +197,7 @@ export function swapExtents(target: XfsInode, donor: XfsInode): void {
   const invalid = (detail: string) => new FsError('EINVAL', { detail });
   if (target.mp !== donor.mp || target.ino === donor.ino) throw invalid('not two files of one file system');
   if (target.kind !== 'file' || donor.kind !== 'file') throw invalid('not a regular file');
-  if (target.realtime || donor.realtime) throw invalid('a file is on the realtime device');
+  if (target.realtime !== donor.realtime) throw invalid('one file is on the realtime device');
   checkWritable(target);
   const { mp } = target;
   for (const ip of [target, donor]) {
@@ -203,7 +209,7 @@ export function swapExtents(target: XfsInode, donor: XfsInode): void {
   if (diskSize(target) !== diskSize(donor)) throw new FsError('EFAULT', { detail: 'the files differ in size' });
   if (target.dataFork.nextents < donor.dataFork.nextents) throw invalid('the donor has more extents');
   // This older call leaves the times alone.
-  const end = Math.ceil(target.size / mp.blockSize);
+  const end = Math.max(Math.ceil(target.size / mp.blockSize), realtimeEnd(target), realtimeEnd(donor));
   const both = inodeFlags2(target) | inodeFlags2(donor);
   atomically(mp, (rest) => {
     if ((both & DiFlag2.REFLINK) !== 0) begin(target, donor, false);

@@ -1,7 +1,8 @@
 /**
  * Rounds an allocation to an extent size hint without running into its neighbours.
- * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_extsize_align), without its realtime half.
+ * Mirrors: fs/xfs/libxfs/xfs_bmap.c (xfs_bmap_extsize_align).
  */
+import { FsError } from '../../core/errors.ts';
 import { DELAY, type Extent, HOLE, MAX_EXTENT_LENGTH, NULL_OFFSET } from './extent.ts';
 
 /** A range of file blocks, changed in place. */
@@ -12,7 +13,7 @@ export interface Span {
 
 /**
  * Widens `span` to multiples of `hint` blocks, between `before` and `after` (null: no such extent). `delay`: for a
- * reservation; otherwise a span inside `after` is left alone, since it is a delayed extent being allocated.
+ * reservation; otherwise a span inside `after` is left alone, since it is a delayed extent being allocated: false.
  */
 export function alignToHint(
   span: Span,
@@ -20,10 +21,10 @@ export function alignToHint(
   before: Extent | null,
   after: Extent | null,
   delay: boolean,
-): void {
+): boolean {
   const origOff = span.off;
   const origEnd = span.off + span.count;
-  if (!delay && after !== null && origOff >= after.off && origEnd <= after.end) return;
+  if (!delay && after !== null && origOff >= after.off && origEnd <= after.end) return false;
   let off = origOff - (origOff % hint);
   let count = Math.ceil((origEnd - off) / hint) * hint;
   while (count > MAX_EXTENT_LENGTH) count -= hint;
@@ -39,4 +40,29 @@ export function alignToHint(
   if (off + count !== origEnd && off + count > ceiling) count = ceiling - off;
   span.off = off;
   span.count = count;
+  return true;
+}
+
+/**
+ * Cuts what alignToHint() made to whole realtime extents of `unit` blocks, so that it still covers the `count` blocks
+ * at `off` that were asked for. @throws FsError EINVAL if it cannot
+ */
+export function alignRealtime(span: Span, unit: number, off: number, count: number): void {
+  const over = span.count % unit;
+  if (over === 0) return;
+  const end = off + count;
+  const covers = () => off >= span.off && end <= span.off + span.count;
+  if (covers() && span.count - over >= count) {
+    if (span.off + over <= off) {
+      span.off += over;
+      span.count -= over;
+    } else if (span.off + span.count - over >= end) span.count -= over;
+    else {
+      span.count -= off - span.off;
+      span.off = off;
+      span.count -= span.count % unit;
+    }
+    if (covers()) return;
+  }
+  throw new FsError('EINVAL', { detail: 'no whole realtime extents fit between the neighbours' });
 }

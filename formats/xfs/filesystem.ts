@@ -69,8 +69,8 @@ export class XfsFilesystem implements Filesystem {
     return this.mp.inodes.get(ino);
   }
 
-  statfs(): StatFs {
-    return xfsStatfs(this.mp);
+  statfs(inode?: XfsInode): StatFs {
+    return xfsStatfs(this.mp, inode ?? null);
   }
 
   spaceMap(): SpaceMap {
@@ -163,6 +163,9 @@ function mustBeReadOnly(sb: SuperblockValues, options: MountOptions, notes: stri
     // Metadata directories, realtime groups and zones are read, never written.
     if ((sb.features_incompat & (Incompat.METADIR | Incompat.ZONED)) !== 0) {
       notes.push('read only: the image has a metadata directory tree');
+      readOnly = true;
+    } else if (sb.rblocks > 0 && (sb.features_ro_compat & (RoCompat.RMAPBT | RoCompat.REFLINK)) !== 0) {
+      notes.push('read only: a realtime device beside a reverse map or shared blocks, which Linux does not mount');
       readOnly = true;
     }
   }

@@ -6,14 +6,14 @@ import { DiFlag, DiFlag2, Dinode } from './structure/dinode.ts';
 /** Hint for CoW staging when the file has none (kernel: XFS_DEFAULT_COWEXTSZ_HINT). */
 const DEFAULT_COW_HINT = 32;
 
-/** Extent size hint, 0 for none (kernel: xfs_get_extsz_hint). */
+/** Extent size hint, 0 for none, which a realtime file never says: it has no delayed allocations (kernel: xfs_get_extsz_hint). */
 export function extentHint(ip: XfsInode): number {
   const flags = inodeFlags(ip);
   if ((flags & DiFlag.EXTSIZE) !== 0) {
     const size = Dinode.get.extsize(ip.buf.view, ip.base);
     if (size > 0) return size;
   }
-  return (flags & DiFlag.REALTIME) !== 0 && ip.mp.rtExtSize > 1 ? ip.mp.rtExtSize : 0;
+  return (flags & DiFlag.REALTIME) !== 0 ? ip.mp.rtExtSize : 0;
 }
 
 /** CoW extent size hint: the larger of both fields, or the default (kernel: xfs_get_cowextsz_hint). */

@@ -37,7 +37,6 @@ export function directBegin(
   iomap: Mapping,
   srcmap: Mapping,
 ): void {
-  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'writing to a file on the realtime device' });
   const { blockSize } = ip.mp;
   const iomapFlags = pos + length > ip.size ? IomapFlag.DIRTY : 0;
   const off = Math.floor(pos / blockSize);
@@ -57,7 +56,7 @@ export function directBegin(
   if (!unmapped || (flags & IomapOp.ZERO) !== 0) {
     if ((flags & IomapOp.OVERWRITE_ONLY) !== 0) checkOverwrite(ip, pos, count, off, end);
     toIomap(ip, iomap, data, iomapFlags);
-    if (data.written) ip.mp.log.beforeOverwrite(data.block, data.count);
+    if (data.written && !ip.realtime) ip.mp.log.beforeOverwrite(data.block, data.count);
     return;
   }
   if ((flags & IomapOp.OVERWRITE_ONLY) !== 0) throw new FsError('EAGAIN');

@@ -33,7 +33,6 @@ const data = new Extent();
 const staged = new Extent();
 
 function begin(ip: XfsInode, pos: number, length: number, flags: number, iomap: Mapping, srcmap: Mapping): void {
-  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'writing to a file on the realtime device' });
   ip.mp.log.claim();
   if (extentHint(ip) > 0) return directBegin(ip, pos, length, flags, iomap, srcmap);
   const off = Math.floor(pos / ip.mp.blockSize);

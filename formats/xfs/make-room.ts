@@ -12,6 +12,7 @@ import { cancelCow } from './cow.ts';
 import { NULL_OFFSET } from './extent.ts';
 import type { XfsMount } from './mount.ts';
 import { freeEofBlocks } from './release.ts';
+import { hasRealtime } from './rt/space.ts';
 
 /** True if `blocks` can be allocated, if need be after idle blocks were given back. */
 export function hasRoom(mp: XfsMount, blocks: number, fromPool = false): boolean {
@@ -38,6 +39,13 @@ export function reserveRoom(mp: XfsMount, blocks: number): void {
   mp.space.reserve(blocks);
 }
 
+/** Whole realtime extents of `blocks` must be free, if need be after idle ones were given back. @throws FsError ENOSPC, ENODEV */
+export function reserveRealtime(mp: XfsMount, blocks: number): void {
+  if (hasRealtime(mp, blocks)) return;
+  freeIdleBlocks(mp);
+  if (!hasRealtime(mp, blocks)) throw new FsError('ENOSPC');
+}
+
 /** A step of a write failed: where space ended, all files are written back, so that it may be tried again. @throws `error` otherwise */
 export function giveRoom(mp: XfsMount, error: unknown): void {
   if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
@@ -50,7 +58,7 @@ export function giveRoom(mp: XfsMount, error: unknown): void {
 /** Blocks behind the end of files, and CoW staging, of all files with nothing unwritten. */
 function freeIdleBlocks(mp: XfsMount): void {
   for (const ip of mp.inodes.changed()) {
-    if (ip.kind !== 'file' || ip.realtime || ip.pages.dirtyBlocks > 0) continue;
+    if (ip.kind !== 'file' || ip.pages.dirtyBlocks > 0) continue;
     freeEofBlocks(ip);
     if (ip.cow.size > 0) cancelCow(ip, 0, NULL_OFFSET);
   }

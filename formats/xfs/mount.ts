@@ -253,6 +253,12 @@ export class XfsMount {
     return this.rtDevice;
   }
 
+  /** What was written to the data device and the realtime device is durable when it returns. @throws FsError EIO */
+  flushDevices(): void {
+    this.rtDevice?.flush();
+    this.device.flush();
+  }
+
   /** The AGF of a group, read and verified. */
   agf(agno: number): Buf {
     return this.header(agno, 1, this.ops.agf);

@@ -63,5 +63,5 @@ function lowSpaceShift(mp: XfsMount, free: number): number {
 /** Stripe unit in blocks that allocations at the end of a large file are rounded to; 0 for none. */
 export function eofAlignment(ip: XfsInode): number {
   const align = ip.mp.sb.unit;
-  return align > 0 && ip.size >= align * ip.mp.blockSize ? align : 0;
+  return align > 0 && !ip.realtime && ip.size >= align * ip.mp.blockSize ? align : 0;
 }

@@ -34,7 +34,7 @@ export function releaseInode(ip: XfsInode, writable: boolean): void {
 }
 
 function hasBlocks(ip: XfsInode): boolean {
-  if (ip.kind !== 'file' || ip.mp.readOnly || ip.realtime) return false;
+  if (ip.kind !== 'file' || ip.mp.readOnly) return false;
   return ip.dataFork.format === 'extents' || ip.dataFork.format === 'btree';
 }
 
@@ -69,6 +69,7 @@ export function freeEofBlocks(ip: XfsInode): void {
 function canFreeEofBlocks(ip: XfsInode): boolean {
   const delayed = ip.delalloc.size > 0 || ip.cow.size > 0;
   if ((inodeFlags(ip) & DiFlag.PREALLOC) !== 0 && !delayed) return false;
-  const end = Math.ceil(ip.size / ip.mp.blockSize);
+  let end = Math.ceil(ip.size / ip.mp.blockSize);
+  if (ip.realtime) end = Math.ceil(end / ip.mp.rtExtSize) * ip.mp.rtExtSize;
   return delayed || forkLookup(ip, 'data', end, found);
 }

@@ -24,7 +24,7 @@ import { inodeFlags, inodeFlags2, isReflinked, setFlags2 } from './inode-core.ts
 import { extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
 import { checkWritable, touchInode } from './inode-write.ts';
-import { needRoom } from './make-room.ts';
+import { needRoom, reserveRealtime } from './make-room.ts';
 import { freeEofBlocks } from './release.ts';
 import { hasSharedExtents } from './shared.ts';
 import { checkShift, collapseRange, insertRange } from './shift.ts';
@@ -41,7 +41,6 @@ export function fallocateInode(ip: XfsInode, mode: FallocMode, pos: number, leng
   if (ip.kind !== 'file') throw new FsError('ENODEV');
   if (pos + length > MAX_POS) throw new FsError('EFBIG');
   if (!keepSize && mode !== 'insert') checkGrowth(ip.size, pos + length);
-  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'space of a file on the realtime device' });
   touchInode(ip);
   const grown = !keepSize && pos + length > ip.size ? pos + length : 0;
   switch (mode) {
@@ -94,7 +93,9 @@ function allocateRange(ip: XfsInode, pos: number, length: number): void {
   while (off < end) {
     const start = hint > 0 ? off - (off % hint) : off;
     const stop = hint > 0 ? Math.ceil(end / hint) * hint : end;
-    needRoom(mp, Math.min(stop - start, MAX_EXTENT_LENGTH) + extentAddBlocks(mp));
+    const blocks = Math.min(stop - start, MAX_EXTENT_LENGTH);
+    if (ip.realtime) reserveRealtime(mp, blocks);
+    needRoom(mp, (ip.realtime ? 0 : blocks) + extentAddBlocks(mp));
     readMapping(ip, off, end - off, found);
     if (found.block === HOLE) allocateHole(ip, off, end - off, found);
     else if (found.block === DELAY) {
@@ -120,8 +121,10 @@ function markPreallocated(ip: XfsInode): void {
 export function freeSpace(ip: XfsInode, pos: number, length: number): void {
   const { blockSize } = ip.mp;
   flushRange(ip, pos, length);
-  const first = Math.ceil(pos / blockSize);
-  const end = Math.floor((pos + length) / blockSize);
+  // Of a realtime file only whole realtime extents can be freed.
+  const unit = spaceUnit(ip);
+  const first = Math.ceil(pos / unit) * (unit / blockSize);
+  const end = Math.floor((pos + length) / unit) * (unit / blockSize);
   if (end > first) {
     punchDelalloc(ip, 'data', first, end);
     atomically(ip.mp, (rest) => unmapRange(ip, first, end, rest));
@@ -156,10 +159,15 @@ function unshareSpace(ip: XfsInode, pos: number, length: number): void {
   });
 }
 
+/** Bytes of a piece of space that the file can have or not. */
+function spaceUnit(ip: XfsInode): number {
+  return ip.mp.blockSize * (ip.realtime ? ip.mp.rtExtSize : 1);
+}
+
 function checkAligned(ip: XfsInode, pos: number, length: number): void {
-  const { blockSize } = ip.mp;
-  if (pos % blockSize !== 0 || length % blockSize !== 0) {
-    throw new FsError('EINVAL', { detail: `not a multiple of ${blockSize} bytes` });
+  const unit = spaceUnit(ip);
+  if (pos % unit !== 0 || length % unit !== 0) {
+    throw new FsError('EINVAL', { detail: `not a multiple of ${unit} bytes` });
   }
 }
 

@@ -3,7 +3,10 @@
  * Linux keeps back while mounted (its pool, per-group reservations, blocks set aside) is not free here either.
  */
 import type { StatFs } from '../../core/vfs/filesystem.ts';
+import type { XfsInode } from './inode.ts';
+import { inodeFlags } from './inode-core.ts';
 import type { XfsMount } from './mount.ts';
+import { DiFlag } from './structure/dinode.ts';
 import { Superblock } from './structure/sb.ts';
 
 const XFS_SUPER_MAGIC = 0x58465342;
@@ -12,7 +15,8 @@ const ST_RDONLY = 1;
 const ST_VALID = 0x20;
 const ST_RELATIME = 0x1000;
 
-export function xfsStatfs(mp: XfsMount): StatFs {
+/** `ip`: as seen from it; null from the root of the data device. */
+export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
   const { view } = mp.sbBuf;
   const icount = Superblock.get.icount(view, 0);
   const ifree = Superblock.get.ifree(view, 0);
@@ -20,12 +24,13 @@ export function xfsStatfs(mp: XfsMount): StatFs {
   const bfree = Math.max(0, mp.space.available);
   const files = countFiles(mp, icount, bfree);
   const { sb } = mp;
+  const realtime = ip !== null && sb.rblocks > 0 && (inodeFlags(ip) & (DiFlag.REALTIME | DiFlag.RTINHERIT)) !== 0;
   return {
     type: XFS_SUPER_MAGIC,
     blockSize: mp.blockSize,
-    blocks: mp.dataBlocks - (mp.logStart === 0 ? 0 : mp.logBlocks),
-    bfree,
-    bavail: bfree,
+    blocks: realtime ? sb.rblocks : mp.dataBlocks - (mp.logStart === 0 ? 0 : mp.logBlocks),
+    bfree: realtime ? frextents * mp.rtExtSize : bfree,
+    bavail: realtime ? frextents * mp.rtExtSize : bfree,
     files,
     ffree: Math.max(0, files - (icount - ifree)),
     fsid: [Superblock.get.uuid(view, 0).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0), 0],

@@ -22,6 +22,7 @@ import type { XfsInode } from './inode.ts';
 import { diskSize, inodeFlags2, isReflinked, setDiskSize, setFlags2, setTimes } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { checkNotAppendOnly } from './inode-write.ts';
+import { unmapSomeRealtime } from './rt/unmap.ts';
 import { DiFlag2 } from './structure/dinode.ts';
 import type { Trans } from './trans.ts';
 
@@ -35,7 +36,6 @@ export function truncateInode(ip: XfsInode, size: number): void {
   if (size > MAX_POS) throw new FsError('EFBIG');
   // Of a file that was opened before it became immutable, the size may still change.
   checkNotAppendOnly(ip);
-  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'resizing a file on the realtime device' });
   setSize(ip, size);
 }
 
@@ -85,27 +85,30 @@ const found = new Extent();
 
 /** Unmaps and frees the allocated blocks of [first, end), from the end on, in as many transactions as it takes (`rest` between). */
 export function unmapRange(ip: XfsInode, first: number, end: number, rest?: () => void): void {
+  // Linux has no blocks for a longer mapping when it cuts a file, but when it punches.
+  const cut = end === NULL_OFFSET;
   let to = end;
-  while (forkBefore(ip, 'data', to, found) && found.end > first) {
+  while (to > first && forkBefore(ip, 'data', to, found) && found.end > first) {
     const from = to;
-    to = ip.mp.transact('unmap', (tp) => unmapSome(tp, ip, first, from));
+    to = ip.mp.transact('unmap', (tp) => unmapSome(tp, ip, first, from, cut));
     rest?.();
   }
 }
 
-/** Removes up to BATCH records of [first, end) at its end; answers where the rest ends. */
-export function unmapSome(tp: Trans, ip: XfsInode, first: number, end: number): number {
+/** Removes up to BATCH records of [first, end) at its end (`cut`: of all that follows); answers where the rest ends. */
+export function unmapSome(tp: Trans, ip: XfsInode, first: number, end: number, cut = true): number {
+  if (ip.realtime) return unmapSomeRealtime(tp, ip, first, end, cut);
   let to = end;
   for (let i = 0; i < BATCH; i++) {
     if (!forkBefore(ip, 'data', to, found) || found.end <= first) return first;
     let off = Math.max(found.off, first);
     let count = Math.min(found.end, to) - off;
-    let cut = false;
+    let short = false;
     if (count > 0) {
       const shared = isReflinked(ip);
       const whole = count;
       if (shared) count = refcountReach(tp.mp, found.block + (off - found.off), count, 'end');
-      cut = count < whole;
+      short = count < whole;
       off += whole - count;
       const block = found.block + (off - found.off);
       logInode(tp, ip);
@@ -115,7 +118,7 @@ export function unmapSome(tp: Trans, ip: XfsInode, first: number, end: number): 
     }
     to = off;
     if (to <= first) return first;
-    if (cut) return to;
+    if (short) return to;
   }
   return to;
 }

@@ -24,7 +24,6 @@ const found = new Extent();
 const staged = new Extent();
 
 function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
-  if (ip.realtime) throw new FsError('EOPNOTSUPP', { detail: 'writing to a file on the realtime device' });
   ip.truncated = false;
   // Overwritten bytes may be the first write to the image, before any transaction.
   ip.mp.log.start();
@@ -43,7 +42,7 @@ function mapBlocks(ip: XfsInode, pos: number, iomap: Mapping): void {
   else if (found.block === DELAY) convertDelalloc(ip, 'data', off, found);
   if (found.end > cowOff) found.count = cowOff - found.off;
   toIomap(ip, iomap, found, 0);
-  if (found.written) ip.mp.log.beforeOverwrite(found.block, found.count);
+  if (found.written && !ip.realtime) ip.mp.log.beforeOverwrite(found.block, found.count);
 }
 
 function endIo(ioend: IoEnd): void {

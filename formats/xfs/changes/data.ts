@@ -6,18 +6,20 @@ import { Extent } from '../extent.ts';
 import type { XfsMount } from '../mount.ts';
 import type { Differing } from './differing.ts';
 import type { Pair } from './pair.ts';
+import { realtimeData } from './realtime.ts';
 
-export function* dataChanges({ is }: Pair, blocks: Differing, inodes: readonly number[]): Generator<StructureChange> {
+export function* dataChanges(pair: Pair, blocks: Differing, inodes: readonly number[]): Generator<StructureChange> {
   for (const ino of inodes) {
-    for (const fork of ['data', 'attr'] as const) yield* forkData(is, blocks, ino, fork);
+    for (const fork of ['data', 'attr'] as const) yield* forkData(pair, blocks, ino, fork);
   }
-  yield* nobodys(is, blocks);
+  yield* nobodys(pair.is, blocks);
 }
 
-function* forkData(mp: XfsMount, blocks: Differing, ino: number, fork: 'data' | 'attr'): Generator<StructureChange> {
+function* forkData(pair: Pair, blocks: Differing, ino: number, fork: 'data' | 'attr'): Generator<StructureChange> {
+  const mp = pair.is;
   if (!inUse(mp, ino)) return;
   const ip = mp.iget(ino);
-  if (ip.realtime && fork === 'data') return;
+  if (ip.realtime && fork === 'data') return yield* realtimeData(pair, ip);
   const { format } = fork === 'data' ? ip.dataFork : ip.attrFork;
   if (format !== 'extents' && format !== 'btree') return;
   const extent = new Extent();

@@ -32,6 +32,8 @@ export class XfsLog {
   readonly undo = new UndoLog();
   /** Freed blocks that data must not reuse yet. */
   readonly busy = new BusyExtents();
+  /** Freed realtime extents, the same; their group is 0. */
+  readonly busyRealtime = new BusyExtents();
   /** Blocks that lost all owners but one, which the disk does not know yet. */
   readonly unshared = new BusyExtents();
   /** The global counters in memory differ from those on disk. */
@@ -204,6 +206,7 @@ export class XfsLog {
     if (this.writer !== null || this.recovering) return;
     this.mp.device.enableWrites?.();
     if (this.mp.logDevice !== this.mp.device) this.mp.logDevice.enableWrites?.();
+    this.mp.rtDevice?.enableWrites?.();
   }
 
   /** Makes the image writable and the log ready. @throws FsError EROFS, EBUSY, ESTALE, EUCLEAN */
@@ -234,14 +237,14 @@ export class XfsLog {
     this.forceWanted = false;
     this.guarded(() => {
       if (this.writer === null) {
-        this.mp.device.flush();
+        this.mp.flushDevices();
         return;
       }
       this.checkpoint();
       this.writer.flush();
-      if (this.mp.logDevice !== this.mp.device) this.mp.device.flush();
-      this.busy.clear();
-      this.unshared.clear();
+      if (this.mp.logDevice !== this.mp.device) this.mp.flushDevices();
+      else this.mp.rtDevice?.flush();
+      this.forgetBusy();
     });
     this.pushIfFull();
   }
@@ -259,7 +262,7 @@ export class XfsLog {
   /** What was written so far, data and log records, is durable when it returns. @throws FsError EIO */
   flushDevices(): void {
     this.guarded(() => {
-      this.mp.device.flush();
+      this.mp.flushDevices();
       if (this.mp.logDevice !== this.mp.device) this.writer?.flush();
     });
   }
@@ -272,9 +275,8 @@ export class XfsLog {
     this.guarded(() => {
       this.checkpoint();
       writer.flush();
-      this.busy.clear();
-      this.unshared.clear();
-      if (writeInPlace(this.mp.cache) > 0) this.mp.device.flush();
+      this.forgetBusy();
+      if (writeInPlace(this.mp.cache) > 0) this.mp.flushDevices();
       writer.moveTail();
     });
   }
@@ -285,7 +287,7 @@ export class XfsLog {
     const writer = this.writer;
     if (this.failure !== null) throw new FsError('EIO', { detail: 'an earlier write failed', cause: this.failure });
     if (!writer.wrote && this.cil.empty && !this.countersChanged) {
-      this.mp.device.flush();
+      this.mp.flushDevices();
       this.writer = null;
       return;
     }
@@ -293,11 +295,18 @@ export class XfsLog {
     this.countersChanged = false;
     this.pushAll();
     this.guarded(() => {
-      this.mp.device.flush();
+      this.mp.flushDevices();
       writeUnmountRecord(writer, ++this.tid);
     });
     this.state = null;
     this.writer = null;
+  }
+
+  /** The freeings are on disk. */
+  private forgetBusy(): void {
+    this.busy.clear();
+    this.busyRealtime.clear();
+    this.unshared.clear();
   }
 
   /** Changes gather up to an eighth of the log, as in Linux. */
@@ -308,7 +317,7 @@ export class XfsLog {
   private checkpoint(): void {
     if (this.writer === null || this.cil.empty) return;
     // Data that this checkpoint makes visible must be on the device before it.
-    this.mp.device.flush();
+    this.mp.flushDevices();
     writeCheckpoint(this.mp, this.cil, this.writer, ++this.tid);
     this.waiting = 0;
   }

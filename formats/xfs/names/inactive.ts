@@ -76,8 +76,6 @@ export function freeIfOrphan(ip: XfsInode): void {
 /** Frees an inode that hangs in its AGI's chain. @throws FsError EUCLEAN, EOPNOTSUPP */
 export function freeOrphan(ip: XfsInode): void {
   if (ip.kind === 'file') {
-    if (ip.realtime && ip.dataFork.nextents > 0)
-      throw new FsError('EOPNOTSUPP', { detail: 'freeing a file on the realtime device' });
     ip.pages.truncate(0);
     freeFrom(ip, 0);
   }

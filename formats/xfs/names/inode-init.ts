@@ -138,7 +138,8 @@ function inheritFlags(ip: XfsInode, parent: XfsInode, directory: boolean): void 
     else if (ip.mp.features.realtime) flags |= DiFlag.REALTIME;
   }
   if (directory) flags |= from & DiFlag.PROJINHERIT;
-  if ((from & DiFlag.EXTSZINHERIT) !== 0 && extsize > 0 && validHint(ip, extsize)) {
+  const realtime = (flags & DiFlag.REALTIME) !== 0;
+  if ((from & DiFlag.EXTSZINHERIT) !== 0 && extsize > 0 && validHint(ip, extsize, realtime)) {
     flags |= directory ? DiFlag.EXTSZINHERIT : DiFlag.EXTSIZE;
     Dinode.set.extsize(view, ip.base, extsize);
   }
@@ -147,7 +148,7 @@ function inheritFlags(ip: XfsInode, parent: XfsInode, directory: boolean): void 
   const from2 = dinodeFlags2(parent.buf.view, parent.base);
   let flags2 = dinodeFlags2(view, ip.base) | (from2 & DiFlag2.DAX);
   const cow = Dinode.get.cowextsize(parent.buf.view, parent.base);
-  if ((from2 & DiFlag2.COWEXTSIZE) !== 0 && ip.mp.features.reflink && cow > 0 && validHint(ip, cow)) {
+  if ((from2 & DiFlag2.COWEXTSIZE) !== 0 && ip.mp.features.reflink && cow > 0 && validHint(ip, cow, false)) {
     flags2 |= DiFlag2.COWEXTSIZE;
     Dinode.set.cowextsize(view, ip.base, cow);
   }
@@ -156,8 +157,9 @@ function inheritFlags(ip: XfsInode, parent: XfsInode, directory: boolean): void 
 
 const MAX_EXTENT = 0x1fffff;
 
-/** An extent size hint in blocks that Linux would accept for data on the data device. */
-export function validHint(ip: XfsInode, blocks: number): boolean {
+/** An extent size hint in blocks that Linux would accept, for data on the realtime device if so. */
+export function validHint(ip: XfsInode, blocks: number, realtime: boolean): boolean {
+  if (realtime) return blocks <= MAX_EXTENT && blocks % ip.mp.rtExtSize === 0;
   return blocks <= MAX_EXTENT && blocks <= ip.mp.agBlocks / 2;
 }
 

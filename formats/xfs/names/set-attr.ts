@@ -44,6 +44,7 @@ function withoutSetId(mode: number): number {
 
 const XFLAG = {
   REALTIME: 0x1,
+  RTINHERIT: 0x100,
   EXTSIZE: 0x800,
   EXTSZINHERIT: 0x1000,
   DAX: 0x8000,
@@ -61,7 +62,7 @@ const COMMON: readonly (readonly [number, number])[] = [
   [0x4000, DiFlag.FILESTREAM],
 ];
 const DIRECTORY: readonly (readonly [number, number])[] = [
-  [0x100, DiFlag.RTINHERIT],
+  [XFLAG.RTINHERIT, DiFlag.RTINHERIT],
   [0x200, DiFlag.PROJINHERIT],
   [0x400, DiFlag.NOSYMLINKS],
   [0x1000, DiFlag.EXTSZINHERIT],
@@ -95,8 +96,12 @@ function checkKind(ip: XfsInode, xflags: number): void {
   if ((xflags & XFLAG.EXTSZINHERIT) !== 0 && kind !== 'dir') throw new FsError('EINVAL');
   if ((xflags & (XFLAG.COWEXTSIZE | XFLAG.DAX)) !== 0 && kind !== 'file' && kind !== 'dir') throw new FsError('EINVAL');
   const realtime = (xflags & XFLAG.REALTIME) !== 0;
-  if (realtime !== ip.realtime && kind === 'file' && ip.dataFork.nextents > 0) throw new FsError('EINVAL');
-  if (realtime && !ip.mp.features.realtime) throw new FsError('EINVAL');
+  if (realtime !== ip.realtime && kind === 'file' && (ip.dataFork.nextents > 0 || ip.delalloc.size > 0))
+    throw new FsError('EINVAL');
+  if (!realtime) return;
+  const { mp } = ip;
+  if (!mp.features.realtime || Dinode.get.extsize(ip.buf.view, ip.base) % mp.rtExtSize !== 0)
+    throw new FsError('EINVAL');
 }
 
 function checkHints(ip: XfsInode, xflags: number, extsize: number, cowextsize: number): void {
@@ -105,11 +110,14 @@ function checkHints(ip: XfsInode, xflags: number, extsize: number, cowextsize: n
   const now = Dinode.get.extsize(ip.buf.view, ip.base);
   if (ip.kind === 'file' && (ip.dataFork.nextents > 0 || ip.delalloc.size > 0) && blocks !== now)
     throw new FsError('EINVAL');
-  if ((xflags & (XFLAG.EXTSIZE | XFLAG.EXTSZINHERIT)) !== 0 && (extsize % mp.blockSize !== 0 || !validHint(ip, blocks)))
-    throw new FsError('EINVAL');
+  const hinted = (xflags & (XFLAG.EXTSIZE | XFLAG.EXTSZINHERIT)) !== 0;
+  const realtime = (xflags & XFLAG.REALTIME) !== 0;
+  if (hinted && (extsize % mp.blockSize !== 0 || !validHint(ip, blocks, realtime))) throw new FsError('EINVAL');
+  // What a directory gives to realtime files must fit them.
+  if (hinted && (xflags & XFLAG.RTINHERIT) !== 0 && blocks % mp.rtExtSize !== 0) throw new FsError('EINVAL');
   if ((xflags & XFLAG.COWEXTSIZE) === 0) return;
   if (!mp.features.reflink || ip.version < 3 || ip.realtime) throw new FsError('EINVAL');
-  if (cowextsize % mp.blockSize !== 0 || !validHint(ip, cowextsize / mp.blockSize)) throw new FsError('EINVAL');
+  if (cowextsize % mp.blockSize !== 0 || !validHint(ip, cowextsize / mp.blockSize, false)) throw new FsError('EINVAL');
 }
 
 function applyFlags(

@@ -26,6 +26,9 @@ export interface MountOps extends Readonly<Record<BtreeName, BufOps>> {
   readonly attrLeaf: BufOps;
   readonly attrRemote: BufOps;
   readonly symlink: BufOps;
+  /** Blocks of the realtime bitmap and its summary, which have no header. */
+  readonly rtbitmap: BufOps;
+  readonly rtsummary: BufOps;
   /** Any bytes: v4 blocks without a header, and looking at unknown blocks. */
   readonly raw: BufOps;
 }
@@ -57,6 +60,8 @@ export function mountOps(mp: XfsMount): MountOps {
     attrLeaf,
     attrRemote: later('attrRemote', Blft.ATTR_RMT, () => attrRemoteOps(mp)),
     symlink: later('symlink', Blft.SYMLINK, () => symlinkOps(mp)),
+    rtbitmap: { name: 'rtbitmap', logType: Blft.RTBITMAP, verify: () => null },
+    rtsummary: { name: 'rtsummary', logType: Blft.RTSUMMARY, verify: () => null },
     raw: { name: 'data', logType: Blft.UNKNOWN, verify: () => null },
   };
 }

@@ -81,7 +81,7 @@ export function finishIntents(mp: XfsMount, intents: readonly Intent[]): void {
   // Linux lets go of the inodes that it needed, and with that of preallocation beyond their end.
   for (const ino of used) {
     const ip = mp.inodes.get(ino);
-    if (ip.kind === 'file' && !ip.realtime && Dinode.get.nlink(ip.buf.view, ip.base) > 0) freeEofBlocks(ip);
+    if (ip.kind === 'file' && Dinode.get.nlink(ip.buf.view, ip.base) > 0) freeEofBlocks(ip);
   }
 }
 

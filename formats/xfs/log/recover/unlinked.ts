@@ -55,7 +55,7 @@ function freeOne(mp: XfsMount, ino: number, goOn: () => boolean): boolean {
     mp.transact('not unlinked', (tp) => unlinkedRemove(tp, ip));
     return true;
   }
-  if (ip.kind === 'file' && !ip.realtime) {
+  if (ip.kind === 'file') {
     let end = NULL_OFFSET;
     while (forkBefore(ip, 'data', end, extent)) {
       if (!goOn()) return false;
