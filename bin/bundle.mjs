@@ -44,15 +44,16 @@ const ON_DEMAND = [
   'formats/gfs2/filesystem',
   'formats/ext4/inspect/space-map',
   'formats/ext4/words/words',
-  'formats/xfs/(alloc|attr|btree|da|dir|names)/.*',
+  'formats/xfs/(alloc|attr|btree|da|dir|names|rt)/.*',
   'formats/xfs/(bmap-.*|cow|delalloc|exchange|iomap.*|label|make-room|prealloc|reflink|release|report-extents|reservations)',
   'formats/xfs/(shift|space|statfs|symlink|trans|truncate|inode-write|writeback|fork-view|inode-hints|shared)',
   'formats/foreign',
   'formats/xfs/changes/describe',
   'formats/xfs/inspect/space-map',
+  'formats/xfs/quota/(count|dquot|limits|usage)',
   'formats/xfs/log/(checkpoint|in-place|record-writer|stale|superblock-log)',
   'formats/xfs/log/recover/open',
-  'formats/xfs/verify/(ag|attr|btree|dir-data|dir-leaf|symlink)',
+  'formats/xfs/verify/(ag|attr|btree|dir-data|dir-leaf|dquot|symlink)',
   'formats/xfs/words/words',
 ];
 const onDemand = new RegExp(`^(${ON_DEMAND.join('|')})\\.ts$`);

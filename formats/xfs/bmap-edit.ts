@@ -19,6 +19,7 @@ import { Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import type { XfsInode } from './inode.ts';
 import { addBlocks } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
+import { noteRealtime } from './quota/usage.ts';
 import type { Trans } from './trans.ts';
 
 const left = new Extent();
@@ -49,6 +50,7 @@ export function mapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): 
   }
   spliceRecords(tp, ip, fork, old, oldCount, fresh, 1);
   addBlocks(ip, e.count);
+  if (ip.mp.quotas.length > 0 && fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, e.count);
   if (ip.mp.features.rmapbt) rmapMap(tp, e.block, e.count, owner(ip, fork, e.off, e.unwritten));
 }
 
@@ -65,6 +67,7 @@ export function unmapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, off: numbe
   const n = keepEnds(off, count, 0);
   spliceRecords(tp, ip, fork, old, 1, fresh, n);
   addBlocks(ip, -count);
+  if (ip.mp.quotas.length > 0 && fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, -count);
   if (ip.mp.features.rmapbt) rmapUnmap(tp, block, count, owner(ip, fork, off, unwritten));
 }
 

@@ -16,6 +16,7 @@ import { alignToHint, type Span } from './extent-hint.ts';
 import { type MemoryFork, viewBefore } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { cowExtentHint } from './inode-hints.ts';
+import { checkPromise } from './quota/count.ts';
 import type { Reservations } from './reservations.ts';
 
 const prev = new Extent();
@@ -55,9 +56,11 @@ export function reserveDelalloc(
     }
     const indlen = worstIndlen(mp, span.count);
     try {
+      if (mp.quotas.length > 0) checkPromise(ip, span.count);
       mp.space.reserve(span.count + indlen);
     } catch (error) {
-      if (!(error instanceof FsError) || error.code !== 'ENOSPC' || (extra === 0 && !hint)) throw error;
+      const full = error instanceof FsError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+      if (!full || (extra === 0 && !hint)) throw error;
       hint = false;
       extra = 0;
       continue;

@@ -48,7 +48,7 @@ export function reserveRealtime(mp: XfsMount, blocks: number): void {
 
 /** A step of a write failed: where space ended, all files are written back, so that it may be tried again. @throws `error` otherwise */
 export function giveRoom(mp: XfsMount, error: unknown): void {
-  if (!(error instanceof FsError) || error.code !== 'ENOSPC') throw error;
+  if (!(error instanceof FsError) || (error.code !== 'ENOSPC' && error.code !== 'EDQUOT')) throw error;
   const files = [...mp.inodes.changed()];
   writebackFiles(files);
   for (const ip of files) writeback(ip);

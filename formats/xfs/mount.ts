@@ -13,6 +13,7 @@ import { SpaceCounters } from './alloc/counters.ts';
 import type { XfsInode } from './inode.ts';
 import type { InodeTable } from './inode-table.ts';
 import type { XfsLog } from './log/log.ts';
+import { countedQuotas, type QuotaKind } from './quota/types.ts';
 import { INODES_PER_CHUNK } from './structure/btree-format.ts';
 import { type Features, type SuperblockValues, superblockFeatures } from './superblock.ts';
 import type { Trans } from './trans.ts';
@@ -65,6 +66,8 @@ export class XfsMount {
   readonly dirBlockLog: number;
   /** Blocks of a realtime extent. */
   readonly rtExtSize: number;
+  /** The kinds of quota whose records are kept right. */
+  readonly quotas: readonly QuotaKind[];
   /** First FsBlock of the internal log, 0 if the log is external. */
   readonly logStart: number;
   readonly logBlocks: number;
@@ -115,6 +118,7 @@ export class XfsMount {
     this.dirBlockLog = sb.blocklog + sb.dirblklog;
     this.dirBlockSize = 2 ** this.dirBlockLog;
     this.rtExtSize = sb.rextsize;
+    this.quotas = countedQuotas(sb, this.features);
     this.logStart = sb.logstart;
     this.logBlocks = sb.logblocks;
     this.logSectorSize = sb.logsectsize === 0 ? 512 : sb.logsectsize;

@@ -6,6 +6,7 @@ import type { StatFs } from '../../core/vfs/filesystem.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags } from './inode-core.ts';
 import type { XfsMount } from './mount.ts';
+import { projectLimits } from './quota/count.ts';
 import { DiFlag } from './structure/dinode.ts';
 import { Superblock } from './structure/sb.ts';
 
@@ -15,7 +16,7 @@ const ST_RDONLY = 1;
 const ST_VALID = 0x20;
 const ST_RELATIME = 0x1000;
 
-/** `ip`: as seen from it; null from the root of the data device. */
+/** As seen from `ip`; null: from a file without a project on the data device. */
 export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
   const { view } = mp.sbBuf;
   const icount = Superblock.get.icount(view, 0);
@@ -24,15 +25,20 @@ export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
   const bfree = Math.max(0, mp.space.available);
   const files = countFiles(mp, icount, bfree);
   const { sb } = mp;
+  const limits = ip === null ? null : projectSpace(mp, ip);
+  const whole = mp.dataBlocks - (mp.logStart === 0 ? 0 : mp.logBlocks);
   const realtime = ip !== null && sb.rblocks > 0 && (inodeFlags(ip) & (DiFlag.REALTIME | DiFlag.RTINHERIT)) !== 0;
   return {
     type: XFS_SUPER_MAGIC,
     blockSize: mp.blockSize,
-    blocks: realtime ? sb.rblocks : mp.dataBlocks - (mp.logStart === 0 ? 0 : mp.logBlocks),
-    bfree: realtime ? frextents * mp.rtExtSize : bfree,
-    bavail: realtime ? frextents * mp.rtExtSize : bfree,
-    files,
-    ffree: Math.max(0, files - (icount - ifree)),
+    ...(realtime
+      ? blocksOf(sb.rblocks, frextents * mp.rtExtSize)
+      : limits !== null && limits.blocks > 0 && limits.blocks < whole
+        ? blocksOf(limits.blocks, Math.max(0, limits.blocks - limits.blocksUsed))
+        : blocksOf(whole, bfree)),
+    ...(limits !== null && limits.inodes > 0 && limits.inodes < files
+      ? { files: limits.inodes, ffree: Math.max(0, limits.inodes - limits.inodesUsed) }
+      : { files, ffree: Math.max(0, files - (icount - ifree)) }),
     fsid: [Superblock.get.uuid(view, 0).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0), 0],
     nameMax: 255,
     frsize: mp.blockSize,
@@ -56,6 +62,16 @@ export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
       ['allocino', icount],
     ],
   };
+}
+
+function blocksOf(blocks: number, free: number) {
+  return { blocks, bfree: free, bavail: free };
+}
+
+/** What a project may have, below a directory that hands the project on; null without limits. */
+function projectSpace(mp: XfsMount, ip: XfsInode) {
+  if (mp.quotas.length === 0 || (inodeFlags(ip) & DiFlag.PROJINHERIT) === 0) return null;
+  return projectLimits(ip);
 }
 
 /** Inodes that there are or could be: free blocks could all become inodes, up to imax_pct of the image. */

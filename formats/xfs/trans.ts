@@ -9,9 +9,12 @@
 import type { Buf } from '../../core/buffer-cache.ts';
 import { FsError } from '../../core/errors.ts';
 import { readBe64, writeBe64 } from '../../core/struct.ts';
-import { type Icreate, InodeFields, type LoggedInode } from './log/cil.ts';
+import { type Icreate, InodeFields, type LoggedDquot, type LoggedInode } from './log/cil.ts';
 import { Blft, LogFlag } from './log/log-format.ts';
 import type { XfsMount } from './mount.ts';
+import { countUsage } from './quota/count.ts';
+import { noteUsage } from './quota/usage.ts';
+import { Dquot } from './structure/dquot.ts';
 import { Superblock } from './structure/sb.ts';
 
 /** Which part of an inode changes. */
@@ -45,6 +48,7 @@ export class Trans {
   private inits: Buf[] | null = null;
   private freed: Buf[] | null = null;
   private icreates: Icreate[] | null = null;
+  private dquots: LoggedDquot[] | null = null;
   private busyRanges: BusyRange[] | null = null;
   private unsharedRanges: BusyRange[] | null = null;
   private aborts: (() => void)[] | null = null;
@@ -103,9 +107,19 @@ export class Trans {
       known.fields |= InodeFields[what];
       return;
     }
+    if (this.mp.quotas.length > 0) noteUsage(this, ip);
     this.join(buf);
     this.mp.log.undo.save(buf, base, this.mp.inodeSize);
     inodes.push({ ino, buf, base, fields: InodeFields[what] });
+  }
+
+  /** The quota record at `base` is about to change: it is logged as such. */
+  modifyDquot(buf: Buf, base: number): void {
+    this.dquots ??= [];
+    if (this.dquots.some((known) => known.buf === buf && known.base === base)) return;
+    this.join(buf);
+    this.mp.log.undo.save(buf, base, Dquot.size);
+    this.dquots.push({ buf, base });
   }
 
   /** `count` new inodes of `isize` bytes lie in `length` blocks from `agbno` on, initialised with generation `gen`. */
@@ -206,6 +220,11 @@ export class Trans {
       cil.addInode(item);
       cache.markDirty(item.buf);
     }
+    if (this.dquots !== null)
+      for (const item of this.dquots) {
+        cil.addDquot(item);
+        cache.markDirty(item.buf);
+      }
     if (this.icreates !== null) for (const item of this.icreates) cil.addIcreate(item);
     if (this.busyRanges !== null)
       for (const range of this.busyRanges) log.busy.add(range.agno, range.agbno, range.length);
@@ -274,6 +293,7 @@ export function transact<T>(mp: XfsMount, name: string, fn: (tp: Trans) => T): T
   let result: T;
   try {
     result = fn(tp);
+    if (mp.quotas.length > 0) countUsage(tp);
   } catch (error) {
     tp.cancel();
     if (error instanceof FsError && error.code === 'EUCLEAN') mp.log.abandon(error);

@@ -18,6 +18,7 @@ import type { XfsInode } from './inode.ts';
 import { diskSize, setDiskSize } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { toIomap } from './iomap-mapping.ts';
+import { beyondLimits } from './quota/usage.ts';
 import type { Trans } from './trans.ts';
 
 const found = new Extent();
@@ -102,6 +103,8 @@ export function convertUnwritten(ip: XfsInode, pos: number, length: number, grow
   while (off < end) {
     const from = off;
     off = ip.mp.transact('unwritten', (tp) => {
+      // The data is on the device: no limit may keep it from being seen.
+      if (ip.mp.quotas.length > 0) beyondLimits(tp);
       const next = convertOne(tp, ip, from, end);
       const reached = Math.min(next * blockSize, pos + length);
       if (grow && reached > ip.size) ip.growSize(reached);

@@ -9,7 +9,11 @@ import { MemoryDevice } from '../../core/device/memory.ts';
 export const CLEAN_IMAGES = ['xfs-default', 'xfs-rmap-1k', 'xfs-64k', 'xfs-7.2'] as const;
 /** btrfs images on one device without a log. */
 export const BTRFS_IMAGES = ['btrfs-default', 'btrfs-compress', 'btrfs-subvol', 'btrfs-old'] as const;
-export type ImageName = (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number] | 'xfs-dirty-log' | 'btrfs-log-tree';
+export type ImageName =
+  | (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number]
+  | 'xfs-dirty-log'
+  | 'xfs-quota'
+  | 'btrfs-log-tree';
 /** The two devices of an image: NAME.0 and NAME.1. */
 export type PairName = 'btrfs-raid1';
 type PartName = ImageName | `${PairName}.${0 | 1}`;

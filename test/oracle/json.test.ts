@@ -283,6 +283,7 @@ test('every answer of every command is as the schema says', () => {
   const answered = new Set([
     ...judged('xfs-default', [...FILES, ...host2, ...XFS], ajv),
     ...judged('xfs-rmap-1k', XFS, ajv),
+    ...judged('xfs-quota', ['quota'], ajv),
     ...judged('btrfs-default', [...FILES, ...BTRFS], ajv),
     ...judged('btrfs-subvol', BTRFS, ajv),
   ]);

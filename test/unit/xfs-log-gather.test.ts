@@ -32,7 +32,16 @@ function memoryMount(): XfsMount {
   };
   const cache = new BufferCache(device, 64 * BLOCK);
   const features = { v5: true, lazySbCount: true };
-  return { device, cache, log, features, readOnly: false, inodeSize: 512, blockSize: BLOCK } as unknown as XfsMount;
+  return {
+    device,
+    cache,
+    log,
+    features,
+    quotas: [],
+    readOnly: false,
+    inodeSize: 512,
+    blockSize: BLOCK,
+  } as unknown as XfsMount;
 }
 
 gather('cancel puts every byte back, whatever the order of changes', () => {

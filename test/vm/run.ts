@@ -11,11 +11,13 @@ import { announceSeed } from '../harness/random.ts';
 import { KINDS } from './kinds.ts';
 import { missingMachine } from './machine.ts';
 import { powerLoss } from './power-loss.ts';
+import { quotas } from './quota.ts';
 import { same } from './same.ts';
 
 const CAMPAIGNS: Readonly<Record<string, (dir: string, seed: number, rounds: number) => string[]>> = {
   'realtime-same': (dir, seed, rounds) => same(dir, KINDS.realtime, seed, rounds),
   'realtime-power-loss': (dir, seed, rounds) => powerLoss(dir, KINDS.realtime, seed, rounds, 6),
+  quota: (dir, seed, rounds) => quotas(dir, KINDS.quota, seed, rounds, 4),
   'v4-same': (dir, seed, rounds) => same(dir, KINDS.v4, seed, rounds),
   'v4-power-loss': (dir, seed, rounds) => powerLoss(dir, KINDS.v4, seed, rounds, 6),
 };

@@ -16,6 +16,7 @@ import { differingBlocks } from './differing.ts';
 import { headerChanges } from './group-headers.ts';
 import { inodeChanges } from './inodes.ts';
 import type { Pair } from './pair.ts';
+import { quotaChanges } from './quota.ts';
 import { realtimeChanges } from './realtime.ts';
 import { agTreeChanges } from './trees.ts';
 
@@ -36,6 +37,7 @@ export function* describeXfsChanges(
   yield* headerChanges(pair, blocks);
   yield* agTreeChanges(pair, blocks);
   const inodes = yield* inodeChanges(pair, blocks);
+  yield* quotaChanges(pair, blocks);
   yield* realtimeChanges(pair, blocks);
   yield* blockChanges(pair, blocks);
   yield* dataChanges(pair, blocks, inodes);

@@ -6,9 +6,9 @@ import type { StructureChange } from '../../../core/vfs/changes.ts';
 import { forkLookup } from '../bmap-fork.ts';
 import { Extent } from '../extent.ts';
 import type { XfsInode } from '../inode.ts';
-import type { XfsMount } from '../mount.ts';
 import { extentsPerBlock } from '../rt/bitmap.ts';
 import type { Differing } from './differing.ts';
+import { changedBlocks } from './file-blocks.ts';
 import { bytesAt, type Pair } from './pair.ts';
 
 const CHUNK = 1 << 20;
@@ -34,20 +34,6 @@ export function* realtimeChanges({ was, is }: Pair, blocks: Differing): Generato
       const word = (block * is.blockSize + at) / 4;
       const field = `rsum[${Math.floor(word / sb.rbmblocks)},${word % sb.rbmblocks}]`;
       yield { structure: 'rtsummary', change: 'field', addr, field, from: String(from), to: String(to) };
-    }
-  }
-}
-
-/** The differing blocks of one of the two files; they count as explained. */
-function* changedBlocks(mp: XfsMount, ino: number, count: number, blocks: Differing) {
-  const extent = new Extent();
-  const ip = mp.iget(ino);
-  for (let off = 0; off < count && forkLookup(ip, 'data', off, extent); off = extent.end) {
-    for (let block = extent.off; block < Math.min(count, extent.end); block++) {
-      const addr = mp.fsbToAddr(extent.block + (block - extent.off));
-      if (!blocks.touches(addr, mp.blockSize, mp.blockSize)) continue;
-      blocks.explain(addr, mp.blockSize, mp.blockSize);
-      yield { addr, block };
     }
   }
 }

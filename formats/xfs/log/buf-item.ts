@@ -9,6 +9,12 @@ import { writeLe64 } from '../../../core/struct.ts';
 import { BB, BLF_CHUNK, BLFT_SHIFT, Blft, BufFlag, LogFlag, LogItem } from './log-format.ts';
 
 const FORMAT_SIZE = 20;
+/** Blocks of quota records are replayed by these. */
+const DQUOT_FLAGS: Readonly<Record<number, number>> = {
+  [Blft.UDQUOT]: BufFlag.UDQUOT,
+  [Blft.PDQUOT]: BufFlag.PDQUOT,
+  [Blft.GDQUOT]: BufFlag.GDQUOT,
+};
 
 /** Appends the regions of a changed buffer; returns how many items they are. `v5`: inode chunks are logged by icreate. */
 export function formatBuf(buf: Buf, v5: boolean, regions: Uint8Array[]): number {
@@ -17,6 +23,7 @@ export function formatBuf(buf: Buf, v5: boolean, regions: Uint8Array[]): number 
   let flags = buf.ops.logType << BLFT_SHIFT;
   // A new v4 inode chunk is replayed whole; of any other inode buffer only the unlinked pointers are.
   if (buf.ops.logType === Blft.DINO && (v5 || (buf.logFlags & LogFlag.INODE_ALLOC) === 0)) flags |= BufFlag.INODE_BUF;
+  flags |= DQUOT_FLAGS[buf.ops.logType] ?? 0;
   let items = 0;
   let base = 0;
   for (const map of buf.maps) {

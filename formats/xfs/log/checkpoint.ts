@@ -11,6 +11,7 @@ import { FsError } from '../../../core/errors.ts';
 import type { XfsMount } from '../mount.ts';
 import { formatBuf, formatCancel } from './buf-item.ts';
 import type { Cil } from './cil.ts';
+import { formatDquot } from './dquot-item.ts';
 import { sealBuf } from './in-place.ts';
 import { formatIcreate, formatInode } from './inode-item.ts';
 import { Client, OpFlag, TRANS_CHECKPOINT, TRANS_HEADER_MAGIC } from './log-format.ts';
@@ -24,12 +25,14 @@ export function writeCheckpoint(mp: XfsMount, cil: Cil, writer: RecordWriter, ti
   const lsn = writer.lsn;
   const sealed = new Set<Buf>(cil.bufs);
   for (const item of cil.inodes.values()) sealed.add(item.buf);
+  for (const item of cil.dquots.values()) sealed.add(item.buf);
   for (const buf of sealed) sealBuf(buf, lsn);
   const regions: Uint8Array[] = [];
   let items = 0;
   for (const item of cil.icreates) items += formatIcreate(item, regions);
   for (const buf of cil.bufs) items += formatBuf(buf, mp.features.v5, regions);
   for (const item of cil.inodes.values()) items += formatInode(item, mp.inodeSize, mp.uuid, regions);
+  for (const item of cil.dquots.values()) items += formatDquot(item, regions);
   for (const buf of cil.cancels.values()) items += formatCancel(buf, regions);
   if (items > 0) {
     if (writer.measure(regions) > writer.free) {

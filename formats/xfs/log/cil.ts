@@ -23,6 +23,13 @@ export interface LoggedInode {
   fields: number;
 }
 
+/** A quota record that changed. */
+export interface LoggedDquot {
+  readonly buf: Buf;
+  /** Byte offset of the record in its buffer. */
+  readonly base: number;
+}
+
 /** A run of new inodes. */
 export interface Icreate {
   readonly agno: number;
@@ -38,11 +45,13 @@ export class Cil {
   readonly bufs = new Set<Buf>();
   readonly inodes = new Map<number, LoggedInode>();
   readonly icreates: Icreate[] = [];
+  /** By the address of each record. */
+  readonly dquots = new Map<number, LoggedDquot>();
   /** Freed blocks, by address and length (see cancelKey). */
   readonly cancels = new Map<number, Buf>();
 
   get empty(): boolean {
-    return this.bufs.size + this.inodes.size + this.icreates.length + this.cancels.size === 0;
+    return this.bufs.size + this.inodes.size + this.icreates.length + this.dquots.size + this.cancels.size === 0;
   }
 
   has(buf: Buf): boolean {
@@ -60,6 +69,11 @@ export class Cil {
     const known = this.inodes.get(item.ino);
     if (known !== undefined && known.buf === item.buf) known.fields |= item.fields;
     else this.inodes.set(item.ino, item);
+    item.buf.pinned = true;
+  }
+
+  addDquot(item: LoggedDquot): void {
+    this.dquots.set(item.buf.addr + item.base, item);
     item.buf.pinned = true;
   }
 
@@ -84,7 +98,7 @@ export class Cil {
     let total = 0;
     for (const buf of this.bufs) total += bufBytes(buf);
     for (const item of this.inodes.values()) total += 56 + 36 + inodeBytes(item);
-    return total + this.icreates.length * 48 + this.cancels.size * 64;
+    return total + this.icreates.length * 48 + this.dquots.size * 160 + this.cancels.size * 64;
   }
 
   /** Forgets everything: it is in the log. */
@@ -95,6 +109,8 @@ export class Cil {
       buf.logFlags &= ~LogFlag.INODE_ALLOC;
     }
     for (const item of this.inodes.values()) item.buf.pinned = false;
+    for (const item of this.dquots.values()) item.buf.pinned = false;
+    this.dquots.clear();
     this.bufs.clear();
     this.inodes.clear();
     this.icreates.length = 0;

@@ -10,23 +10,27 @@ const CHECKED = QuotaFlag.UQUOTA_CHKD | QuotaFlag.GQUOTA_CHKD | QuotaFlag.PQUOTA
 /** The four counters are neighbours: icount, ifree, fdblocks, frextents. */
 const COUNTERS_LENGTH = 32;
 
+/** The marks of quota records that nobody keeps right here. */
+function uncounted(mp: XfsMount): number {
+  return mp.quotas.reduce((bits, { checked }) => bits & ~checked, CHECKED as number);
+}
+
 /** True if the first write must change the superblock. */
 export function superblockNeedsStart(mp: XfsMount): boolean {
   const { view } = mp.sbBuf;
-  return (Superblock.get.qflags(view, 0) & CHECKED) !== 0 || featuresDisagree(mp);
+  return (Superblock.get.qflags(view, 0) & uncounted(mp)) !== 0 || featuresDisagree(mp);
 }
 
 /**
- * The first change of an image: quota usage is no longer what the quota files say, so that Linux must count again;
- * and the two copies of features2 that old kernels let disagree become one (kernel: xfs_mount.c).
+ * The first change of an image: quota records that are not kept right (quota/types.ts) Linux must count again; and the two copies of features2 that old kernels let disagree become one (kernel: xfs_mount.c).
  */
 export function startSuperblock(mp: XfsMount): void {
   mp.transact('start', (tp) => {
     const { view } = mp.sbBuf;
     const qflags = Superblock.get.qflags(view, 0);
-    if ((qflags & CHECKED) !== 0) {
+    if ((qflags & uncounted(mp)) !== 0) {
       tp.modifySb(Superblock.at.qflags, 2);
-      Superblock.set.qflags(view, 0, qflags & ~CHECKED);
+      Superblock.set.qflags(view, 0, qflags & ~uncounted(mp));
     }
     if (!featuresDisagree(mp)) return;
     tp.modifySb(Superblock.at.features2, 8);

@@ -9,6 +9,7 @@ import { S_IFMT, setIdBits } from '../../../core/vfs/mode.ts';
 import { aclForMode, keepAccessAcl } from '../attr/set-acl.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags, inodeFlags2, setFlags2, setTimes } from '../inode-core.ts';
+import { beyondLimits } from '../quota/usage.ts';
 import { inodeXflags as xflagsOf } from '../stat.ts';
 import { DiFlag, DiFlag2, Dinode } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
@@ -20,6 +21,7 @@ export function setAttributes(ip: XfsInode, change: AttrChange): void {
   refuseFixed(ip);
   const acl = change.mode === undefined ? null : aclForMode(ip, change.mode);
   ip.mp.transact('setattr', (tp) => {
+    giveFreely(tp);
     tp.modifyInode(ip, 'core');
     const { view } = ip.buf;
     let mode = ip.mode;
@@ -35,6 +37,11 @@ export function setAttributes(ip: XfsInode, change: AttrChange): void {
     setTimes(ip, ip.mp.options.now(), 'ctime');
     if (acl !== null) keepAccessAcl(tp, ip, acl);
   });
+}
+
+/** Root gives files to whom it will, limits or not. */
+function giveFreely(tp: Trans): void {
+  if (tp.mp.quotas.length > 0 && tp.mp.options.owner.uid === 0) beyondLimits(tp);
 }
 
 /** A new owner takes set-user-id away, and set-group-id where the group may execute. */
@@ -87,7 +94,10 @@ export function setFileFlags(ip: XfsInode, change: FlagsChange): void {
   checkHints(ip, wanted, extsize, cowextsize);
   const project = change.projid ?? projectOf(ip);
   if (project > 0xffff && !mp.features.projid32) throw new FsError('EINVAL');
-  ip.mp.transact('chattr', (tp) => applyFlags(tp, ip, wanted, extsize, cowextsize, project));
+  ip.mp.transact('chattr', (tp) => {
+    giveFreely(tp);
+    applyFlags(tp, ip, wanted, extsize, cowextsize, project);
+  });
 }
 
 function checkKind(ip: XfsInode, xflags: number): void {

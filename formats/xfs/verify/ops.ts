@@ -2,11 +2,13 @@
 import type { BufOps } from '../../../core/buffer-cache.ts';
 import { Blft } from '../log/log-format.ts';
 import type { XfsMount } from '../mount.ts';
+import { DquotType } from '../quota/types.ts';
 import { agflOps, agfOps, agiOps } from './ag.ts';
 import { attrLeafOps, attrRemoteOps, daNodeOps } from './attr.ts';
 import { type BtreeName, btreeOps } from './btree.ts';
 import { dirBlockOps, dirDataOps } from './dir-data.ts';
 import { dirFreeOps, dirLeafOps } from './dir-leaf.ts';
+import { dquotOps } from './dquot.ts';
 import { inodeOps } from './inode.ts';
 import { sbOps } from './superblock.ts';
 import { symlinkOps } from './symlink.ts';
@@ -26,6 +28,9 @@ export interface MountOps extends Readonly<Record<BtreeName, BufOps>> {
   readonly attrLeaf: BufOps;
   readonly attrRemote: BufOps;
   readonly symlink: BufOps;
+  readonly userDquot: BufOps;
+  readonly groupDquot: BufOps;
+  readonly projectDquot: BufOps;
   /** Blocks of the realtime bitmap and its summary, which have no header. */
   readonly rtbitmap: BufOps;
   readonly rtsummary: BufOps;
@@ -60,6 +65,9 @@ export function mountOps(mp: XfsMount): MountOps {
     attrLeaf,
     attrRemote: later('attrRemote', Blft.ATTR_RMT, () => attrRemoteOps(mp)),
     symlink: later('symlink', Blft.SYMLINK, () => symlinkOps(mp)),
+    userDquot: later('dquot', Blft.UDQUOT, () => dquotOps(mp, DquotType.USER, Blft.UDQUOT)),
+    groupDquot: later('dquot', Blft.GDQUOT, () => dquotOps(mp, DquotType.GROUP, Blft.GDQUOT)),
+    projectDquot: later('dquot', Blft.PDQUOT, () => dquotOps(mp, DquotType.PROJECT, Blft.PDQUOT)),
     rtbitmap: { name: 'rtbitmap', logType: Blft.RTBITMAP, verify: () => null },
     rtsummary: { name: 'rtsummary', logType: Blft.RTSUMMARY, verify: () => null },
     raw: { name: 'data', logType: Blft.UNKNOWN, verify: () => null },

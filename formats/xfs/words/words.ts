@@ -5,6 +5,7 @@ import { fsmap } from './fsmap.ts';
 import { logprint } from './logprint.ts';
 import { parentWords } from './parents.ts';
 import { placeWords } from './places.ts';
+import { quota } from './quota.ts';
 import { spaceWords } from './space.ts';
 
 const WORDS = [
@@ -13,6 +14,7 @@ const WORDS = [
   ...bulkstatWords,
   ...parentWords,
   ...placeWords,
+  quota,
   ...spaceWords,
 ] as const satisfies readonly Word[];
 
