@@ -29,3 +29,8 @@ export function kindOfMode(mode: number): FileKind {
 export function isKnownMode(mode: number): boolean {
   return KINDS[(mode & S_IFMT) >> 12] !== undefined;
 }
+
+/** The kind of file in a directory entry's type (DT_*), which are the mode's bits; null for none that is known. */
+export function kindOfType(type: number): FileKind | null {
+  return KINDS[type] ?? null;
+}

@@ -1,22 +1,16 @@
-/**
- * The inodes in use, by number: there is one object for an inode as long as anybody holds it. Those that nobody seems to
- * need are held weakly once there are many, so that memory stays bounded by what is in use.
- */
+/** The inodes in use, by number. */
 import { corrupt, FsError } from '../../core/errors.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
+import { HeldInodes } from '../../core/vfs/held-inodes.ts';
 import { Ext4Inode } from './inode.ts';
 import { inodeDamage, tableBlockOps } from './inode-check.ts';
 import type { Ext4Mount } from './mount.ts';
 import { DiskInode } from './structure/inode.ts';
 
-const MAX_HELD = 8192;
-
 export class InodeTable {
   private readonly mp: Ext4Mount;
   private readonly fs: Filesystem;
-  private readonly slots = new Map<number, Ext4Inode | WeakRef<Ext4Inode>>();
-  private held = 0;
-  private limit = MAX_HELD;
+  private readonly held = new HeldInodes<Ext4Inode>();
 
   constructor(mp: Ext4Mount, fs: Filesystem) {
     this.mp = mp;
@@ -32,11 +26,11 @@ export class InodeTable {
 
   /** The inode's bytes are no longer those that an object was made for. */
   forget(ino: number): void {
-    this.slots.delete(ino);
+    this.held.forget(ino);
   }
 
   private any(ino: number): Ext4Inode {
-    const known = this.peek(ino);
+    const known = this.held.get(ino);
     if (known !== null) return known;
     const inode = this.read(ino);
     // What was never written, or freed, has no mode and no links.
@@ -44,7 +38,7 @@ export class InodeTable {
       throw new FsError('ENOENT', { detail: `inode ${ino} is free` });
     const fault = inodeDamage(inode);
     if (fault !== null) throw corrupt(fault);
-    this.add(inode);
+    this.held.add(inode);
     return inode;
   }
 
@@ -63,39 +57,6 @@ export class InodeTable {
     const block = mp.groups.inodeTable(mp.groupOfIno(ino)) + Math.floor(index / mp.inodesPerBlock);
     const buf = mp.block(block, tableBlockOps);
     return new Ext4Inode(mp, this.fs, ino, buf, (index % mp.inodesPerBlock) * mp.inodeSize);
-  }
-
-  private peek(ino: number): Ext4Inode | null {
-    const slot = this.slots.get(ino);
-    if (slot === undefined) return null;
-    if (slot instanceof Ext4Inode) return slot;
-    const inode = slot.deref();
-    if (inode === undefined) return null;
-    this.slots.set(ino, inode);
-    this.held++;
-    return inode;
-  }
-
-  private add(inode: Ext4Inode): void {
-    if (this.held >= this.limit) this.prune();
-    this.slots.set(inode.ino, inode);
-    this.held++;
-  }
-
-  /** Lets go of the older half of what nobody needs; who still has such an inode keeps the only one there is. */
-  private prune(): void {
-    let drop = this.held / 2;
-    for (const [ino, slot] of this.slots) {
-      if (!(slot instanceof Ext4Inode)) {
-        if (slot.deref() === undefined) this.slots.delete(ino);
-      } else if (drop > 0 && !slot.needed) {
-        this.slots.set(ino, new WeakRef(slot));
-        this.held--;
-        drop--;
-      }
-    }
-    // When most of them must stay, the next look waits until there are twice as many.
-    this.limit = Math.max(MAX_HELD, this.held * 2);
   }
 }
 

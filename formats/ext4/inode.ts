@@ -11,6 +11,7 @@ import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { DirEntry, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
+import { Unwritable } from '../../core/vfs/unwritable.ts';
 import { inodeSeed } from './checksum.ts';
 import { listsByHash } from './dir/form.ts';
 import { dirLookup } from './dir/lookup.ts';
@@ -25,12 +26,14 @@ import type { Ext4Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra, InodeFlag } from './structure/inode.ts';
 import { readSymlink } from './symlink.ts';
-import { Unwritable } from './unwritable.ts';
+import { refuseChange } from './unwritable.ts';
 import { getXattr, listXattrs } from './xattr/read.ts';
 
 const blockRun = new BlockRun();
 
 export class Ext4Inode extends Unwritable implements Inode {
+  protected readonly refuseChange = refuseChange;
+
   readonly mp: Ext4Mount;
   readonly fs: Filesystem;
   readonly ino: number;

@@ -9,6 +9,7 @@ import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
 import type { DirEntry, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
+import { Unwritable } from '../../core/vfs/unwritable.ts';
 import { dirChild, dirChildOf, dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
 import { gfs2IomapOps } from './iomap.ts';
@@ -17,10 +18,12 @@ import type { Gfs2Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { Dinode, DinodeFlag } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
-import { Unwritable } from './unwritable.ts';
+import { refuseChange } from './unwritable.ts';
 import { getXattr, listXattrs } from './xattr.ts';
 
 export class Gfs2Inode extends Unwritable implements Inode {
+  protected readonly refuseChange = refuseChange;
+
   readonly mp: Gfs2Mount;
   readonly fs: Filesystem;
   readonly ino: number;

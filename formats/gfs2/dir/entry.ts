@@ -7,6 +7,7 @@
 import type { Buf } from '../../../core/buffer-cache.ts';
 import { crc32 } from '../../../core/checksum.ts';
 import { corrupt } from '../../../core/errors.ts';
+import { kindOfType } from '../../../core/vfs/file-kind.ts';
 import type { FileKind } from '../../../core/vfs/inode.ts';
 import type { Gfs2Inode } from '../inode.ts';
 import { DIRENT_SIZE, Dirent } from '../structure/dir.ts';
@@ -20,26 +21,9 @@ export interface RawEntry {
   readonly name: Uint8Array;
 }
 
-/** File kinds by DT_*. */
-const KINDS: readonly (FileKind | undefined)[] = [
-  undefined,
-  'fifo',
-  'char',
-  undefined,
-  'dir',
-  undefined,
-  'block',
-  undefined,
-  'file',
-  undefined,
-  'symlink',
-  undefined,
-  'socket',
-];
-
 /** The kind of file that an entry names, null for none that is known. */
 export function entryKind({ buf, at }: RawEntry): FileKind | null {
-  return KINDS[Dirent.get.de_type(buf.view, at)] ?? null;
+  return kindOfType(Dirent.get.de_type(buf.view, at));
 }
 
 /** The hash by which a name is found. */
