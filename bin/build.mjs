@@ -137,6 +137,7 @@ async function commandGroups() {
     export { xfsWords } from './formats/xfs/words/words.ts';
     export { btrfsWords } from './formats/btrfs/words/words.ts';
     export { ext4Words } from './formats/ext4/words/words.ts';
+    export { gfs2Words } from './formats/gfs2/words/words.ts';
   `;
   await build({
     ...common,
@@ -145,7 +146,9 @@ async function commandGroups() {
     format: 'cjs',
     define: { 'import.meta.url': '__filename' },
   });
-  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords, ext4Words } = createRequire(import.meta.url)(outfile);
+  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords, ext4Words, gfs2Words } = createRequire(
+    import.meta.url,
+  )(outfile);
   rmSync(dir, { recursive: true });
   return [
     { file: 'commands/registry.ts', results: 'GeneralResults', commands: ANSWERING },
@@ -165,6 +168,12 @@ async function commandGroups() {
       file: 'formats/ext4/words/words.ts',
       results: 'Ext4Results',
       commands: formatWordsAsCommands(ext4Words()),
+      words: true,
+    },
+    {
+      file: 'formats/gfs2/words/words.ts',
+      results: 'Gfs2Results',
+      commands: formatWordsAsCommands(gfs2Words()),
       words: true,
     },
   ];

@@ -8,6 +8,7 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
+import type { Word } from '../../core/vfs/word.ts';
 import type { Gfs2Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
 import { gfs2SpaceMap } from './inspect/space-map.ts';
@@ -17,6 +18,7 @@ import { gfs2Statfs } from './statfs.ts';
 import { BlockState } from './structure/rgrp.ts';
 import { readSuperblock } from './superblock.ts';
 import { refuseChange } from './unwritable.ts';
+import { gfs2Words } from './words/words.ts';
 
 /** The name, as of a subvolume, of the system directory: what Linux mounts as the type gfs2meta. */
 const META = 'gfs2meta';
@@ -59,6 +61,10 @@ export class Gfs2Filesystem implements Filesystem {
 
   statfs(): StatFs {
     return gfs2Statfs(this.mp);
+  }
+
+  get words(): readonly Word[] {
+    return gfs2Words();
   }
 
   spaceMap(): SpaceMap {

@@ -37,6 +37,8 @@ export class Gfs2Mount {
   readonly heightBlocks: readonly number[];
   readonly rgrps: ResourceGroups;
   readonly system: SystemFiles;
+  /** The image as it is on disk, where this one is what recovery made of it. */
+  onImage: Gfs2Mount = this;
   /** The inodes in use. */
   inodes!: InodeTable;
 

@@ -41,7 +41,9 @@ export function openJournals(
       replayJournal(area, head, overlay);
       recoverStatfs(fs, area.jid, head, overlay);
     }
-    return open(overlay);
+    const recovered = open(overlay);
+    recovered.mp.onImage = mp;
+    return recovered;
   } catch (error) {
     if (!(error instanceof FsError)) throw error;
     if (mp.options.norecovery) {
