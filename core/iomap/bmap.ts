@@ -1,4 +1,5 @@
 /** FIBMAP (kernel: iomap_bmap): where one block of a file lies. */
+import { FsError } from '../errors.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { type Actor, iomapApply, type Progress } from './apply.ts';
 import { IomapOp, IomapType } from './iomap.ts';
@@ -13,7 +14,12 @@ export function bmap(inode: Inode, block: number): number {
   const { blockSize } = inode.pages;
   writeback(inode);
   const context: BmapContext = { done: 0, addr: 0 };
-  iomapApply(inode, block * blockSize, blockSize, IomapOp.REPORT, inode.iomap.read, actor, context, 'iomap_bmap');
+  try {
+    iomapApply(inode, block * blockSize, blockSize, IomapOp.REPORT, inode.iomap.read, actor, context, 'iomap_bmap');
+  } catch (error) {
+    // An inode without a mapping there answers so.
+    if (!(error instanceof FsError) || error.code !== 'ENOENT') throw error;
+  }
   return Math.floor(context.addr / blockSize);
 }
 

@@ -48,6 +48,7 @@ function inlineMapping(ip: Gfs2Inode, pos: number, length: number, flags: number
   iomap.length = size;
   iomap.addr = ip.buf.addr + DINODE_SIZE;
   iomap.inlineData = ip.buf.bytes.subarray(DINODE_SIZE, DINODE_SIZE + size);
+  iomap.flags = IomapFlag.UNALIGNED;
 }
 
 function blockMapping(ip: Gfs2Inode, pos: number, length: number, flags: number, iomap: Mapping): void {

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { xxh3 } from '@node-rs/xxhash';
 import { MemoryDevice } from '../../core/device/memory.ts';
+import { type Gfs2Manifest, parseManifest } from './gfs2-manifest.ts';
 
 /** XFS images whose log is clean. */
 export const CLEAN_IMAGES = ['xfs-default', 'xfs-rmap-1k', 'xfs-64k', 'xfs-7.2'] as const;
 /** btrfs images on one device without a log. */
 export const BTRFS_IMAGES = ['btrfs-default', 'btrfs-compress', 'btrfs-subvol', 'btrfs-old'] as const;
+/** gfs2 images by the size of their blocks; the last one crashed. What Linux says of them, gfs2Manifest() has. */
+export const GFS2_IMAGES = ['gfs2-4k', 'gfs2-512', 'gfs2-dirty'] as const;
 export type ImageName =
   | (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number]
   | 'xfs-dirty-log'
@@ -16,7 +19,7 @@ export type ImageName =
   | 'btrfs-log-tree';
 /** The two devices of an image: NAME.0 and NAME.1. */
 export type PairName = 'btrfs-raid1';
-type PartName = ImageName | `${PairName}.${0 | 1}`;
+type PartName = ImageName | (typeof GFS2_IMAGES)[number] | `${PairName}.${0 | 1}`;
 
 /** What the kernel reports of one path. Times and 64-bit numbers that JSON would round are text. */
 export interface ManifestEntry {
@@ -85,6 +88,11 @@ export function imageDevice(name: PartName): MemoryDevice {
 export function imageManifest(name: ImageName | PairName): ImageManifest {
   const text = gunzipSync(readFileSync(join(folder, `${name}.json.gz`))).toString('utf8');
   return JSON.parse(text.replace(/"mtime_ns":\s*(-?\d+)/g, '"mtime_ns":"$1"')) as ImageManifest;
+}
+
+/** What Linux says of a gfs2 image. */
+export function gfs2Manifest(name: (typeof GFS2_IMAGES)[number]): Gfs2Manifest {
+  return parseManifest(gunzipSync(readFileSync(join(folder, `${name}.json.gz`))).toString('utf8'));
 }
 
 /** A number for an image's bytes, to tell whether anything in it changed. */
