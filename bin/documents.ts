@@ -5,6 +5,7 @@ import { formatWordsAsCommands } from '../commands/format-words.ts';
 import { generalCommands } from '../commands/registry.ts';
 import type { Streams } from '../commands/render.ts';
 import { btrfsWords } from '../formats/btrfs/words/words.ts';
+import { ext4Words } from '../formats/ext4/words/words.ts';
 import { xfsWords } from '../formats/xfs/words/words.ts';
 import { type CommandLine, SHOWN_OPTIONS } from './arguments.ts';
 import { completionScript, SHELLS, type ShellName } from './completions.ts';
@@ -20,6 +21,7 @@ export function printDocument(line: CommandLine, version: string, streams: Strea
     { title: 'Of every image', commands: generalCommands() },
     { title: 'Of xfs images', commands: formatWordsAsCommands(xfsWords()) },
     { title: 'Of btrfs images', commands: formatWordsAsCommands(btrfsWords) },
+    { title: 'Of ext2, ext3 and ext4 images', commands: formatWordsAsCommands(ext4Words()) },
   ];
   if (line.completion === null) {
     streams.out.write(manualPage(version, SHOWN_OPTIONS, groups));

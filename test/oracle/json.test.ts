@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
+import { makeExt4, missingExt4Judges } from '../harness/ext4-judge.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
 import { type ImageName, unpackImage } from '../harness/images.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -12,7 +13,7 @@ interface Schema {
   readonly $defs: { readonly [name: string]: object };
 }
 
-const test = gatedSuite('json', missingFsio());
+const test = gatedSuite('json', missingFsio() ?? missingExt4Judges());
 
 const published = (): Schema => JSON.parse(fsio(['--schema']).stdout);
 
@@ -244,22 +245,38 @@ const BTRFS = [
   ],
 ];
 
+const EXT4 = [
+  ...['stats', 'imap 12', 'icheck 2000', 'ncheck 12', 'testb 2000', 'testi <12>', 'blocks <2>', 'freefrag', 'logdump'],
+  ...['dump_extents <12>', 'ls -l /', 'manifest /', 'map', 'open /x', 'stat -v', 'fiemap -v', 'statx -r', 'lsattr'],
+];
+
 /** What gives no answer here: it ends the run, needs an overlay, a feature or a prompt, or always refuses. */
 const SILENT = [
   ...['add_enckey', 'browse', 'commit', 'diff', 'discard', 'enckey_status', 'exchangerange', 'get_encpolicy'],
   ...['log_writes', 'qgroup', 'quit', 'repair', 'rm_enckey', 'scrub', 'set_encpolicy', 'shutdown', 'source', 'undo'],
 ];
 
-/** The answers of a script on a copy of an image; which commands gave one that was no error. */
+/** The answers of a script on a copy of an image of the tests. */
 function judged(image: ImageName, lines: readonly string[], ajv: Ajv2020): Set<string> {
-  const path = unpackImage(image, join(scratch(), image));
+  return answers(unpackImage(image, join(scratch(), image)), lines, ajv);
+}
+
+/** An ext4 image with a file. */
+function ext4(): string {
+  const dir = scratch();
+  writeFileSync(join(dir, 'x'), 'x'.repeat(5000));
+  return makeExt4(join(scratch(), 'ext4'), { args: ['-t', 'ext4', '-d', dir], bytes: 16 << 20 });
+}
+
+/** Which commands of a script gave an answer that was no error; every one is as the schema says. */
+function answers(path: string, lines: readonly string[], ajv: Ajv2020): Set<string> {
   const { stdout, stderr } = fsio(['--json', '-x', path], `${lines.join('\n')}\n`);
   assert.is(stderr, '');
   const answered = new Set<string>();
   for (const line of stdout.trimEnd().split('\n')) {
     const object = JSON.parse(line);
     const name = 'error' in object ? 'error' : (object.command ?? 'manifest');
-    assert.is(complaint(ajv, name, object), '', `${image}: ${line.slice(0, 2000)}`);
+    assert.is(complaint(ajv, name, object), '', `${path}: ${line.slice(0, 2000)}`);
     answered.add(name);
   }
   return answered;
@@ -286,6 +303,7 @@ test('every answer of every command is as the schema says', () => {
     ...judged('xfs-quota', ['quota'], ajv),
     ...judged('btrfs-default', [...FILES, ...BTRFS], ajv),
     ...judged('btrfs-subvol', BTRFS, ajv),
+    ...answers(ext4(), EXT4, ajv),
   ]);
   const silent = Object.keys(schema.$defs).filter((name) => !answered.has(name));
   assert.equal(silent, SILENT, 'a command that has an answer gives it here');
