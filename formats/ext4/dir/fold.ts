@@ -21,7 +21,7 @@ export function foldName(name: Uint8Array): Uint8Array {
 }
 
 function foldChar(char: string): string {
-  const upper = char.toUpperCase();
+  const upper = char.toLowerCase().toUpperCase();
   if (CHEROKEE.test(char)) return upper;
   // The dotless i is a letter of its own.
   if (char === '\u0131') return char;

@@ -53,7 +53,8 @@ export function findName(dir: Ext4Inode, name: string): EntryPlace | null {
   }
   if (wanted.hashed !== null && isIndexed(dir)) {
     const found = findByHash(dir, wanted, wanted.hashed);
-    if (found !== 'no index') return found;
+    // Other versions of Unicode fold some names otherwise: then the hash leads to another leaf.
+    if (found !== 'no index' && (found !== null || !dir.has('CASEFOLD'))) return found;
   }
   return findEverywhere(dir, wanted);
 }
