@@ -1,8 +1,9 @@
 /**
- * Words about fscrypt (xfs_io's io/encrypt.c). Neither XFS nor btrfs has it: what they are asked is checked, and then
- * refused as the kernel refuses it.
+ * Words about fscrypt (xfs_io's io/encrypt.c). Of the formats only ext4 has it, and there only what a policy says is
+ * told: nobody here has keys. What the other words are asked is checked, and then refused as the kernel refuses it.
  */
-import { strerror } from '../core/errors.ts';
+import { type Errno, FsError, strerror } from '../core/errors.ts';
+import type { EncryptionPolicy, Inode } from '../core/vfs/inode.ts';
 import { command, usage } from './command.ts';
 import { CommandFailure } from './failure.ts';
 import type { Session } from './session.ts';
@@ -49,19 +50,91 @@ function checkKey(word: string, version?: number): void {
 
 const kindOf = (version: number): keyof typeof Digits => (version === 2 ? 'identifier' : 'descriptor');
 
+/** What get_encpolicy found: only whether there are policies at all, or the one of the open file. */
+export type EncpolicyResult =
+  | { readonly policy: 'supported' | 'unsupported' }
+  | {
+      readonly file: string;
+      readonly version: number;
+      /** The descriptor or identifier of the master key, hexadecimal. */
+      readonly key: string;
+      readonly contentsMode: number;
+      readonly namesMode: number;
+      readonly flags: number;
+    };
+
 export const getEncpolicy = command({
   name: 'get_encpolicy',
   mildUsage: true,
   settling: 't',
-  about: 'the encryption policy of the open file: there is none',
+  about: 'the encryption policy of the open file',
   options: { 1: { about: 'by the first version of the call' }, t: { about: 'is it supported?' } },
-  run(session, { options, operands }): { policy: 'unsupported' } {
-    if (options.t) return { policy: 'unsupported' };
+  run(session, { options, operands }): EncpolicyResult {
+    const file = session.file();
+    const { name, inode } = file;
+    if (options.t) return { policy: supportsPolicies(name, inode) ? 'supported' : 'unsupported' };
     if (operands.length > 0) throw usage(getEncpolicy);
-    throw refusal(session, `${session.file().name}: failed to get encryption policy`);
+    if (file.unusable) throw cannotGet(name, 'EBADF');
+    const policy = policyOf(name, inode);
+    // The first version of the call knows no other.
+    if (options[1] && policy.version !== 1) throw cannotGet(name, 'EINVAL');
+    const { version, key, ...rest } = policy;
+    return { file: name, version: version === 1 ? 0 : version, key: Buffer.from(key).toString('hex'), ...rest };
   },
-  text: ({ policy }, out) => out.write(`${policy}\n`),
+  text(result, out) {
+    if ('policy' in result) {
+      out.write(`${result.policy}\n`);
+      return;
+    }
+    const { file, version, key, contentsMode, namesMode, flags } = result;
+    out.write(
+      `Encryption policy for ${file}:\n\tPolicy version: ${version}\n` +
+        `\tMaster key ${version === 2 ? 'identifier' : 'descriptor'}: ${key}\n` +
+        `\tContents encryption mode: ${modeText(contentsMode)}\n\tFilenames encryption mode: ${modeText(namesMode)}\n` +
+        `\tFlags: 0x${flags.toString(16).padStart(2, '0')}\n`,
+    );
+  },
 });
+
+function cannotGet(name: string, code: Errno): CommandFailure {
+  return new CommandFailure(`${name}: failed to get encryption policy: ${strerror(code)}`, { code });
+}
+
+function policyOf(name: string, inode: Inode): EncryptionPolicy {
+  if (inode.encryptionPolicy === undefined) throw cannotGet(name, 'ENOTTY');
+  try {
+    const policy = inode.encryptionPolicy();
+    if (policy !== null) return policy;
+  } catch (error) {
+    throw error instanceof FsError ? cannotGet(name, error.code) : error;
+  }
+  throw cannotGet(name, 'ENODATA');
+}
+
+function supportsPolicies(name: string, inode: Inode): boolean {
+  try {
+    inode.encryptionPolicy?.();
+    return inode.encryptionPolicy !== undefined;
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error;
+    const what = 'unexpected error checking for FS_IOC_GET_ENCRYPTION_POLICY_EX support';
+    throw new CommandFailure(`${name}: ${what}: ${strerror(error.code)}`, { code: error.code });
+  }
+}
+
+/** Names of the modes, by their numbers. */
+const MODE_NAMES: Readonly<Record<number, string>> = {
+  1: 'AES-256-XTS',
+  4: 'AES-256-CTS',
+  5: 'AES-128-CBC',
+  6: 'AES-128-CTS',
+  9: 'Adiantum',
+};
+
+function modeText(mode: number): string {
+  const name = MODE_NAMES[mode];
+  return name === undefined ? String(mode) : `${mode} (${name})`;
+}
 
 export const setEncpolicy = command({
   name: 'set_encpolicy',

@@ -65,6 +65,17 @@ export interface Stat {
   readonly directUnit: number;
 }
 
+/** What FS_IOC_GET_ENCRYPTION_POLICY_EX says of a file or directory: which key, and what is done with it. */
+export interface EncryptionPolicy {
+  readonly version: 1 | 2;
+  /** Numbers of FSCRYPT_MODE_*. */
+  readonly contentsMode: number;
+  readonly namesMode: number;
+  readonly flags: number;
+  /** The descriptor (version 1) or identifier of the master key. */
+  readonly key: Uint8Array;
+}
+
 export interface DirEntry {
   readonly name: string;
   readonly ino: number;
@@ -209,6 +220,9 @@ export interface Inode extends InodeNames, InodeSpace {
   childOf(entry: DirEntry): Inode;
   listXattrs(): Xattr[];
   getXattr(namespace: XattrNamespace, name: string): Uint8Array | null;
+
+  /** How it is encrypted, or null; absent where the format has no encryption. @throws FsError EOPNOTSUPP without the feature */
+  encryptionPolicy?(): EncryptionPolicy | null;
 
   /**
    * Engine write path: bytes up to `size` now exist in the page cache. Grows the in-memory size only; the

@@ -9,13 +9,14 @@ import { labelHigh } from '../../core/positions.ts';
 import { MAX_POS } from '../../core/units.ts';
 import { kindOfMode } from '../../core/vfs/file-kind.ts';
 import type { Filesystem } from '../../core/vfs/filesystem.ts';
-import type { DirEntry, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
+import type { DirEntry, EncryptionPolicy, FileKind, Inode, Stat, Xattr, XattrNamespace } from '../../core/vfs/inode.ts';
 import { PageCache } from '../../core/vfs/page-cache.ts';
 import { Unwritable } from '../../core/vfs/unwritable.ts';
 import { inodeSeed } from './checksum.ts';
 import { listsByHash } from './dir/form.ts';
 import { dirLookup } from './dir/lookup.ts';
 import { dirEntries } from './dir/read.ts';
+import { readEncryptionPolicy } from './encryption.ts';
 import { inodeDamage, tableBlockOps } from './inode-check.ts';
 import { ext4IomapOps } from './iomap.ts';
 import { makeExtentOps, mapExtents } from './map/extents.ts';
@@ -229,6 +230,10 @@ export class Ext4Inode extends Unwritable implements Inode {
 
   getXattr(namespace: XattrNamespace, name: string): Uint8Array | null {
     return getXattr(this, namespace, name);
+  }
+
+  encryptionPolicy(): EncryptionPolicy | null {
+    return readEncryptionPolicy(this);
   }
 
   get iomap(): InodeIomapOps {

@@ -64,6 +64,13 @@ function compare(ours: Inode, at: string): number {
   return count;
 }
 
+const POLICY: readonly (readonly [word: string, name: string])[] = [
+  ['get_encpolicy', 'enc'],
+  ['get_encpolicy -1', 'enc'],
+  ['get_encpolicy -t', 'enc'],
+  ['get_encpolicy', 'lost+found'],
+];
+
 for (const args of ['-b 4096', '-b 1024'])
   test(args, () => {
     const image = makeExt4(join(dir, 'encrypted.img'), {
@@ -75,13 +82,21 @@ for (const args of ['-b 4096', '-b 1024'])
     const words = (target: string) => ['-r', '-c', 'pread 0 4', target];
     const isFile = ({ kind }: { kind: unknown }) => kind === 'file';
     const file = [...(fs.root().child('enc') as Inode).entries()].find(isFile)?.name ?? '';
-    const look = (at: string): string => {
+    const look = (at: string): string[] => {
       assert.ok(compare(fs.root(), at) > 160);
-      return run('xfs_io', words(join(at, 'enc', file))).stderr.replace(at, `${image}:`);
+      const policies = POLICY.map(([word, name]) => run('xfs_io', ['-r', '-c', word, join(at, name)]));
+      const all = [...policies, run('xfs_io', words(join(at, 'enc', file)))];
+      return all.map(({ stdout, stderr }) => `${stdout}${stderr}`.replace(at, `${image}:`));
     };
     const theirs = withLoop(image, look, 'ro');
-    assert.match(theirs, 'Required key not available');
-    assert.is(fsioInside(words(`${image}:/enc/${file}`)).stderr, theirs);
+    const all = [
+      ...POLICY.map(([word, name]) => ['-r', '-c', word, `${image}:/${name}`]),
+      words(`${image}:/enc/${file}`),
+    ];
+    const ours = all.map((args) => fsioInside(args)).map(({ stdout, stderr }) => `${stdout}${stderr}`);
+    assert.equal(ours, theirs);
+    assert.match(theirs[0] as string, 'AES-256-XTS');
+    assert.match(theirs.at(-1) as string, 'Required key not available');
   });
 
 test.run();
