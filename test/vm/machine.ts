@@ -100,8 +100,7 @@ export function boot(dir: string, script: string, seconds: number): string {
   writeFileSync(job, script);
   const argv = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', '1024', '-smp', '2', '-no-reboot', '-nodefaults'];
   argv.push('-serial', 'stdio', '-vga', 'none', '-display', 'none', '-kernel', kernel, '-initrd', initrd);
-  // With a security module files get room for attributes at once, as on most hosts.
-  argv.push('-append', `console=ttyS0 quiet panic=-1 security=selinux enforcing=0 job=${job}`);
+  argv.push('-append', `console=ttyS0 quiet panic=-1 job=${job}`);
   argv.push('-fsdev', 'local,id=host,path=/,security_model=none,multidevs=remap');
   argv.push('-device', 'virtio-9p-pci,fsdev=host,mount_tag=host');
   // Four times what it takes where nothing else runs.

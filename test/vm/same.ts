@@ -48,23 +48,26 @@ function play(dir: string, kind: Kind, seed: number): Round {
   mkdirSync(dir, { recursive: true });
   const base = makeKind(dir, kind);
   const random = new Random(seed);
+  // Whether a new file has room for attributes depends on the host's security modules: both sides begin with the same.
+  fsioInside([...fsioOptions(base), base[0] as string], `${settings(kind, random).join('\n')}\n`);
   const [ours, theirs] = ['ours', 'theirs'].map((side) =>
     base.map((image) => copyImage(image, image.replace('base', side))),
   ) as [string[], string[]];
   const blockSize = blockSizeOf(kind);
   const lines = randomScript({ random, blockSize, reflink: false, operations: 60, span: 600_000, space: true });
-  const settings = ['a', 'b', 'c'].flatMap((file, i) => {
-    if (kind.realtime === undefined) return [];
-    const hint = random.oneIn(3)
-      ? [`extsize ${1024 * Number(/extsize=(\d+)/.exec(kind.args)?.[1]) * random.between(1, 3)}`]
-      : [];
-    return [`open -f {d}/${file}`, 'chattr +r', ...(i < 2 ? hint : []), 'close'];
-  });
-  const script = [...settings, ...lines, 'fsync'];
-  writeFileSync(join(dir, 'script'), `${script.join('\n').replaceAll('{d}', '/mnt/x')}\n`);
-  const input = `${script.join('\n').replaceAll('{d}', '')}\n`;
-  const { stdout, stderr } = fsioInside([...fsioOptions(ours), ours[0] as string], input);
+  const script = `${[...lines, 'fsync'].join('\n')}\n`;
+  writeFileSync(join(dir, 'script'), script.replaceAll('{d}', '/mnt/x'));
+  const { stdout, stderr } = fsioInside([...fsioOptions(ours), ours[0] as string], script.replaceAll('{d}', ''));
   return { dir, kind, seed, ours, theirs, answers: comparable(`${stdout}${stderr}`) };
+}
+
+/** Makes the files; on the realtime device where there is one, some with a hint. */
+function settings({ args, realtime }: Kind, random: Random): string[] {
+  const unit = 1024 * Number(/extsize=(\d+)/.exec(args)?.[1]);
+  return ['a', 'b', 'c'].flatMap((file) => {
+    const hint = realtime !== undefined && random.oneIn(4) ? [`extsize ${unit * random.between(1, 3)}`] : [];
+    return [`open -f /${file}`, ...(realtime === undefined ? [] : ['chattr +r']), ...hint, 'close'];
+  });
 }
 
 /** Bash: the script, then what the kernel sees in both. */
