@@ -6,6 +6,7 @@ import { generalCommands } from '../commands/registry.ts';
 import type { Streams } from '../commands/render.ts';
 import { btrfsWords } from '../formats/btrfs/words/words.ts';
 import { ext4Words } from '../formats/ext4/words/words.ts';
+import { gfs2Words } from '../formats/gfs2/words/words.ts';
 import { xfsWords } from '../formats/xfs/words/words.ts';
 import { type CommandLine, SHOWN_OPTIONS } from './arguments.ts';
 import { completionScript, SHELLS, type ShellName } from './completions.ts';
@@ -22,6 +23,7 @@ export function printDocument(line: CommandLine, version: string, streams: Strea
     { title: 'Of xfs images', commands: formatWordsAsCommands(xfsWords()) },
     { title: 'Of btrfs images', commands: formatWordsAsCommands(btrfsWords) },
     { title: 'Of ext2, ext3 and ext4 images', commands: formatWordsAsCommands(ext4Words()) },
+    { title: 'Of gfs2 images', commands: formatWordsAsCommands(gfs2Words()) },
   ];
   if (line.completion === null) {
     streams.out.write(manualPage(version, SHOWN_OPTIONS, groups));

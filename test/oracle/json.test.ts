@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
 import { makeExt4, missingExt4Judges } from '../harness/ext4-judge.ts';
 import { fsio, missingFsio } from '../harness/fsio.ts';
-import { type ImageName, unpackImage } from '../harness/images.ts';
+import { unpackImage } from '../harness/images.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 
@@ -250,6 +250,21 @@ const EXT4 = [
   ...['dump_extents <12>', 'ls -l /', 'manifest /', 'map', 'open /x', 'stat -v', 'fiemap -v', 'statx -r', 'lsattr'],
 ];
 
+const GFS2 = [
+  ...[
+    'blocktype 20',
+    'blockalloc 20',
+    'blockrg 20',
+    'journals',
+    'journal 0',
+    'print sb',
+    'print 20',
+    'rgs',
+    'unlinked',
+  ],
+  ...['ls -l /', 'open /attrs', 'stat -v', 'fiemap -v', 'statx -r', 'lsattr', 'attr list /attrs', 'map'],
+];
+
 /** What gives no answer here: it ends the run, needs an overlay, a feature or a prompt, or always refuses. */
 const SILENT = [
   ...['add_enckey', 'browse', 'commit', 'diff', 'discard', 'enckey_status', 'exchangerange', 'get_encpolicy'],
@@ -257,7 +272,7 @@ const SILENT = [
 ];
 
 /** The answers of a script on a copy of an image of the tests. */
-function judged(image: ImageName, lines: readonly string[], ajv: Ajv2020): Set<string> {
+function judged(image: Parameters<typeof unpackImage>[0], lines: readonly string[], ajv: Ajv2020): Set<string> {
   return answers(unpackImage(image, join(scratch(), image)), lines, ajv);
 }
 
@@ -304,6 +319,7 @@ test('every answer of every command is as the schema says', () => {
     ...judged('btrfs-default', [...FILES, ...BTRFS], ajv),
     ...judged('btrfs-subvol', BTRFS, ajv),
     ...answers(ext4(), EXT4, ajv),
+    ...judged('gfs2-4k', GFS2, ajv),
   ]);
   const silent = Object.keys(schema.$defs).filter((name) => !answered.has(name));
   assert.equal(silent, SILENT, 'a command that has an answer gives it here');
