@@ -16,6 +16,7 @@ export type ImageName =
   | (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number]
   | 'xfs-dirty-log'
   | 'xfs-quota'
+  | 'ext4-crashed'
   | 'btrfs-log-tree';
 /** The two devices of an image: NAME.0 and NAME.1. */
 export type PairName = 'btrfs-raid1';
