@@ -41,7 +41,7 @@ const ON_DEMAND = [
   'formats/btrfs/(bare|filesystem|superblock)',
   'formats/btrfs/changes/describe',
   'formats/ext4/filesystem',
-  'formats/gfs2/filesystem',
+  'formats/gfs2/(filesystem|inspect/space-map|words/words)',
   'formats/ext4/inspect/space-map',
   'formats/ext4/words/words',
   'formats/xfs/(alloc|attr|btree|da|dir|names|rt)/.*',
