@@ -8,6 +8,7 @@ import { fsio, missingFsio } from '../harness/fsio.ts';
 import {
   BTRFS_IMAGES,
   CLEAN_IMAGES,
+  EXT4_IMAGES,
   type ImageName,
   imageManifest,
   type ManifestEntry,
@@ -89,7 +90,7 @@ function check(name: ImageName): void {
   compare(name, [unpackImage(name, join(dir, `${name}.img`))]);
 }
 
-for (const name of [...CLEAN_IMAGES, ...BTRFS_IMAGES]) test(name, () => check(name));
+for (const name of [...CLEAN_IMAGES, ...BTRFS_IMAGES, ...EXT4_IMAGES]) test(name, () => check(name));
 
 test('xfs-dirty-log: replayed in memory, as Linux recovers it', () => check('xfs-dirty-log'));
 

@@ -10,10 +10,11 @@ import { type Gfs2Manifest, parseManifest } from './gfs2-manifest.ts';
 export const CLEAN_IMAGES = ['xfs-default', 'xfs-rmap-1k', 'xfs-64k', 'xfs-7.2'] as const;
 /** btrfs images on one device without a log. */
 export const BTRFS_IMAGES = ['btrfs-default', 'btrfs-compress', 'btrfs-subvol', 'btrfs-old'] as const;
+export const EXT4_IMAGES = ['ext4-default'] as const;
 /** gfs2 images by the size of their blocks; the last one crashed. What Linux says of them, gfs2Manifest() has. */
 export const GFS2_IMAGES = ['gfs2-4k', 'gfs2-512', 'gfs2-dirty'] as const;
 export type ImageName =
-  | (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES)[number]
+  | (typeof CLEAN_IMAGES | typeof BTRFS_IMAGES | typeof EXT4_IMAGES)[number]
   | 'xfs-dirty-log'
   | 'xfs-quota'
   | 'ext4-crashed'
