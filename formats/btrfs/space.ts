@@ -145,11 +145,33 @@ function blocksToZero(ip: BtrfsInode, pos: number, end: number): ZeroBlocks | nu
   return range;
 }
 
+/** Places that are remembered so. */
+const MOST_LOOKUPS = 64;
+
+/** Has nobody looked at the place, nor changed anything of the file's map, since it is mounted? */
+function isUnseen(ip: BtrfsInode, pos: number): boolean {
+  return ip.sequence === 0 && pos < ip.writing.expandedFrom && !ip.pages.hasPage(pos);
+}
+
+/** How far Linux knows after having been asked for `length` bytes at `pos`: as far as when it was asked there first. */
+function lookedAt(ip: BtrfsInode, pos: number, length: number): number {
+  const { lookups } = ip.writing;
+  const known = lookups.find(({ start, end }) => start <= pos && pos < end);
+  if (known !== undefined) return known.end;
+  const end = pos + length;
+  const before = lookups.find((range) => range.end === pos);
+  if (before !== undefined) before.end = end;
+  else if (lookups.length < MOST_LOOKUPS) lookups.push({ start: pos, end });
+  return end;
+}
+
 /** Moves the start of a range out of the hole that it begins in. @returns false if it begins in none */
 function skipHole(ip: BtrfsInode, range: { pos: number; length: number }): boolean {
   const { sectorSize } = ip.mp;
-  // Linux knows the whole hole if it made it, or has seen it; and takes a part of it for all where it has not.
-  const state = rangeAt(ip, roundDown(range.pos, sectorSize), MAX_POS);
+  const start = roundDown(range.pos, sectorSize);
+  // Linux knows the whole hole if it made it, or has seen it; where it has not, it looks no further than it is asked.
+  const unseen = isUnseen(ip, start);
+  const state = rangeAt(ip, start, unseen ? lookedAt(ip, start, roundUp(range.length, sectorSize)) : MAX_POS);
   if (state.kind !== 'hole') return false;
   range.length = Math.max(0, range.pos + range.length - state.end);
   range.pos = state.end;

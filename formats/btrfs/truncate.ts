@@ -141,6 +141,7 @@ export function expand(ip: BtrfsInode, old: number, size: number): void {
   zeroInBlock(ip, old, roundUp(old, sectorSize));
   const start = roundUp(old, sectorSize);
   const end = roundUp(size, sectorSize);
+  ip.writing.expandedFrom = Math.min(ip.writing.expandedFrom, start);
   if (end <= start || ip.mp.features.noHoles) return;
   for (let pos = start; pos < end; ) {
     const from = pos;

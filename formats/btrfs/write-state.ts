@@ -115,6 +115,10 @@ export class WriteState {
   next = 0;
   /** Cut to nothing: what replaces it goes to the disk when the file is closed. */
   truncated = false;
+  /** From here on it was made longer by holes. */
+  expandedFrom = Number.POSITIVE_INFINITY;
+  /** Where space was looked for that shall be given up, while nothing had changed. */
+  readonly lookups: { readonly start: number; end: number }[] = [];
 }
 
 /** Reserves data space for the blocks of [start, end) that are not dirty yet. @throws FsError ENOSPC, EDQUOT */
