@@ -22,7 +22,7 @@ import { hasOrphans } from './recover/orphans.ts';
 import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
 import { readSuperblock } from './superblock.ts';
-import { NOT_BUILT, refuseChange } from './unwritable.ts';
+import { refuseChange } from './unwritable.ts';
 import { ext4Words } from './words/words.ts';
 
 export class Ext4Filesystem implements Filesystem {
@@ -94,8 +94,6 @@ export class Ext4Filesystem implements Filesystem {
 export function mountExt4(device: Device, options: MountOptions): Ext4Filesystem {
   const fs = recovered(open(device, options), options);
   checkRoot(fs);
-  // Who asks for no more than reading need not be told.
-  if (!options.readOnly && !fs.mp.mustStayReadOnly) fs.notes.push(`read only: ${NOT_BUILT}`);
   return fs;
 }
 

@@ -17,7 +17,7 @@ import { Gfs2Mount } from './mount.ts';
 import { gfs2Statfs } from './statfs.ts';
 import { BlockState } from './structure/rgrp.ts';
 import { readSuperblock } from './superblock.ts';
-import { NOT_BUILT, refuseChange } from './unwritable.ts';
+import { refuseChange } from './unwritable.ts';
 import { gfs2Words } from './words/words.ts';
 
 /** The name, as of a subvolume, of the system directory: what Linux mounts as the type gfs2meta. */
@@ -94,8 +94,7 @@ export function mountGfs2(device: Device, options: MountOptions): Gfs2Filesystem
   if (options.devices.length > 0)
     throw new FsError('EINVAL', { detail: `${options.devices[0]?.name}: the image has no use for this device` });
   const sb = readSuperblock(device);
-  // Who asks for no more than reading need not be told.
-  const notes = options.readOnly ? [] : [`read only: ${NOT_BUILT}`];
+  const notes: string[] = [];
   const { sb_lockproto: protocol, sb_locktable: table } = sb;
   if (protocol === 'lock_dlm')
     notes.push(

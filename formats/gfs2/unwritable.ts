@@ -1,9 +1,7 @@
 /** What every change is answered with. */
 import { FsError } from '../../core/errors.ts';
 
-export const NOT_BUILT = 'writing gfs2 is not built yet';
-
 /** @throws FsError EROFS, always */
 export function refuseChange(): never {
-  throw new FsError('EROFS', { detail: NOT_BUILT });
+  throw new FsError('EROFS', { detail: 'writing gfs2 is not built yet' });
 }
