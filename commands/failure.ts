@@ -49,7 +49,7 @@ export function perror(what: string, error: FsError, options: FailureOptions = {
 }
 
 /** Errors whose reason lies in the image or in how it was opened; the user needs the detail. */
-const DETAILED = new Set<Errno>(['EIO', 'EUCLEAN', 'EROFS', 'EFBIG', 'ELIBACC']);
+const DETAILED = new Set<Errno>(['EBADF', 'EIO', 'EUCLEAN', 'EROFS', 'EFBIG', 'ELIBACC']);
 
 /** strerror(3) of an error; where the image or the way it was opened is to blame, also what is wrong and where. */
 export function explain(error: FsError): string {

@@ -78,8 +78,16 @@ function asFailure(session: Session, found: Command, error: unknown): CommandFai
     if (error.ends) session.ended = true;
     return new CommandFailure(error.message, { stream: error.stream, silent: error.silent });
   }
-  if (error instanceof FsError) return perror(errorLabel(found, error), error);
+  if (error instanceof FsError) return perror(errorLabel(found, error), withReason(session, error));
   throw error;
+}
+
+/** Where a file is open for reading only because its format cannot be written, EBADF says so. */
+function withReason(session: Session, error: FsError): FsError {
+  const file = session.current;
+  const reason = file?.mount.fs.unwritable;
+  if (error.code !== 'EBADF' || reason === undefined || file?.flags.readOnly !== true) return error;
+  return new FsError('EBADF', { detail: reason, cause: error });
 }
 
 /** What stands before strerror: the call that xfs_io would have made, or the command and the path it is about. */

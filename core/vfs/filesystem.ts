@@ -57,6 +57,8 @@ export interface Filesystem {
   /** The unit of the suffix `s` in numbers, bytes; 512 where absent. */
   readonly sectorSize?: number;
   readonly readOnly: boolean;
+  /** Why no image of this format can be changed; absent: it can. */
+  readonly unwritable?: string;
   /** Something the user must know about what is shown (`log not replayed: …`), or null. */
   readonly status: string | null;
   /** Damage that was met and got round since the last call, one line each: a bad copy of something, another one good. */

@@ -22,7 +22,7 @@ import { hasOrphans } from './recover/orphans.ts';
 import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
 import { readSuperblock } from './superblock.ts';
-import { refuseChange } from './unwritable.ts';
+import { refuseChange, UNWRITABLE } from './unwritable.ts';
 import { ext4Words } from './words/words.ts';
 
 export class Ext4Filesystem implements Filesystem {
@@ -32,6 +32,7 @@ export class Ext4Filesystem implements Filesystem {
   found: Ext4Mount;
   readonly blockSize: number;
   readonly readOnly = true;
+  readonly unwritable = UNWRITABLE;
   readonly mapsDirectories = true;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;

@@ -17,7 +17,7 @@ import { Gfs2Mount } from './mount.ts';
 import { gfs2Statfs } from './statfs.ts';
 import { BlockState } from './structure/rgrp.ts';
 import { readSuperblock } from './superblock.ts';
-import { refuseChange } from './unwritable.ts';
+import { refuseChange, UNWRITABLE } from './unwritable.ts';
 import { gfs2Words } from './words/words.ts';
 
 /** The name, as of a subvolume, of the system directory: what Linux mounts as the type gfs2meta. */
@@ -28,6 +28,7 @@ export class Gfs2Filesystem implements Filesystem {
   readonly mp: Gfs2Mount;
   readonly blockSize: number;
   readonly readOnly = true;
+  readonly unwritable = UNWRITABLE;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
   private readonly notes: readonly string[];

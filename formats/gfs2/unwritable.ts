@@ -1,7 +1,9 @@
 /** What every change is answered with. */
 import { FsError } from '../../core/errors.ts';
 
+export const UNWRITABLE = 'writing gfs2 is not built yet';
+
 /** @throws FsError EROFS, always */
 export function refuseChange(): never {
-  throw new FsError('EROFS', { detail: 'writing gfs2 is not built yet' });
+  throw new FsError('EROFS', { detail: UNWRITABLE });
 }

@@ -43,7 +43,9 @@ export function shownFields<F extends Fields>(layout: Struct<F>, view: DataView,
   const shown: ShownField[] = [];
   for (const info of layout.fields) {
     if (HIDDEN.test(info.name)) continue;
-    const value = (layout.get[info.name as keyof F] as (view: DataView, base: number) => unknown)(view, base);
+    const decoded = (layout.get[info.name as keyof F] as (view: DataView, base: number) => unknown)(view, base);
+    // A damaged block may hold any number there.
+    const value = typeof decoded === 'number' && info.size === 8 ? view.getBigUint64(base + info.offset) : decoded;
     const name = NAMES[info.name] ?? info.name;
     if (typeof value !== 'number' && typeof value !== 'bigint') {
       shown.push({ name, value: typeof value === 'string' ? value : info.read(view, base), hex: null });
