@@ -1,6 +1,6 @@
 /** What stands in a directory where a subvolume is named and none is (kernel: new_simple_dir). */
 import { FsError } from '../../core/errors.ts';
-import type { DirEntry } from '../../core/vfs/inode.ts';
+import type { DirEntry, Stat } from '../../core/vfs/inode.ts';
 import { BtrfsInode } from './inode.ts';
 import { InodeItem } from './structure/inode.ts';
 
@@ -30,9 +30,13 @@ export class Placeholder extends BtrfsInode {
       atime: get.atime(parent.item, 0),
       mtime: now,
       ctime: now,
-      otime: now,
     });
     return true;
+  }
+
+  /** Linux does not say when it was made. */
+  override stat(): Stat {
+    return { ...super.stat(), btime: null };
   }
 
   override edit(): void {
