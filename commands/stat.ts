@@ -165,7 +165,7 @@ export const statfs = command({
     const parts = { statfs: all || options.s, geometry: all || options.g, counts: all || options.c };
     const file = session.file();
     const { name, foreign, unusable } = file;
-    yield { name, statfs: file.mount.fs.statfs(file.inode), parts, foreign, unusable };
+    yield { name, statfs: file.mount.fs.statfs(file.named), parts, foreign, unusable };
     if (!unusable || foreign) return;
     const asked = [...(parts.geometry ? ['XFS_IOC_FSGEOMETRY'] : []), ...(parts.counts ? ['XFS_IOC_FSCOUNTS'] : [])];
     if (asked.length === 0) return;

@@ -187,7 +187,13 @@ function readAt(image: string, at: number, length: number): Buffer {
 function compareDump(image: string): void {
   const theirs = run('debugfs', ['-R', 'logdump -a', image]).stdout;
   // What a crash left in the superblock may keep debugfs from opening the image.
-  if (theirs !== '') assert.is(fsioInside(['-r', '-c', 'logdump -a', image]).stdout, theirs);
+  if (theirs === '') return;
+  assert.is(withoutStale(fsioInside(['-r', '-c', 'logdump -a', image]).stdout), withoutStale(theirs));
+}
+
+/** A head with nothing behind it is what an older commit left there, which debugfs prints too. */
+function withoutStale(dump: string): string {
+  return dump.replace(/\n\*\*\* Fast Commit Area \*\*\*\ntag HEAD[^\n]*\n$/, '');
 }
 
 for (const kind of KINDS) {

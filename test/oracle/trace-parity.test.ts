@@ -12,12 +12,14 @@ import { firstDifference } from '../harness/compare-output.ts';
 import { missingFsio } from '../harness/fsio.ts';
 import { fsioInside } from '../harness/fsio-inside.ts';
 import { copyImage, makeXfs, missingJudges, must, run, withMount, xfsIo } from '../harness/kernel.ts';
+import { announceSeed, sample } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
 import { gatedSuite } from '../harness/suite.ts';
 import { kernelTrace, missingTracing } from '../harness/tracing.ts';
 import { VARIANTS, type Variant } from '../harness/variants.ts';
 import { MORE_SCENARIOS, WITHOUT_STEPS } from './trace-scenarios.ts';
 
+const seed = announceSeed('trace-parity');
 const test = gatedSuite('steps against the kernel', missingJudges() ?? missingTracing() ?? missingFsio());
 
 const SHARED = ['open -f {d}/a', 'pwrite -S 0x41 0 256k', 'fsync', 'open -f {d}/b', 'reflink {d}/a'];
@@ -151,10 +153,11 @@ function compare(variant: Variant, name: string, setup: readonly string[], comma
   );
 }
 
-/** All of them on the first variant; of the many, each fourth one on the others. */
-function scenariosOf(variant: number): [string, (typeof SCENARIOS)[string]][] {
-  const more = Object.entries(MORE_SCENARIOS).filter((_, i) => variant === 0 || i % 4 === variant);
-  return [...Object.entries(SCENARIOS), ...more];
+/** All of the first ones on the first variant, of them and of the many more what the seed chooses for this day. */
+function scenariosOf(variant: number): readonly [string, (typeof SCENARIOS)[string]][] {
+  const [first, more] = [Object.entries(SCENARIOS), Object.entries(MORE_SCENARIOS)];
+  const part = (items: typeof first, parts: number) => sample(items, Math.ceil(items.length / parts), seed + variant);
+  return variant === 0 ? [...first, ...part(more, 2)] : [...part(first, 2), ...part(more, 8)];
 }
 
 for (const [index, variant] of VARIANTS.slice(0, 3).entries()) {
