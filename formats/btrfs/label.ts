@@ -13,6 +13,8 @@ export function writeLabel(mp: BtrfsMount, label: string): void {
   const bytes = encodeName(label);
   if (bytes.length >= LABEL_SIZE || bytes.includes(0)) throw new FsError('EINVAL');
   mp.change('label', 1, () => {
+    // The superblock alone is changed, and is written by a commit of something: of the root tree, as Linux does it.
+    mp.trans.cow(mp.treeRoot, mp.treeRoot.node(), null, 0);
     const before = mp.sb.label;
     mp.sb.label = Buffer.from(bytes).toString('latin1');
     mp.trans.onUndo(() => {

@@ -100,6 +100,7 @@ test('subvolumes, properties, places', () => {
     const complaints = checkComplaints([image], true).filter((line) => !/^(Rescan|Counts|our:|disk:|diff:)/.test(line));
     assert.equal(complaints, [], step);
   }
+  assert.is(must('btrfs', 'filesystem', 'label', image).trim(), Buffer.from('näme').toString('latin1'));
   const asked: readonly (readonly [ours: string, theirs: string])[] = [
     ['subvolume list', 'btrfs subvolume list .'],
     ['subvolume list -s', 'btrfs subvolume list -s .'],
