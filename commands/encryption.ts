@@ -71,7 +71,7 @@ export const getEncpolicy = command({
   options: { 1: { about: 'by the first version of the call' }, t: { about: 'is it supported?' } },
   run(session, { options, operands }): EncpolicyResult {
     const file = session.file();
-    const { name, inode } = file;
+    const { name, named: inode } = file;
     if (options.t) return { policy: supportsPolicies(name, inode) ? 'supported' : 'unsupported' };
     if (operands.length > 0) throw usage(getEncpolicy);
     if (file.unusable) throw cannotGet(name, 'EBADF');
