@@ -153,11 +153,11 @@ const FIXED: Readonly<Record<string, readonly Step[]>> = {
 
 for (const kind of sample(KINDS, 3, seed)) {
   for (const [name, steps] of Object.entries(FIXED)) {
-    test(`${kind.name}: ${name}`, () => crash(kind, steps, new Random(seed), rounds(20), rounds(10)));
+    test(`${kind.name}: ${name}`, () => crash(kind, steps, new Random(seed), rounds(14), rounds(7)));
   }
   test(`${kind.name}: a random script`, () => {
     const random = new Random(seed);
-    crash(kind, randomSteps(random, SECTOR, 30, true, true), random, rounds(30), rounds(15));
+    crash(kind, randomSteps(random, SECTOR, 30, true, true), random, rounds(20), rounds(10));
   });
 }
 

@@ -177,7 +177,7 @@ function campaign(name: ImageName, index: number): void {
   assert.ok(kinds.length >= 8, `found only ${kinds.join(', ')}`);
   const random = new Random(seed + index);
   let refused = 0;
-  for (let i = 0; i < rounds(30); i++) {
+  for (let i = 0; i < rounds(18); i++) {
     const victim = random.pick(all.get(random.pick(kinds)) as Victim[]);
     if (one(base, victim, random).refused.size > 0) refused++;
   }

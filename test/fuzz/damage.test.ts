@@ -66,7 +66,7 @@ function campaign(name: ImageName, index: number): void {
   assert.ok(kinds.length >= 10, `found only ${kinds.join(', ')}`);
   const random = new Random(seed + index);
   let refused = 0;
-  for (let i = 0; i < rounds(45); i++) {
+  for (let i = 0; i < rounds(25); i++) {
     const wanted = random.pick(kinds);
     const block = random.pick(blocks.filter(({ kind, addr }) => kind === wanted && (kind !== 'sb' || addr === 0)));
     if (one(base, block, random).refused.size > 0) refused++;

@@ -168,7 +168,7 @@ for (const [index, args] of KINDS.entries())
     assert.ok(kinds.length >= 5, `found only ${kinds.join(', ')}`);
     const random = new Random(seed + index);
     let refused = 0;
-    for (let i = 0; i < rounds(30); i++) {
+    for (let i = 0; i < rounds(16); i++) {
       const what = random.pick(kinds);
       if (one(base, what, random.pick(blocks.get(what) as number[]), random).refused.size > 0) refused++;
     }

@@ -157,7 +157,7 @@ function compare(variant: Variant, name: string, setup: readonly string[], comma
 function scenariosOf(variant: number): readonly [string, (typeof SCENARIOS)[string]][] {
   const [first, more] = [Object.entries(SCENARIOS), Object.entries(MORE_SCENARIOS)];
   const part = (items: typeof first, parts: number) => sample(items, Math.ceil(items.length / parts), seed + variant);
-  return variant === 0 ? [...first, ...part(more, 2)] : [...part(first, 2), ...part(more, 8)];
+  return variant === 0 ? [...first, ...part(more, 4)] : [...part(first, 3), ...part(more, 12)];
 }
 
 for (const [index, variant] of VARIANTS.slice(0, 3).entries()) {
