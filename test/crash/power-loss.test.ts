@@ -124,11 +124,11 @@ const FIXED: Readonly<Record<string, readonly Step[]>> = {
 for (const variant of VARIANTS.slice(0, 3)) {
   const blockSize = Number(/size=(\d+)/.exec(variant.args.join(' '))?.[1] ?? 4096);
   for (const [name, steps] of Object.entries(FIXED)) {
-    test(`${variant.name}: ${name}`, () => crash(variant, steps, new Random(seed), rounds(11), rounds(6)));
+    test(`${variant.name}: ${name}`, () => crash(variant, steps, new Random(seed), rounds(8), rounds(4)));
   }
   test(`${variant.name}: a random script`, () => {
     const random = new Random(seed);
-    crash(variant, randomSteps(random, blockSize, 30, true), random, rounds(18), rounds(10));
+    crash(variant, randomSteps(random, blockSize, 30, true), random, rounds(14), rounds(7));
   });
 }
 

@@ -48,7 +48,7 @@ function judge(variant: UsedVariant, random: Random): void {
 
 /** All kinds in a campaign; else the first four, and the others by turns. */
 const MAIN = 4;
-const chosen = [...USED_VARIANTS.slice(0, MAIN), ...sample(USED_VARIANTS.slice(MAIN), 8, seed)];
+const chosen = [...USED_VARIANTS.slice(0, MAIN), ...sample(USED_VARIANTS.slice(MAIN), 5, seed)];
 
 for (const variant of chosen) {
   const index = USED_VARIANTS.indexOf(variant);
