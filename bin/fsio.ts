@@ -3,6 +3,7 @@ import { readSync } from 'node:fs';
 import { JsonRenderer, type Renderer, TextRenderer } from '../commands/render.ts';
 import { runLine } from '../commands/run.ts';
 import type { Session } from '../commands/session.ts';
+import { pause } from '../core/pause.ts';
 import { decodeLines, decodeName } from '../core/vfs/names.ts';
 import { type CommandLine, helpText, parseCommandLine } from './arguments.ts';
 import { inlineLess, LONG_SCRIPT } from './long-run.ts';
@@ -126,7 +127,7 @@ function readStdin(into: Buffer): number {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EOF') return 0;
       if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      pause(5);
     }
   }
 }

@@ -7,6 +7,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import type { Streams } from '../commands/render.ts';
 import type { TextSink } from '../commands/text.ts';
+import { pause } from '../core/pause.ts';
 import { encodeName } from '../core/vfs/names.ts';
 import { isTerminal } from './terminal.ts';
 
@@ -81,17 +82,13 @@ class Sink implements TextSink {
         done += writeSync(this.fd, data, done, data.length - done);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        if (code === 'EAGAIN') pause();
+        // A pipe that does not block and is full: its reader gets a moment.
+        if (code === 'EAGAIN') pause(2);
         else if (code === 'EPIPE') this.closed = true;
         else throw error;
       }
     }
   }
-}
-
-/** A pipe that does not block and is full: give its reader a moment. */
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 }
 
 /** The process's own streams. */

@@ -8,6 +8,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { FsError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import { deviceNumber } from './device-number.ts';
 
 /** Seconds that another run of fsio is waited for, unless said otherwise. */
@@ -48,7 +49,7 @@ export class Queue {
       const left = end - Date.now();
       if (left <= 0 || !passing) throw new FsError('EBUSY', { path: name, detail: user.what });
       // Two that met while both were opening must not meet again in step.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(left, 10 + Math.random() * 40));
+      pause(Math.min(left, 10 + Math.random() * 40));
     } while (user.stays());
   }
 }

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Errno, FsError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import type { Device } from './device.ts';
 import { FileDevice, type OpenDeviceOptions } from './file.ts';
 import { OWN_SERVER } from './in-use.ts';
@@ -184,10 +185,6 @@ function isRunning(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function pause(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 const changeTime = (name: string): bigint => statSync(name, { bigint: true }).mtimeNs;
