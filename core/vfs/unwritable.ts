@@ -1,78 +1,95 @@
 /** The inodes of a format that is read, so far: what would change one is refused. */
 import { FsError } from '../errors.ts';
+import type { InodeIomapOps, IoEnd, IomapOps } from '../iomap/iomap.ts';
+import type { Filesystem } from './filesystem.ts';
 import type { Inode, InodeNames, InodeSpace } from './inode.ts';
+
+/** What every change is answered with. @throws FsError EROFS, always, with what the format says */
+export function refuseChange({ fs }: { readonly fs: Filesystem }): never {
+  const { unwritable } = fs;
+  throw new FsError('EROFS', unwritable === undefined ? {} : { detail: unwritable });
+}
+
+const refused: IomapOps = { begin: refuseChange };
+
+/** The engine's questions that come before a change, all refused. */
+export const REFUSED_CHANGES = {
+  write: refused,
+  direct: refused,
+  writeback: { mapBlocks: refuseChange, endIo: ({ inode }: IoEnd) => refuseChange(inode) },
+  endDirectWrite: refuseChange,
+} satisfies Partial<InodeIomapOps>;
 
 /** The changes that every inode offers, all refused. */
 export abstract class Unwritable implements InodeNames, InodeSpace {
-  /** @throws FsError EROFS, always */
-  protected abstract refuseChange(): never;
+  abstract readonly fs: Filesystem;
 
   create(): Inode {
-    return this.refuseChange();
+    return refuseChange(this);
   }
 
   mkdir(): Inode {
-    return this.refuseChange();
+    return refuseChange(this);
   }
 
   symlink(): Inode {
-    return this.refuseChange();
+    return refuseChange(this);
   }
 
   mknod(): Inode {
-    return this.refuseChange();
+    return refuseChange(this);
   }
 
   tmpfile(): Inode {
-    return this.refuseChange();
+    return refuseChange(this);
   }
 
   link(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   unlink(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   rmdir(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   rename(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   setAttr(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   setFlags(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   setXattr(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   removeXattr(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   truncate(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   fallocate(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   growSize(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   touch(): void {
-    this.refuseChange();
+    refuseChange(this);
   }
 
   /** No blocks are shared between files. */

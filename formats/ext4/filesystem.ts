@@ -9,6 +9,7 @@ import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import { decodeName } from '../../core/vfs/names.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
+import { refuseChange } from '../../core/vfs/unwritable.ts';
 import type { Word } from '../../core/vfs/word.ts';
 import { judgeFeatures, typeName } from './features.ts';
 import type { Ext4Inode } from './inode.ts';
@@ -22,7 +23,6 @@ import { hasOrphans } from './recover/orphans.ts';
 import { ext4Statfs } from './statfs.ts';
 import { ROOT_INO } from './structure/inode.ts';
 import { readSuperblock } from './superblock.ts';
-import { refuseChange, UNWRITABLE } from './unwritable.ts';
 import { ext4Words } from './words/words.ts';
 
 export class Ext4Filesystem implements Filesystem {
@@ -32,7 +32,7 @@ export class Ext4Filesystem implements Filesystem {
   found: Ext4Mount;
   readonly blockSize: number;
   readonly readOnly = true;
-  readonly unwritable = UNWRITABLE;
+  readonly unwritable = 'writing to ext2, ext3 and ext4 is not built yet';
   readonly mapsDirectories = true;
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
@@ -79,7 +79,7 @@ export class Ext4Filesystem implements Filesystem {
   }
 
   setLabel(_label: string): void {
-    refuseChange();
+    refuseChange({ fs: this });
   }
 
   /** Nothing is ever dirty. */

@@ -27,14 +27,11 @@ import type { Ext4Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { DiskInode, GOOD_OLD_INODE_SIZE, InodeExtra, InodeFlag } from './structure/inode.ts';
 import { readSymlink } from './symlink.ts';
-import { refuseChange } from './unwritable.ts';
 import { getXattr, listXattrs } from './xattr/read.ts';
 
 const blockRun = new BlockRun();
 
 export class Ext4Inode extends Unwritable implements Inode {
-  protected readonly refuseChange = refuseChange;
-
   readonly mp: Ext4Mount;
   readonly fs: Filesystem;
   readonly ino: number;

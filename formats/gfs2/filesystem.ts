@@ -8,6 +8,7 @@ import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
+import { refuseChange } from '../../core/vfs/unwritable.ts';
 import type { Word } from '../../core/vfs/word.ts';
 import type { Gfs2Inode } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
@@ -17,7 +18,6 @@ import { Gfs2Mount } from './mount.ts';
 import { gfs2Statfs } from './statfs.ts';
 import { BlockState } from './structure/rgrp.ts';
 import { readSuperblock } from './superblock.ts';
-import { refuseChange, UNWRITABLE } from './unwritable.ts';
 import { gfs2Words } from './words/words.ts';
 
 /** The name, as of a subvolume, of the system directory: what Linux mounts as the type gfs2meta. */
@@ -28,7 +28,7 @@ export class Gfs2Filesystem implements Filesystem {
   readonly mp: Gfs2Mount;
   readonly blockSize: number;
   readonly readOnly = true;
-  readonly unwritable = UNWRITABLE;
+  readonly unwritable = 'writing gfs2 is not built yet';
   readonly now: () => Timestamp;
   tracer: Tracer | null = null;
   private readonly notes: readonly string[];
@@ -78,7 +78,7 @@ export class Gfs2Filesystem implements Filesystem {
   }
 
   setLabel(): void {
-    refuseChange();
+    refuseChange({ fs: this });
   }
 
   /** Nothing is ever dirty. */

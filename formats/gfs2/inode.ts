@@ -18,12 +18,9 @@ import type { Gfs2Mount } from './mount.ts';
 import { inodeStat, inodeXflags } from './stat.ts';
 import { Dinode, DinodeFlag } from './structure/dinode.ts';
 import { readSymlink } from './symlink.ts';
-import { refuseChange } from './unwritable.ts';
 import { getXattr, listXattrs } from './xattr.ts';
 
 export class Gfs2Inode extends Unwritable implements Inode {
-  protected readonly refuseChange = refuseChange;
-
   readonly mp: Gfs2Mount;
   readonly fs: Filesystem;
   readonly ino: number;

@@ -15,11 +15,11 @@ import {
   type Mapping,
 } from '../../core/iomap/iomap.ts';
 import { islandEnd } from '../../core/positions.ts';
+import { REFUSED_CHANGES } from '../../core/vfs/unwritable.ts';
 import type { Gfs2Inode } from './inode.ts';
 import { MetaPath } from './map/path.ts';
 import { reportExtents } from './map/report.ts';
 import { DINODE_SIZE } from './structure/dinode.ts';
-import { refuseChange } from './unwritable.ts';
 
 const path = new MetaPath();
 
@@ -81,13 +81,8 @@ function namedPosition(ip: Gfs2Inode): number {
   throw new FsError('EFBIG', { detail: `data of inode ${ip.ino} lies between the positions that have a name here` });
 }
 
-const refused: IomapOps = { begin: refuseChange };
-
 export const gfs2IomapOps: InodeIomapOps = {
   read: readOps,
   seek: readOps,
-  write: refused,
-  direct: refused,
-  writeback: { mapBlocks: refuseChange, endIo: refuseChange },
-  endDirectWrite: refuseChange,
+  ...REFUSED_CHANGES,
 };

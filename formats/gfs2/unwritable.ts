@@ -1,9 +1,0 @@
-/** What every change is answered with. */
-import { FsError } from '../../core/errors.ts';
-
-export const UNWRITABLE = 'writing gfs2 is not built yet';
-
-/** @throws FsError EROFS, always */
-export function refuseChange(): never {
-  throw new FsError('EROFS', { detail: UNWRITABLE });
-}
