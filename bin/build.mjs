@@ -114,7 +114,7 @@ write(
 write('dist/load-shell.js', "module.exports = () => import('./shell.mjs');\n");
 write('dist/package.json', '{ "type": "commonjs" }\n');
 write('dist/LICENSES.txt', licences([main.metafile, shell.metafile, library.metafile, nbd.metafile]));
-write('dist/schema.json', `${JSON.stringify(schemaOf(await commandGroups()), null, 2)}\n`);
+write('dist/schema.json', `${JSON.stringify(schemaOf(await declaredGroups()), null, 2)}\n`);
 chmodSync('dist/fsio.js', 0o755);
 write('dist/fsio.1', printed('--man'));
 mkdirSync('dist/completions', { recursive: true });
@@ -127,56 +127,20 @@ function write(path, text) {
   renameSync(`${path}.new`, path);
 }
 
-/** The commands as they are declared, with the places of their results' types. */
-async function commandGroups() {
+/** The program's commands as they are declared: bin/command-groups.ts, run. */
+async function declaredGroups() {
   const dir = mkdtempSync(join(tmpdir(), 'fsio-build-'));
   const outfile = join(dir, 'groups.cjs');
-  const contents = `
-    export { ANSWERING } from './commands/registry.ts';
-    export { formatWordsAsCommands } from './commands/format-words.ts';
-    export { xfsWords } from './formats/xfs/words/words.ts';
-    export { btrfsWords } from './formats/btrfs/words/words.ts';
-    export { ext4Words } from './formats/ext4/words/words.ts';
-    export { gfs2Words } from './formats/gfs2/words/words.ts';
-  `;
   await build({
     ...common,
-    stdin: { contents, resolveDir: '.' },
+    entryPoints: ['bin/command-groups.ts'],
     outfile,
     format: 'cjs',
     define: { 'import.meta.url': '__filename' },
   });
-  const { ANSWERING, formatWordsAsCommands, xfsWords, btrfsWords, ext4Words, gfs2Words } = createRequire(
-    import.meta.url,
-  )(outfile);
+  const { commandGroups } = createRequire(import.meta.url)(outfile);
   rmSync(dir, { recursive: true });
-  return [
-    { file: 'commands/registry.ts', results: 'GeneralResults', commands: ANSWERING },
-    {
-      file: 'formats/xfs/words/words.ts',
-      results: 'XfsResults',
-      commands: formatWordsAsCommands(xfsWords()),
-      words: true,
-    },
-    {
-      file: 'formats/btrfs/words/words.ts',
-      results: 'BtrfsResults',
-      commands: formatWordsAsCommands(btrfsWords),
-      words: true,
-    },
-    {
-      file: 'formats/ext4/words/words.ts',
-      results: 'Ext4Results',
-      commands: formatWordsAsCommands(ext4Words()),
-      words: true,
-    },
-    {
-      file: 'formats/gfs2/words/words.ts',
-      results: 'Gfs2Results',
-      commands: formatWordsAsCommands(gfs2Words()),
-      words: true,
-    },
-  ];
+  return commandGroups();
 }
 
 /** What the new build prints of itself. */

@@ -2,12 +2,7 @@
 import { type Command, usageLine } from '../commands/command.ts';
 import type { OptionSpecs } from '../core/vfs/word.ts';
 import type { OptionInfo } from './arguments.ts';
-
-/** Commands, and whose they are. */
-export interface CommandGroup {
-  readonly title: string;
-  readonly commands: readonly Command[];
-}
+import type { CommandGroup } from './command-groups.ts';
 
 /** fsio.1 in man(7)'s macros. */
 export function manualPage(version: string, options: readonly OptionInfo[], groups: readonly CommandGroup[]): string {

@@ -23,11 +23,7 @@ const ERROR = {
   required: ['command', 'error'],
 };
 
-/**
- * The schema of a line of --json: one of `$defs`, which are named after the commands. `groups` are those of the
- * program: for each the file and the exported type of its commands' results, in the commands' order, and whether they
- * are words of a format.
- */
+/** The schema of a line of --json: one of `$defs`, which are named after the commands of `groups` (command-groups.ts). */
 export function schemaOf(groups) {
   const api = new API({ cwd: process.cwd() });
   try {
@@ -35,10 +31,10 @@ export function schemaOf(groups) {
     const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
     const types = new Types(project.checker);
     const defs = { error: ERROR };
-    for (const { file, results, commands, words } of groups) {
+    for (const { file, results, answering, words } of groups) {
       const answers = resultTypes(project, `${process.cwd()}/${file}`, results);
-      if (answers.length !== commands.length) throw new Error(`${results} of ${file} are not one for each command`);
-      for (const [i, command] of commands.entries()) {
+      if (answers.length !== answering.length) throw new Error(`${results} of ${file} are not one for each command`);
+      for (const [i, command] of answering.entries()) {
         const [result, json] = project.checker.getTypeArguments(answers[i]);
         addDefinition(defs, command, types.objects(json, result, command.name), words);
       }
