@@ -5,10 +5,13 @@
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
+  closeSync,
   existsSync,
   constants as files,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -116,6 +119,15 @@ function runMkfs(image: string, options: XfsOptions): string {
   const outcome = run('mkfs.xfs', ['-q', '-f', ...(options.args ?? []), image], { env });
   if (outcome.status !== 0) throw new Error(`mkfs.xfs ${options.args?.join(' ')}: ${outcome.stderr}`);
   return image;
+}
+
+/** `length` bytes of an image from `at` on. */
+export function readAt(image: string, at: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  const fd = openSync(image, 'r');
+  readSync(fd, bytes, 0, length, at);
+  closeSync(fd);
+  return bytes;
 }
 
 /** Copies an image, holes staying holes. */

@@ -6,13 +6,22 @@
  * records destroyed: then either both read the same or both refuse.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { fsioOn, missingFsio } from '../harness/fsio.ts';
 import { fsioInside } from '../harness/fsio-inside.ts';
 import { type ImageName, imageDigest, unpackImage } from '../harness/images.ts';
-import { copyImage, makeXfs, missingJudges, must, repairComplaints, run, withMount } from '../harness/kernel.ts';
+import {
+  copyImage,
+  makeXfs,
+  missingJudges,
+  must,
+  readAt,
+  repairComplaints,
+  run,
+  withMount,
+} from '../harness/kernel.ts';
 import { missingPython } from '../harness/kernel-names.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -247,14 +256,6 @@ function tear(image: string): void {
     writeSync(fd, rubbish, 0, 512, block * blockSize + sector * 512);
   }
   closeSync(fd);
-}
-
-function readAt(image: string, at: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  const fd = openSync(image, 'r');
-  readSync(fd, bytes, 0, length, at);
-  closeSync(fd);
-  return bytes;
 }
 
 function crash(image: string): void {

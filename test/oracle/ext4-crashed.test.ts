@@ -5,7 +5,7 @@
  * Linux finds after its own recovery of a copy, and what recovery in memory makes of the image is nothing that e2fsck
  * complains about. With a block of the journal destroyed both read the same, or both refuse.
  */
-import { closeSync, ftruncateSync, openSync, readSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../core/device/open.ts';
@@ -15,7 +15,7 @@ import type { Ext4Filesystem } from '../../formats/ext4/filesystem.ts';
 import { makeExt4, missingExt4Judges } from '../harness/ext4-judge.ts';
 import { fsioInside } from '../harness/fsio-inside.ts';
 import { imageDigest } from '../harness/images.ts';
-import { copyImage, run, withLoop } from '../harness/kernel.ts';
+import { copyImage, readAt, run, withLoop } from '../harness/kernel.ts';
 import { mountDevice } from '../harness/mount-device.ts';
 import { announceSeed, Random, rounds } from '../harness/random.ts';
 import { scratch } from '../harness/scratch.ts';
@@ -174,14 +174,6 @@ function tear(image: string): void {
     start + block * blockSize + 512 * random.below(blockSize / 512),
   );
   closeSync(fd);
-}
-
-function readAt(image: string, at: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  const fd = openSync(image, 'r');
-  readSync(fd, bytes, 0, length, at);
-  closeSync(fd);
-  return bytes;
 }
 
 function compareDump(image: string): void {

@@ -2,18 +2,15 @@
  * The power goes while fsio writes: images that a cut of the record could have left, of all their devices, are
  * recovered by the second kernel. What was made durable must be there, and xfs_repair must have nothing to say.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileDevice } from '../../core/device/file.ts';
-import { OverlayDevice } from '../../core/device/overlay.ts';
-import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
-import { memberCrashes, memberCuts } from '../crash/member-cuts.ts';
+import { memberCuts } from '../crash/member-cuts.ts';
 import { type Promise_, play, randomSteps } from '../crash/scenario.ts';
-import { copyImage, repairComplaints } from '../harness/kernel.ts';
-import { mountDevice } from '../harness/mount-device.ts';
+import { repairComplaints } from '../harness/kernel.ts';
 import { Random } from '../harness/random.ts';
-import { blockSizeOf, type Kind, makeKind, mountWords, unmountWords } from './kinds.ts';
+import { blockSizeOf, type Kind, mountWords, unmountWords } from './kinds.ts';
 import { boot } from './machine.ts';
+import { filledBases, keptCuts, recorded } from './record.ts';
 
 interface Crash {
   readonly dir: string;
@@ -27,16 +24,7 @@ const FILES = ['a', 'b', 'c', 'd', 'e'];
 /** `count` scripts with `each` cuts of every one; answers what is wrong, one text a cut. */
 export function powerLoss(dir: string, kinds: readonly Kind[], seed: number, count: number, each: number): string[] {
   const used = kinds.slice(0, count);
-  const bases = used.map((kind, i) => {
-    const at = join(dir, `base-${i}`);
-    mkdirSync(at, { recursive: true });
-    return makeKind(at, kind);
-  });
-  boot(
-    dir,
-    ['mkdir -p /mnt/x', ...bases.map((images, i) => fill(images, used[i] as Kind)), 'true'].join('\n'),
-    120 + 30 * bases.length,
-  );
+  const bases = filledBases(dir, used, fill, 30);
   const crashed = Array.from({ length: count }, (_, i) => {
     const which = i % used.length;
     return crash(join(dir, `loss-${i}`), used[which] as Kind, bases[which] as string[], seed + i * 7919, each);
@@ -65,34 +53,22 @@ function fill(images: readonly string[], kind: Kind): string {
 }
 
 function crash(dir: string, kind: Kind, base: readonly string[], seed: number, each: number): Crash[] {
-  mkdirSync(dir, { recursive: true });
   const random = new Random(seed);
-  const images = base.map((image, i) => copyImage(image, join(dir, `start.${i}`)));
-  const events: RecordedEvent[] = [];
-  const devices = images.map((image, i) => new RecorderDevice(new OverlayDevice(new FileDevice(image)), events, i));
-  const [data, ...others] = devices as [RecorderDevice, ...RecorderDevice[]];
-  const fs = mountDevice(data, { devices: others });
+  const record = recorded(dir, base);
+  const { images, events, data, fs } = record;
   const blockSize = blockSizeOf(kind);
   const durable = new Map([
     ['a', new Uint8Array(300000).fill(0x41)],
     ['e', new Uint8Array(65536).fill(0x45)],
   ]);
   const promises = play(fs, data, randomSteps(random, blockSize, 40, false, true), durable);
-  const found: Crash[] = [];
   const list = memberCuts(events, images.length, random, each);
-  memberCrashes(dir, images, events, list, (cut, { label, end }) => {
-    const at = join(dir, `cut-${found.length}`);
-    mkdirSync(at);
-    const kept = cut.map((image, i) => copyImage(image, join(at, `image.${i}`)));
-    const promise = promises.findLast((one) => one.from <= end) as Promise_;
-    found.push({
-      dir: at,
-      story: `${kind.name}, seed ${seed}, cut ${label} of ${events.length}`,
-      images: kept,
-      promise,
-    });
-  });
-  return found;
+  return keptCuts(dir, record, list, (at, kept, { label, end }) => ({
+    dir: at,
+    story: `${kind.name}, seed ${seed}, cut ${label} of ${events.length}`,
+    images: kept,
+    promise: promises.findLast((one) => one.from <= end) as Promise_,
+  }));
 }
 
 function judge({ dir, images, promise }: Crash): string[] {

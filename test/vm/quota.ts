@@ -2,20 +2,17 @@
  * Quotas: random changes by fsio, to the end or with the power gone in between. The second kernel must find nothing to
  * count again, and counting again must give the same numbers: those of xfs_quota's report before and after.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileDevice } from '../../core/device/file.ts';
-import { OverlayDevice } from '../../core/device/overlay.ts';
-import { type RecordedEvent, RecorderDevice } from '../../core/device/recorder.ts';
 import { ChangeScript } from '../crash/change-script.ts';
 import { ChangeRun } from '../crash/changes.ts';
-import { memberCrashes, memberCuts } from '../crash/member-cuts.ts';
+import { memberCuts } from '../crash/member-cuts.ts';
 import { firstDifference } from '../harness/compare-output.ts';
-import { copyImage, repairComplaints } from '../harness/kernel.ts';
-import { mountDevice } from '../harness/mount-device.ts';
+import { repairComplaints } from '../harness/kernel.ts';
 import { Random } from '../harness/random.ts';
-import { blockSizeOf, type Kind, makeKind, mountWords, unmountWords } from './kinds.ts';
+import { blockSizeOf, type Kind, mountWords, unmountWords } from './kinds.ts';
 import { boot, linesOf } from './machine.ts';
+import { filledBases, keptCuts, recorded } from './record.ts';
 
 interface Found {
   readonly dir: string;
@@ -30,16 +27,7 @@ const REPORT =
 /** `count` scripts with `each` cuts of every one; answers what is wrong, one text a cut. */
 export function quotas(dir: string, kinds: readonly Kind[], seed: number, count: number, each: number): string[] {
   const used = kinds.slice(0, count);
-  const bases = used.map((kind, i) => {
-    const at = join(dir, `base-${i}`);
-    mkdirSync(at, { recursive: true });
-    return makeKind(at, kind);
-  });
-  boot(
-    dir,
-    ['mkdir -p /mnt/x', ...bases.map((images, i) => fill(images, used[i] as Kind)), 'true'].join('\n'),
-    120 + 60 * bases.length,
-  );
+  const bases = filledBases(dir, used, fill, 60);
   const found = Array.from({ length: count }, (_, i) => {
     const which = i % used.length;
     return play(join(dir, `quota-${i}`), used[which] as Kind, bases[which] as string[], seed + i * 7919, each);
@@ -87,26 +75,20 @@ function fill(images: readonly string[], kind: Kind): string {
 }
 
 function play(dir: string, kind: Kind, base: readonly string[], seed: number, each: number): Found[] {
-  mkdirSync(dir, { recursive: true });
-  const images = base.map((image, i) => copyImage(image, join(dir, `start.${i}`)));
   const random = new Random(seed);
-  const events: RecordedEvent[] = [];
-  const devices = images.map((image, i) => new RecorderDevice(new OverlayDevice(new FileDevice(image)), events, i));
-  const [data, ...others] = devices as [RecorderDevice, ...RecorderDevice[]];
   const owner = { uid: random.below(6), gid: random.below(6), umask: 0o022 };
-  const fs = mountDevice(data, { devices: others, owner });
+  const record = recorded(dir, base, { owner });
+  const { images, events, data, fs } = record;
   const run = new ChangeRun(fs, data, () => true);
   const script = new ChangeScript(random, blockSizeOf(kind));
   for (let i = 0; i < 80; i++) run.step(script.op());
   run.end();
-  const found: Found[] = [];
-  memberCrashes(dir, images, events, memberCuts(events, images.length, random, each), (cut, { label }) => {
-    const at = join(dir, `cut-${found.length}`);
-    mkdirSync(at);
-    const kept = cut.map((image, i) => copyImage(image, join(at, `image.${i}`)));
-    found.push({ dir: at, kind, images: kept, story: `${kind.name}, seed ${seed}, cut ${label} of ${events.length}` });
-  });
-  return found;
+  return keptCuts(dir, record, memberCuts(events, images.length, random, each), (at, kept, { label }) => ({
+    dir: at,
+    kind,
+    images: kept,
+    story: `${kind.name}, seed ${seed}, cut ${label} of ${events.length}`,
+  }));
 }
 
 /** Bash: what the records say, and what counting again makes of them (a mount without quotas forgets that they are right). */
