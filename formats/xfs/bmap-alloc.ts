@@ -25,7 +25,6 @@ import { cowExtentHint, extentHint } from './inode-hints.ts';
 import { logInode } from './inode-pin.ts';
 import { reserveRealtime, reserveRoom } from './make-room.ts';
 import type { XfsMount } from './mount.ts';
-import { beyondLimits } from './quota/usage.ts';
 import { allocateRealtime } from './rt/bmap-alloc.ts';
 import type { Trans } from './trans.ts';
 
@@ -165,7 +164,7 @@ function convertOne(ip: XfsInode, fork: MemoryFork, delayed: Extent, from: numbe
   const list = fork === 'cow' ? ip.cow : ip.delalloc;
   const had = list.indlenAt(off);
   const got = mp.transact('delalloc', (tp) => {
-    if (mp.quotas.length > 0) beyondLimits(tp);
+    tp.beyondLimits = true;
     const hasBefore = viewBefore(ip, fork, off, before);
     const req: Request = { ip, fork, before: hasBefore ? before : null, after: delayed, off: from, count: to - from };
     const block = allocate(tp, req);

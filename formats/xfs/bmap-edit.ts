@@ -50,7 +50,7 @@ export function mapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, e: Extent): 
   }
   spliceRecords(tp, ip, fork, old, oldCount, fresh, 1);
   addBlocks(ip, e.count);
-  if (ip.mp.quotas.length > 0 && fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, e.count);
+  if (fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, e.count);
   if (ip.mp.features.rmapbt) rmapMap(tp, e.block, e.count, owner(ip, fork, e.off, e.unwritten));
 }
 
@@ -67,7 +67,7 @@ export function unmapExtent(tp: Trans, ip: XfsInode, fork: BtreeFork, off: numbe
   const n = keepEnds(off, count, 0);
   spliceRecords(tp, ip, fork, old, 1, fresh, n);
   addBlocks(ip, -count);
-  if (ip.mp.quotas.length > 0 && fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, -count);
+  if (fork === 'data' && ip.realtime) noteRealtime(tp, ip.ino, -count);
   if (ip.mp.features.rmapbt) rmapUnmap(tp, block, count, owner(ip, fork, off, unwritten));
 }
 

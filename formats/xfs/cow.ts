@@ -27,7 +27,6 @@ import { Extent, MAX_EXTENT_LENGTH } from './extent.ts';
 import { readMapping } from './fork-view.ts';
 import type { XfsInode } from './inode.ts';
 import { logInode } from './inode-pin.ts';
-import { beyondLimits } from './quota/usage.ts';
 import type { Trans } from './trans.ts';
 
 /** Extents remapped in one transaction, if the log is large; given back in one transaction. */
@@ -72,7 +71,7 @@ export function endCowRuns(ip: XfsInode, runs: readonly Run[], from: number, to:
   while (at < to) {
     let count = 0;
     ip.mp.transact('end cow', (tp) => {
-      if (ip.mp.quotas.length > 0) beyondLimits(tp);
+      tp.beyondLimits = true;
       logInode(tp, ip);
       let together = 0;
       holder.count = 0;

@@ -13,7 +13,7 @@ import { type Icreate, InodeFields, type LoggedDquot, type LoggedInode } from '.
 import { Blft, LogFlag } from './log/log-format.ts';
 import type { XfsMount } from './mount.ts';
 import { countUsage } from './quota/count.ts';
-import { noteUsage } from './quota/usage.ts';
+import { noteUsage, type Seen } from './quota/usage.ts';
 import { Dquot } from './structure/dquot.ts';
 import { Superblock } from './structure/sb.ts';
 
@@ -53,6 +53,10 @@ export class Trans {
   private unsharedRanges: BusyRange[] | null = null;
   private aborts: (() => void)[] | null = null;
   private commits: (() => void)[] | null = null;
+  /** Inodes as they were before it changed them: where quotas are counted. */
+  usage: Map<number, Seen> | null = null;
+  /** What it takes was promised before: no limit of a quota holds. */
+  beyondLimits = false;
   private counters = false;
   private reused = false;
   private ended = false;

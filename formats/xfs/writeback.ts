@@ -18,7 +18,6 @@ import type { XfsInode } from './inode.ts';
 import { diskSize, setDiskSize } from './inode-core.ts';
 import { logInode } from './inode-pin.ts';
 import { toIomap } from './iomap-mapping.ts';
-import { beyondLimits } from './quota/usage.ts';
 import type { Trans } from './trans.ts';
 
 const found = new Extent();
@@ -104,7 +103,7 @@ export function convertUnwritten(ip: XfsInode, pos: number, length: number, grow
     const from = off;
     off = ip.mp.transact('unwritten', (tp) => {
       // The data is on the device: no limit may keep it from being seen.
-      if (ip.mp.quotas.length > 0) beyondLimits(tp);
+      tp.beyondLimits = true;
       const next = convertOne(tp, ip, from, end);
       const reached = Math.min(next * blockSize, pos + length);
       if (grow && reached > ip.size) ip.growSize(reached);

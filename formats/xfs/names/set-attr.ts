@@ -9,7 +9,6 @@ import { S_IFMT, setIdBits } from '../../../core/vfs/mode.ts';
 import { aclForMode, keepAccessAcl } from '../attr/set-acl.ts';
 import type { XfsInode } from '../inode.ts';
 import { inodeFlags, inodeFlags2, setFlags2, setTimes } from '../inode-core.ts';
-import { beyondLimits } from '../quota/usage.ts';
 import { inodeXflags as xflagsOf } from '../stat.ts';
 import { DiFlag, DiFlag2, Dinode } from '../structure/dinode.ts';
 import type { Trans } from '../trans.ts';
@@ -41,7 +40,7 @@ export function setAttributes(ip: XfsInode, change: AttrChange): void {
 
 /** Root gives files to whom it will, limits or not. */
 function giveFreely(tp: Trans): void {
-  if (tp.mp.quotas.length > 0 && tp.mp.options.owner.uid === 0) beyondLimits(tp);
+  if (tp.mp.options.owner.uid === 0) tp.beyondLimits = true;
 }
 
 /** A new owner takes set-user-id away, and set-group-id where the group may execute. */

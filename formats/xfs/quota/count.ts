@@ -12,16 +12,16 @@ import type { XfsMount } from '../mount.ts';
 import { Dquot } from '../structure/dquot.ts';
 import type { Trans } from '../trans.ts';
 import { findDquot, needDquot } from './dquot.ts';
-import { adjustRecord, checkLimit, upgradeTimers } from './limits.ts';
+import { adjustRecord, checkLimit, limitsOf, upgradeTimers } from './limits.ts';
 import { RESOURCES, type Resource } from './resources.ts';
 import { DquotType, type QuotaKind } from './types.ts';
-import { isBeyondLimits, type Seen, seenBy, type UsedInode, usageOf } from './usage.ts';
+import { type Seen, type UsedInode, usageOf } from './usage.ts';
 
 type Change = Record<Resource, number>;
 
 /** Brings the records up to what the transaction did. @throws FsError EDQUOT, ENOSPC, EUCLEAN */
 export function countUsage(tp: Trans): void {
-  const known = seenBy(tp);
+  const known = tp.usage;
   if (known === null) return;
   for (const kind of tp.mp.quotas) {
     const changes = new Map<number, Change>();
@@ -76,7 +76,7 @@ function applyChange(tp: Trans, kind: QuotaKind, id: number, change: Change): vo
     const more = change[resource];
     const { count } = RESOURCES[resource];
     const total = Math.max(0, Dquot.get[count](buf.view, base) + more);
-    if (more > 0 && id !== 0 && !isBeyondLimits(tp)) checkLimit(mp, kind, place, resource, total);
+    if (more > 0 && id !== 0 && !tp.beyondLimits && !mp.log.inRecovery) checkLimit(mp, kind, place, resource, total);
     Dquot.set[count](buf.view, base, total);
   }
   upgradeTimers(mp, place);
@@ -94,6 +94,9 @@ export function checkPromise(ip: XfsInode, blocks: number): void {
     const id = owners[kind.name];
     if (!kind.enforced || id === 0) continue;
     const place = findDquot(mp, kind, id);
+    const { most, wished } = limitsOf(mp, kind, place, 'blocks');
+    // What was promised to all files is added up only where it matters.
+    if (most === 0 && wished === 0) continue;
     const count = place === null ? 0 : Dquot.get.bcount(place.buf.view, place.base);
     checkLimit(mp, kind, place, 'blocks', count + promised(mp, kind, id) + blocks);
   }

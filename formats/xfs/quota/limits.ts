@@ -65,6 +65,22 @@ export function adjustRecord(mp: XfsMount, kind: QuotaKind, place: DquotPlace): 
   }
 }
 
+/** The limits of a record, 0 for none; where it has none those of id 0 hold. */
+export function limitsOf(
+  mp: XfsMount,
+  kind: QuotaKind,
+  place: DquotPlace | null,
+  resource: Resource,
+): { readonly most: number; readonly wished: number } {
+  const { hard, soft } = RESOURCES[resource];
+  const root = findDquot(mp, kind, 0);
+  const limit = (field: typeof hard | typeof soft): number => {
+    const own = place === null ? 0 : Dquot.get[field](place.buf.view, place.base);
+    return own || (root === null ? 0 : Dquot.get[field](root.buf.view, root.base));
+  };
+  return { most: limit(hard), wished: limit(soft) };
+}
+
 /** `more` of a resource would make `total`. @throws FsError EDQUOT (of a project ENOSPC) if a limit forbids that */
 export function checkLimit(
   mp: XfsMount,
@@ -74,14 +90,7 @@ export function checkLimit(
   total: number,
 ): void {
   if (!kind.enforced) return;
-  const { hard, soft } = RESOURCES[resource];
-  const root = findDquot(mp, kind, 0);
-  const limit = (field: typeof hard | typeof soft): number => {
-    const own = place === null ? 0 : Dquot.get[field](place.buf.view, place.base);
-    return own || (root === null ? 0 : Dquot.get[field](root.buf.view, root.base));
-  };
-  const most = limit(hard);
-  const wished = limit(soft);
+  const { most, wished } = limitsOf(mp, kind, place, resource);
   const timer = place === null ? 0 : timerOf(place, resource);
   const late = wished !== 0 && total > wished && timer !== 0 && Number(mp.options.now().seconds) > timer;
   if ((most === 0 || total <= most) && !late) return;

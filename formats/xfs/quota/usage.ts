@@ -27,29 +27,17 @@ export interface Seen {
   realtime: number;
 }
 
-const seen = new WeakMap<Trans, Map<number, Seen>>();
-const unlimited = new WeakSet<Trans>();
-
 /** An inode is about to change: what it was is kept. */
 export function noteUsage(tp: Trans, inode: UsedInode): void {
   if (tp.mp.quotas.some(({ ino }) => ino === inode.ino)) return;
-  let known = seen.get(tp);
-  if (known === undefined) {
-    known = new Map();
-    seen.set(tp, known);
-  }
-  if (!known.has(inode.ino)) known.set(inode.ino, { inode, before: usageOf(inode), realtime: 0 });
+  tp.usage ??= new Map();
+  if (!tp.usage.has(inode.ino)) tp.usage.set(inode.ino, { inode, before: usageOf(inode), realtime: 0 });
 }
 
 /** Of the blocks that an inode gets in this transaction so many are realtime. */
 export function noteRealtime(tp: Trans, ino: number, blocks: number): void {
-  const known = seen.get(tp)?.get(ino);
+  const known = tp.usage?.get(ino);
   if (known !== undefined) known.realtime += blocks;
-}
-
-/** What this transaction takes was promised before. */
-export function beyondLimits(tp: Trans): void {
-  unlimited.add(tp);
 }
 
 /** What an inode uses now. */
@@ -63,14 +51,4 @@ export function usageOf({ buf, base }: UsedInode): Usage {
     inodes: used ? 1 : 0,
     blocks: used ? get.nblocks(view, base) : 0,
   };
-}
-
-/** The inodes that a transaction changed so far. */
-export function seenBy(tp: Trans): ReadonlyMap<number, Seen> | null {
-  return seen.get(tp) ?? null;
-}
-
-/** True if limits do not hold for what the transaction takes. */
-export function isBeyondLimits(tp: Trans): boolean {
-  return unlimited.has(tp) || tp.mp.log.inRecovery;
 }

@@ -10,12 +10,20 @@ export function dquotsPerBlock(mp: XfsMount): number {
   return Math.floor(mp.blockSize / Dquot.size);
 }
 
+/** Says of the v5 record at `base` how new it is, and sums it. */
+export function sealDquot(bytes: Uint8Array, view: DataView, base: number, lsn: bigint): void {
+  Dquot.set.lsn(view, base, lsn);
+  Dquot.set.crc(view, base, crcOf(bytes, base));
+}
+
+function crcOf(bytes: Uint8Array, base: number): number {
+  return crc32cSkipping(bytes.subarray(base, base + Dquot.size), Dquot.at.crc);
+}
+
 /** `type`: of the records; `logType`: what the log calls such a block. */
 export function dquotOps(mp: XfsMount, type: number, logType: number): BufOps {
   const { v5 } = mp.features;
   const end = dquotsPerBlock(mp) * Dquot.size;
-  const crcOf = (bytes: Uint8Array, base: number) =>
-    crc32cSkipping(bytes.subarray(base, base + Dquot.size), Dquot.at.crc);
   return {
     name: 'dquot',
     logType,
@@ -41,10 +49,7 @@ export function dquotOps(mp: XfsMount, type: number, logType: number): BufOps {
     seal(buf, lsn) {
       if (!v5) return;
       // All records of the block are as new as the newest: committed changes alone are here when it is sealed.
-      for (let base = 0; base < end; base += Dquot.size) {
-        Dquot.set.lsn(buf.view, base, lsn);
-        Dquot.set.crc(buf.view, base, crcOf(buf.bytes, base));
-      }
+      for (let base = 0; base < end; base += Dquot.size) sealDquot(buf.bytes, buf.view, base, lsn);
     },
   };
 }

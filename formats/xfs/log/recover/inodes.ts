@@ -7,6 +7,8 @@ import { corrupt, FsError } from '../../../../core/errors.ts';
 import { readLe64 } from '../../../../core/struct.ts';
 import type { XfsMount } from '../../mount.ts';
 import { DINODE_MAGIC, DINODE_V2_SIZE, DINODE_V3_SIZE, DiFlag2, Dinode } from '../../structure/dinode.ts';
+import { DISK_DQUOT_SIZE, Dquot } from '../../structure/dquot.ts';
+import { sealDquot } from '../../verify/dquot.ts';
 import { CORE_V2_SIZE, swapCore } from '../inode-core-swap.ts';
 import { BB, Ilog } from '../log-format.ts';
 import { type RecoveredItem, u16, u32 } from './transactions.ts';
@@ -210,11 +212,6 @@ export function initInodes(mp: XfsMount, icreate: IcreateFormat, agbno: number, 
   }
 }
 
-const DQUOT_SIZE = 104;
-const DQBLK_CRC = 108;
-const DQBLK_LSN = 112;
-const DQBLK_SIZE = 136;
-
 /** Where a logged quota record lies. */
 export function readDquotFormat(mp: XfsMount, region: Uint8Array): { addr: number; length: number; base: number } {
   if (region.length < 24) throw damaged(0, 'quota record: format structure too short');
@@ -224,17 +221,14 @@ export function readDquotFormat(mp: XfsMount, region: Uint8Array): { addr: numbe
 
 /** Puts a logged quota record into the bytes of its block; false if the one on disk is newer. */
 export function replayDquot(mp: XfsMount, base: number, region: Uint8Array, bytes: Uint8Array, lsn: bigint): boolean {
-  if (region.length < DQUOT_SIZE || base + DQBLK_SIZE > bytes.length) throw damaged(0, 'quota record: size');
+  if (region.length < DISK_DQUOT_SIZE || base + Dquot.size > bytes.length) throw damaged(0, 'quota record: size');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (mp.features.v5) {
-    const own = view.getBigUint64(base + DQBLK_LSN);
+    const own = Dquot.get.lsn(view, base);
     if (own !== 0n && own !== 0xffffffffffffffffn && own >= lsn) return false;
   }
-  bytes.set(region.subarray(0, Math.min(region.length, DQBLK_SIZE)), base);
-  if (mp.features.v5) {
-    view.setBigUint64(base + DQBLK_LSN, lsn);
-    view.setUint32(base + DQBLK_CRC, crc32cSkipping(bytes.subarray(base, base + DQBLK_SIZE), DQBLK_CRC), true);
-  }
+  bytes.set(region.subarray(0, Math.min(region.length, Dquot.size)), base);
+  if (mp.features.v5) sealDquot(bytes, view, base, lsn);
   return true;
 }
 
