@@ -40,6 +40,7 @@ export function missingMachine(): string | null {
     'qemu-system-x86_64',
     'busybox',
     'cpio',
+    'depmod',
     'modprobe',
     ...(existsSync(kernelRoot()) ? [] : ['dpkg-deb']),
   ];
@@ -74,6 +75,8 @@ function buildInitrd(version: string, initrd: string): void {
   const root = join(HOME, 'root');
   for (const dir of ['bin', 'modules', 'host', 'proc', 'sys', 'dev']) mkdirSync(join(root, dir), { recursive: true });
   for (const applet of APPLETS) copyFileSync(must('sh', '-c', 'command -v busybox').trim(), join(root, 'bin', applet));
+  // The package leaves to its installation to say which module needs which.
+  must('depmod', '-b', kernelRoot(), version);
   const list: string[] = [];
   for (const module of MODULES) {
     const lines = must('modprobe', '-d', kernelRoot(), '-S', version, '--show-depends', module).split('\n');
