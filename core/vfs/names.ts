@@ -6,6 +6,12 @@ import { isAscii } from 'node:buffer';
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** The string for a name's bytes up to the first NUL, or all of them. */
+export function decodeToNul(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
 /** The string for a name's bytes. */
 export function decodeName(name: Uint8Array): string {
   let ascii = true;

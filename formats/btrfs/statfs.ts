@@ -2,8 +2,10 @@
  * Free space as Linux reports it (kernel: btrfs_statfs, btrfs_calc_avail_data_space): all numbers in bytes of data that
  * the profile of data would take, what is not allocated to chunks yet counted as if all of it became data.
  */
+
 import { roundDown } from '../../core/units.ts';
 import type { StatFs } from '../../core/vfs/filesystem.ts';
+import { StatFsFlag } from '../../core/vfs/statfs.ts';
 import type { BtrfsMount } from './mount.ts';
 import type { BlockGroup } from './space/block-group.ts';
 import { globalReserve } from './space/global-reserve.ts';
@@ -15,9 +17,6 @@ import { PROFILES, type Profile, profileOf } from './volumes/profile.ts';
 const BTRFS_SUPER_MAGIC = 0x9123683e;
 const DEVICE_RESERVED = 1024 * 1024;
 const THRESHOLD = 4 * 1024 * 1024;
-const ST_RDONLY = 1;
-const ST_VALID = 0x20;
-const ST_RELATIME = 0x1000;
 
 export function btrfsStatfs(mp: BtrfsMount, subvolume: number): StatFs {
   const { data, meta, system } = mp.groups.spaces;
@@ -41,7 +40,7 @@ export function btrfsStatfs(mp: BtrfsMount, subvolume: number): StatFs {
     nameMax: NAME_MAX,
     frsize: mp.sectorSize,
     // As a mount of the image would be: asking for no change here is not a read-only mount.
-    flags: ST_VALID + ST_RELATIME + (mp.readOnly && !mp.options.readOnly ? ST_RDONLY : 0),
+    flags: StatFsFlag.VALID + StatFsFlag.RELATIME + (mp.readOnly && !mp.options.readOnly ? StatFsFlag.RDONLY : 0),
     geometry: [],
     counts: [],
   };

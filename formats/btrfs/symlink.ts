@@ -1,7 +1,7 @@
 /** The target of a symbolic link: the bytes of the file, which Linux writes as one inline extent. */
 import { corrupt, FsError } from '../../core/errors.ts';
 import { bufferedRead } from '../../core/iomap/read.ts';
-import { decodeName } from '../../core/vfs/names.ts';
+import { decodeToNul } from '../../core/vfs/names.ts';
 import type { BtrfsInode } from './inode.ts';
 
 /** The longest target that Linux follows, and a file system could keep in one block. */
@@ -20,6 +20,5 @@ export function readSymlink(ip: BtrfsInode): string {
     });
   const target = new Uint8Array(size);
   bufferedRead(ip, 0, target);
-  const end = target.indexOf(0);
-  return decodeName(end < 0 ? target : target.subarray(0, end));
+  return decodeToNul(target);
 }

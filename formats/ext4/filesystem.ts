@@ -7,7 +7,7 @@ import { corrupt, FsError } from '../../core/errors.ts';
 import type { Tracer } from '../../core/iomap/trace.ts';
 import type { Filesystem, MountOptions, StatFs } from '../../core/vfs/filesystem.ts';
 import type { Timestamp } from '../../core/vfs/inode.ts';
-import { decodeName } from '../../core/vfs/names.ts';
+import { decodeToNul } from '../../core/vfs/names.ts';
 import type { SpaceMap } from '../../core/vfs/space-map.ts';
 import { refuseChange } from '../../core/vfs/unwritable.ts';
 import type { Word } from '../../core/vfs/word.ts';
@@ -73,9 +73,7 @@ export class Ext4Filesystem implements Filesystem {
   }
 
   label(): string {
-    const bytes = this.mp.sb.volume_name;
-    const end = bytes.indexOf(0);
-    return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+    return decodeToNul(this.mp.sb.volume_name);
   }
 
   setLabel(_label: string): void {

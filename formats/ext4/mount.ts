@@ -32,8 +32,6 @@ export class Ext4Mount {
   readonly device: Device;
   readonly cache: BufferCache;
   readonly options: MountOptions;
-  /** Every change is refused. */
-  readonly readOnly: boolean;
   /** Linux would mount it for reading only. */
   readonly mustStayReadOnly: boolean;
   /** The superblock as it was when opened: geometry and features. */
@@ -67,7 +65,6 @@ export class Ext4Mount {
     this.sb = sb;
     this.device = device;
     this.options = options;
-    this.readOnly = true;
     this.mustStayReadOnly = mustStayReadOnly;
     this.blockSize = blockSizeOf(sb);
     this.superBlock = Math.floor(addr / this.blockSize);

@@ -2,16 +2,15 @@
  * Free space as Linux reports it (kernel: ext4_statfs, ext4_calculate_overhead, ext4_calculate_resv_clusters): without
  * the blocks that hold the format itself, and less what is kept for the super-user and for extent trees.
  */
+
 import type { StatFs } from '../../core/vfs/filesystem.ts';
+import { StatFsFlag, uuidFsid } from '../../core/vfs/statfs.ts';
+import { SUPER_MAGIC } from './magic.ts';
 import type { Ext4Mount } from './mount.ts';
+import { NAME_MAX } from './structure/dir.ts';
 import { reservedBlocksOf } from './superblock.ts';
 import { baseMetaBlocks } from './system-zones.ts';
 
-const EXT4_SUPER_MAGIC = 0xef53;
-const NAME_MAX = 255;
-const ST_RDONLY = 1;
-const ST_VALID = 0x20;
-const ST_RELATIME = 0x1000;
 /** Clusters that allocation for extent trees may fall back on: a fiftieth, and no more than this. */
 const MAX_RESERVED_CLUSTERS = 4096;
 
@@ -26,23 +25,19 @@ export function ext4Statfs(mp: Ext4Mount): StatFs {
   const clusters = Math.floor(mp.blocks / clusterBlocks);
   const kept = mp.incompat('extent') ? Math.min(Math.floor(clusters / 50), MAX_RESERVED_CLUSTERS) : 0;
   const reserved = reservedBlocksOf(mp.sb) + kept * clusterBlocks;
-  const id = new DataView(mp.sb.uuid.buffer, mp.sb.uuid.byteOffset, 16);
   return {
-    type: EXT4_SUPER_MAGIC,
+    type: SUPER_MAGIC,
     blockSize: mp.blockSize,
     blocks: mp.blocks - overheadClusters(mp) * clusterBlocks,
     bfree: free * clusterBlocks,
     bavail: Math.max(0, free * clusterBlocks - reserved),
     files: mp.sb.inodes_count,
     ffree: freeInodes,
-    fsid: [
-      (id.getUint32(0, true) ^ id.getUint32(8, true)) >>> 0,
-      (id.getUint32(4, true) ^ id.getUint32(12, true)) >>> 0,
-    ],
+    fsid: uuidFsid(mp.sb.uuid),
     nameMax: NAME_MAX,
     frsize: mp.blockSize,
     // As a mount of the image would be: asking for no change here is not a read-only mount.
-    flags: ST_VALID + ST_RELATIME + (mp.mustStayReadOnly ? ST_RDONLY : 0),
+    flags: StatFsFlag.VALID + StatFsFlag.RELATIME + (mp.mustStayReadOnly ? StatFsFlag.RDONLY : 0),
     geometry: [],
     counts: [],
   };

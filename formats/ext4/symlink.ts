@@ -3,7 +3,7 @@
  * (kernel: fs/ext4/symlink.c, ext4_inode_is_fast_symlink). That of an encrypted one is shown as names without a key are.
  */
 import { corrupt, FsError } from '../../core/errors.ts';
-import { decodeName } from '../../core/vfs/names.ts';
+import { decodeToNul } from '../../core/vfs/names.ts';
 import { withoutKey } from './dir/encrypted-name.ts';
 import { inlineBytes, isInline } from './inline.ts';
 import type { Ext4Inode } from './inode.ts';
@@ -17,8 +17,7 @@ export function readSymlink(ip: Ext4Inode): string {
   if (ip.kind !== 'symlink') throw new FsError('EINVAL');
   const target = targetBytes(ip);
   if (ip.has('ENCRYPT')) return encryptedTarget(ip, target);
-  const end = target.indexOf(0);
-  return decodeName(end < 0 ? target : target.subarray(0, end));
+  return decodeToNul(target);
 }
 
 function targetBytes(ip: Ext4Inode): Uint8Array {

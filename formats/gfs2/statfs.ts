@@ -2,15 +2,15 @@
  * Free space as Linux reports it (kernel: gfs2_statfs_i): what all nodes have agreed on, and what the node of the first
  * journal, which a mount of the image would be, has changed since.
  */
+
 import type { StatFs } from '../../core/vfs/filesystem.ts';
+import { StatFsFlag, uuidFsid } from '../../core/vfs/statfs.ts';
 import type { Gfs2Inode } from './inode.ts';
 import type { Gfs2Mount } from './mount.ts';
 import { GFS2_MAGIC } from './structure/meta.ts';
 import { StatfsChange } from './structure/system.ts';
 
 const NAME_MAX = 255;
-const ST_VALID = 0x20;
-const ST_RELATIME = 0x1000;
 
 export function gfs2Statfs(mp: Gfs2Mount): StatFs {
   const master = readChange(mp, mp.system.file('statfs'));
@@ -19,7 +19,6 @@ export function gfs2Statfs(mp: Gfs2Mount): StatFs {
   const total = Math.max(0, master.total + local.total);
   const free = Math.min(total, Math.max(0, master.free + local.free));
   const dinodes = Math.max(0, master.dinodes + local.dinodes);
-  const id = new DataView(mp.sb.sb_uuid.buffer, mp.sb.sb_uuid.byteOffset, 16);
   return {
     type: GFS2_MAGIC,
     blockSize: mp.blockSize,
@@ -28,14 +27,11 @@ export function gfs2Statfs(mp: Gfs2Mount): StatFs {
     bavail: free,
     files: dinodes + free,
     ffree: free,
-    fsid: [
-      (id.getUint32(0, true) ^ id.getUint32(8, true)) >>> 0,
-      (id.getUint32(4, true) ^ id.getUint32(12, true)) >>> 0,
-    ],
+    fsid: uuidFsid(mp.sb.sb_uuid),
     nameMax: NAME_MAX,
     frsize: mp.blockSize,
     // As a mount of the image would be: asking for no change here is not a read-only mount.
-    flags: ST_VALID + ST_RELATIME,
+    flags: StatFsFlag.VALID + StatFsFlag.RELATIME,
     geometry: [],
     counts: [],
   };

@@ -1,6 +1,6 @@
 /** The target of a symbolic link: always in the dinode (kernel: gfs2_get_link). */
 import { corrupt, FsError } from '../../core/errors.ts';
-import { decodeName } from '../../core/vfs/names.ts';
+import { decodeToNul } from '../../core/vfs/names.ts';
 import type { Gfs2Inode } from './inode.ts';
 import { DINODE_SIZE } from './structure/dinode.ts';
 
@@ -11,7 +11,5 @@ export function readSymlink(ip: Gfs2Inode): string {
   if (height !== 0)
     throw corrupt({ structure: `symlink ${ip.ino}`, field: 'di_height', value: `${height}`, rule: '> 0' });
   if (size === 0) throw corrupt({ structure: `symlink ${ip.ino}`, field: 'di_size', value: '0', rule: 'no target' });
-  const bytes = ip.buf.bytes.subarray(DINODE_SIZE, DINODE_SIZE + size);
-  const end = bytes.indexOf(0);
-  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+  return decodeToNul(ip.buf.bytes.subarray(DINODE_SIZE, DINODE_SIZE + size));
 }

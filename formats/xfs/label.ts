@@ -1,6 +1,6 @@
 /** The file system's label, kept in every superblock (kernel: xfs_ioc_getlabel, xfs_ioc_setlabel). */
 import { FsError } from '../../core/errors.ts';
-import { decodeName, encodeName } from '../../core/vfs/names.ts';
+import { decodeToNul, encodeName } from '../../core/vfs/names.ts';
 import type { XfsMount } from './mount.ts';
 import { Superblock } from './structure/sb.ts';
 
@@ -10,9 +10,7 @@ const LABEL_SIZE = 12;
 /** The label, empty if there is none. */
 export function readLabel(mp: XfsMount): string {
   const at = Superblock.at.fname;
-  const bytes = mp.sbBuf.bytes.subarray(at, at + LABEL_SIZE);
-  const end = bytes.indexOf(0);
-  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+  return decodeToNul(mp.sbBuf.bytes.subarray(at, at + LABEL_SIZE));
 }
 
 /** Sets the label in all superblocks. @throws FsError EINVAL above 12 bytes */

@@ -2,7 +2,9 @@
  * Free space and geometry as Linux reports them (kernel: xfs_fs_statfs, xfs_fs_geometry, xfs_ioctl_fs_counts). What
  * Linux keeps back while mounted (its pool, per-group reservations, blocks set aside) is not free here either.
  */
+
 import type { StatFs } from '../../core/vfs/filesystem.ts';
+import { StatFsFlag } from '../../core/vfs/statfs.ts';
 import type { XfsInode } from './inode.ts';
 import { inodeFlags } from './inode-core.ts';
 import type { XfsMount } from './mount.ts';
@@ -12,9 +14,6 @@ import { Superblock } from './structure/sb.ts';
 
 const XFS_SUPER_MAGIC = 0x58465342;
 const MAX_INODES = 2 ** 56 - 1;
-const ST_RDONLY = 1;
-const ST_VALID = 0x20;
-const ST_RELATIME = 0x1000;
 
 /** As seen from `ip`; null: from a file without a project on the data device. */
 export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
@@ -43,7 +42,7 @@ export function xfsStatfs(mp: XfsMount, ip: XfsInode | null): StatFs {
     nameMax: 255,
     frsize: mp.blockSize,
     // As a mount of the image would be: asking for no change here is not a read-only mount.
-    flags: ST_VALID + ST_RELATIME + (mp.readOnly && !mp.options.readOnly ? ST_RDONLY : 0),
+    flags: StatFsFlag.VALID + StatFsFlag.RELATIME + (mp.readOnly && !mp.options.readOnly ? StatFsFlag.RDONLY : 0),
     geometry: [
       ['bsize', mp.blockSize],
       ['agcount', mp.agCount],

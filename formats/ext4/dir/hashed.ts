@@ -14,7 +14,7 @@ import { hasHashInEntries, hasherFor, isIndexed, kindOfType } from './form.ts';
 import type { NameHasher } from './hash.ts';
 import { IndexPath } from './index.ts';
 import { readInlineDir } from './inline.ts';
-import { hashedName, shownName } from './names.ts';
+import { hashedName, isDots, shownName } from './names.ts';
 
 /** What getdents says behind the last entry. */
 const END = 2n ** 63n - 1n;
@@ -153,10 +153,6 @@ function collect(
     const ino = DirEntryHeader.get.inode(view, at);
     into.push(new HashedEntry(shownName(dir, view, at, major, minor), ino, kind, major, minor));
   }
-}
-
-function isDots(name: Uint8Array): boolean {
-  return name.length > 0 && name.length <= 2 && name.every((byte) => byte === 0x2e);
 }
 
 function sorted(entries: HashedEntry[]): HashedEntry[] {

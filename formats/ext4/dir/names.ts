@@ -6,7 +6,7 @@ import { hasName, nameAt } from './entries.ts';
 import { foldName } from './fold.ts';
 
 /** `.` and `..` are never encrypted. */
-function isDots(name: Uint8Array): boolean {
+export function isDots(name: Uint8Array): boolean {
   return name.length > 0 && name.length <= 2 && name.every((byte) => byte === 0x2e);
 }
 

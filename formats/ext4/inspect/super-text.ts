@@ -1,7 +1,7 @@
 /** A superblock as e2fsprogs prints it, line by line. */
 import { calendarTime } from '../../../core/calendar-time.ts';
 import { uuid } from '../../../core/struct.ts';
-import { decodeName } from '../../../core/vfs/names.ts';
+import { decodeToNul } from '../../../core/vfs/names.ts';
 import { Compat, featureNames, Incompat, RoCompat } from '../structure/features.ts';
 import { GOOD_OLD_REV, Superblock } from '../structure/superblock.ts';
 import {
@@ -65,7 +65,7 @@ function lineIf(name: string, value: string | number, shown: unknown = value): s
 }
 
 function identity(sb: SuperblockValues): string[] {
-  const label = textOf(sb.volume_name);
+  const label = decodeToNul(sb.volume_name);
   const features = [
     ...featureNames(sb.feature_compat, Compat, 'C'),
     ...featureNames(sb.feature_incompat, Incompat, 'I'),
@@ -261,9 +261,4 @@ function seals(sb: SuperblockValues): string[] {
     ),
     ...lineIf('Orphan file inode', sb.orphan_file_inum, (sb.feature_compat & Compat.orphan_file) !== 0),
   ];
-}
-
-function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
 }

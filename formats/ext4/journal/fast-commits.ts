@@ -3,8 +3,10 @@
  * A crash may leave the last fast commit unfinished, and behind it what older ones wrote: those up to the last good
  * tail count.
  */
+
 import { corrupt, FsError } from '../../../core/errors.ts';
 import { crc32cRaw } from '../checksum.ts';
+import { NAME_MAX } from '../structure/dir.ts';
 import {
   FC_TAG_SIZE,
   FcAddRange,
@@ -25,8 +27,6 @@ export interface FastTag {
   /** Place in the journal of the block that it is in. */
   readonly at: number;
 }
-
-const MAX_NAME = 255;
 
 /**
  * The tags of the fast commits of transaction `tid`, which is the first that the journal itself does not have.
@@ -104,7 +104,7 @@ class FastScan {
     if (tag === FcTag.ADD_RANGE) return length === FcAddRange.size;
     if (tag === FcTag.DEL_RANGE) return length === FcDelRange.size;
     if (tag === FcTag.CREAT || tag === FcTag.LINK || tag === FcTag.UNLINK)
-      return length > FcDentry.size && length <= FcDentry.size + MAX_NAME;
+      return length > FcDentry.size && length <= FcDentry.size + NAME_MAX;
     if (tag === FcTag.INODE)
       return length >= FcInode.size + GOOD_OLD_INODE_SIZE && length <= FcInode.size + this.inodeSize;
     return (
@@ -113,4 +113,9 @@ class FastScan {
       (tag === FcTag.HEAD && length === FcHead.size)
     );
   }
+}
+
+/** The name in the value of a tag about a directory's entry. */
+export function entryName(value: DataView): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset + FcDentry.size, value.byteLength - FcDentry.size);
 }

@@ -8,9 +8,8 @@ import type { Journal } from './superblock.ts';
 import type { Tag } from './tags.ts';
 import { journalBlocks } from './walk.ts';
 
-/** Replays the transactions that `scan` found. Returns how many blocks that were. @throws FsError EUCLEAN, EIO */
-export function replayTransactions(journal: Journal, scan: JournalScan, device: Device): number {
-  let count = 0;
+/** Replays the transactions that `scan` found. @throws FsError EUCLEAN, EIO */
+export function replayTransactions(journal: Journal, scan: JournalScan, device: Device): void {
   for (const block of journalBlocks(journal)) {
     if (!isLater(scan.end, block.sequence)) break;
     if (block.type !== JournalBlockType.DESCRIPTOR) continue;
@@ -18,10 +17,8 @@ export function replayTransactions(journal: Journal, scan: JournalScan, device: 
       const last = scan.revoked.get(tag.target);
       if (last !== undefined && !isLater(block.sequence, last)) continue;
       replayCopy(journal, tag, block.places[i] as number, block.sequence, device);
-      count++;
     }
   }
-  return count;
 }
 
 function replayCopy(journal: Journal, tag: Tag, place: number, sequence: number, device: Device): void {

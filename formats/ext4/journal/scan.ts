@@ -14,8 +14,6 @@ import { type JournalBlock, journalBlocks } from './walk.ts';
 export interface JournalScan {
   /** The first transaction that is not whole: those before are to be replayed. */
   readonly end: number;
-  /** How many are whole. */
-  readonly transactions: number;
   /** For blocks that were freed, the last transaction that says so: copies up to it are not to be replayed. */
   readonly revoked: ReadonlyMap<number, number>;
 }
@@ -34,7 +32,7 @@ export function scanJournal(journal: Journal): JournalScan {
     if (block.type === JournalBlockType.DESCRIPTOR && !tailIsGood(journal, block.bytes)) throw damaged(journal, block);
     if (block.type === JournalBlockType.REVOKE) noteRevoked(journal, block, revoked);
   }
-  return { end, transactions: (end - journal.sequence) >>> 0, revoked };
+  return { end, revoked };
 }
 
 function findEnd(journal: Journal): number {

@@ -36,7 +36,6 @@ export interface Journal {
   readonly asyncCommit: boolean;
   /** What checksums of blocks begin with. */
   readonly seed: number;
-  readonly uuid: Uint8Array;
   readonly sb: Uint8Array;
 }
 
@@ -77,7 +76,6 @@ export function openJournal(area: JournalArea): Journal {
     checksums,
     asyncCommit: (incompat & JournalIncompat.ASYNC_COMMIT) !== 0,
     seed: crc32cRaw(0xffffffff, uuid),
-    uuid,
     sb: sb.subarray(0, JournalSuperblock.size),
   };
 }

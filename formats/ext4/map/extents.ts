@@ -10,21 +10,20 @@ import { corrupt, type Damage } from '../../../core/errors.ts';
 import { crc32cRaw } from '../checksum.ts';
 import type { Ext4Inode } from '../inode.ts';
 import {
+  ENTRY,
   EXTENT_MAGIC,
   Extent,
   ExtentHeader,
   ExtentIndex,
   ExtentTail,
+  extentLength,
+  isUnwritten,
   MAX_EXTENT_DEPTH,
-  MAX_EXTENT_LENGTH,
+  ROOT_SIZE,
 } from '../structure/extent.ts';
 import { BlockRun, MAX_FILE_BLOCKS } from './run.ts';
 
 const TWO32 = 2 ** 32;
-/** Bytes of the header and of every entry. */
-export const ENTRY = 12;
-/** Bytes of the node in the inode. */
-const ROOT_SIZE = 60;
 
 /**
  * Where a lookup ended: the leaf that covers the block, the last entry at or before it (-1: none), and the first block of
@@ -140,10 +139,9 @@ function entryBlock(view: DataView, at: number, slot: number): number {
 /** Fills `run` with what the extent at `entry` has from `block` on; false if it ends before. */
 function fillFrom(view: DataView, entry: number, block: number, run: BlockRun): boolean {
   const first = Extent.get.block(view, entry);
-  const raw = Extent.get.len(view, entry);
-  const length = raw > MAX_EXTENT_LENGTH ? raw - MAX_EXTENT_LENGTH : raw;
+  const length = extentLength(view, entry);
   if (block >= first + length) return false;
-  run.set(block, first + length - block, extentStart(view, entry) + (block - first), raw > MAX_EXTENT_LENGTH);
+  run.set(block, first + length - block, extentStart(view, entry) + (block - first), isUnwritten(view, entry));
   return true;
 }
 
@@ -237,8 +235,7 @@ function leafDamage(ip: Ext4Inode, view: DataView, at: number, entries: number, 
   for (let i = 1; i <= entries; i++) {
     const entry = at + ENTRY * i;
     const block = Extent.get.block(view, entry);
-    const raw = Extent.get.len(view, entry);
-    const length = raw > MAX_EXTENT_LENGTH ? raw - MAX_EXTENT_LENGTH : raw;
+    const length = extentLength(view, entry);
     if (block < next) return bad(`extent ${i - 1}: block`, ENTRY * i, block, `the one before ends at ${next}`);
     const start = extentStart(view, entry);
     if (length === 0 || block + length > MAX_FILE_BLOCKS || !ip.mp.validDataBlocks(ip.ino, start, length))

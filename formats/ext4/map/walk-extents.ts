@@ -1,7 +1,7 @@
 /** An extent tree entry by entry, from the root down and from left to right. */
 import type { Ext4Inode } from '../inode.ts';
-import { Extent, ExtentHeader, ExtentIndex, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
-import { checkRoot, childNode, ENTRY, extentStart, indexChild } from './extents.ts';
+import { ENTRY, Extent, ExtentHeader, ExtentIndex, extentLength, isUnwritten } from '../structure/extent.ts';
+import { checkRoot, childNode, extentStart, indexChild } from './extents.ts';
 
 /** One entry; the next one is told in the same object. */
 export class TreeEntry {
@@ -69,9 +69,8 @@ function walkNode(
 }
 
 function fillLeaf(view: DataView, place: number, entry: TreeEntry): void {
-  const raw = Extent.get.len(view, place);
-  entry.unwritten = raw > MAX_EXTENT_LENGTH;
-  entry.length = entry.unwritten ? raw - MAX_EXTENT_LENGTH : raw;
+  entry.unwritten = isUnwritten(view, place);
+  entry.length = extentLength(view, place);
   entry.logical = Extent.get.block(view, place);
   entry.physical = extentStart(view, place);
 }

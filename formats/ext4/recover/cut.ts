@@ -2,18 +2,24 @@
  * Cutting a file's blocks off from one on, as truncation does: what leads to blocks is shortened in place, from the end,
  * and a node that has nothing left goes (kernel: ext4_ext_remove_space, ext4_ind_truncate).
  */
+
 import type { Changes } from '../alloc/changes.ts';
 import { markBlocks } from '../alloc/marks.ts';
 import type { Ext4Inode } from '../inode.ts';
 import { childNode, extentStart } from '../map/extents.ts';
+import { DIRECT } from '../map/indirect.ts';
 import { BlockRun } from '../map/run.ts';
 import { inodeSectors } from '../stat.ts';
-import { Extent, ExtentHeader, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
+import {
+  ENTRY,
+  Extent,
+  ExtentHeader,
+  extentLength,
+  isUnwritten,
+  MAX_EXTENT_LENGTH,
+  ROOT_ENTRIES,
+} from '../structure/extent.ts';
 import { editInode, setSectors } from './inode-edit.ts';
-
-const ENTRY = 12;
-const ROOT_ENTRIES = 4;
-const DIRECT = 12;
 
 /** Frees the blocks of an inode from file block `from` on, and what then leads to nothing. @throws FsError EUCLEAN, EIO */
 export function cutBlocks(changes: Changes, ip: Ext4Inode, from: number): void {
@@ -101,13 +107,11 @@ function cutNode(changes: Changes, ip: Ext4Inode, view: DataView, at: number, fr
 /** Cuts one extent; true if nothing of it is left. */
 function cutExtent(view: DataView, entry: number, from: number, freed: Freed): boolean {
   const first = Extent.get.block(view, entry);
-  const raw = Extent.get.len(view, entry);
-  const unwritten = raw > MAX_EXTENT_LENGTH;
-  const length = unwritten ? raw - MAX_EXTENT_LENGTH : raw;
+  const length = extentLength(view, entry);
   const keep = Math.max(0, from - first);
   if (keep >= length) return false;
   freed.runs.push({ physical: extentStart(view, entry) + keep, length: length - keep });
-  if (keep > 0) Extent.set.len(view, entry, unwritten ? keep + MAX_EXTENT_LENGTH : keep);
+  if (keep > 0) Extent.set.len(view, entry, isUnwritten(view, entry) ? keep + MAX_EXTENT_LENGTH : keep);
   return keep === 0;
 }
 

@@ -15,13 +15,12 @@ import { typeOfKind } from '../dir/form.ts';
 import { findName, inoAt } from '../dir/lookup.ts';
 import { removeEntry } from '../dir/remove.ts';
 import type { Ext4Inode } from '../inode.ts';
-import type { FastTag } from '../journal/fast-commits.ts';
-import { extentStart } from '../map/extents.ts';
+import { entryName, type FastTag } from '../journal/fast-commits.ts';
 import type { Ext4Mount } from '../mount.ts';
-import { EXTENT_MAGIC, Extent, ExtentHeader, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
+import { EXTENT_MAGIC, ExtentHeader, ROOT_ENTRIES, ROOT_SIZE } from '../structure/extent.ts';
 import { FcAddRange, FcDelRange, FcDentry, FcInode, FcTag } from '../structure/fast-commit.ts';
 import { DiskInode, InodeFlag } from '../structure/inode.ts';
-import { type FileExtent, FileExtents, ROOT_ENTRIES } from './file-extents.ts';
+import { FileExtents, readExtent } from './file-extents.ts';
 import { freeInode } from './free-inode.ts';
 import { editInode, setSectors } from './inode-edit.ts';
 import { writeExtents } from './write-extents.ts';
@@ -54,7 +53,7 @@ class FastReplay {
     this.mp = changes.mp;
     for (const { tag, value } of tags) {
       if (tag !== FcTag.ADD_RANGE) continue;
-      const { start, length } = rangeOf(value);
+      const { start, length } = readExtent(value, FcAddRange.at.ex);
       this.taken.push({ start, length });
     }
     this.space = {
@@ -125,7 +124,7 @@ class FastReplay {
     const ip = this.get(FcAddRange.get.ino(value, 0));
     if (ip === null || !ip.has('EXTENTS')) return;
     this.modified.add(ip.ino);
-    const range = rangeOf(value);
+    const range = readExtent(value, FcAddRange.at.ex);
     const file = new FileExtents(ip);
     for (let done = 0; done < range.length; ) {
       const block = range.block + done;
@@ -228,7 +227,7 @@ class FastReplay {
   private addLink(ip: Ext4Inode, value: DataView): void {
     const dir = this.get(FcDentry.get.parent_ino(value, 0));
     if (dir === null || dir.kind !== 'dir') return;
-    const name = nameOf(value);
+    const name = entryName(value);
     if (findName(dir, decodeName(name)) !== null) return;
     addEntry(this.changes, dir, { name, ino: ip.ino, type: typeOfKind(this.mp, ip.kind) }, this.space);
     const now = this.now();
@@ -243,7 +242,7 @@ class FastReplay {
     const ip = this.get(FcDentry.get.ino(value, 0));
     const dir = this.get(FcDentry.get.parent_ino(value, 0));
     if (ip === null || dir === null || dir.kind !== 'dir') return;
-    const place = findName(dir, decodeName(nameOf(value)));
+    const place = findName(dir, decodeName(entryName(value)));
     if (place === null) return;
     const now = this.now();
     // Another inode has the name by now.
@@ -274,20 +273,8 @@ function* blocksOf(file: FileExtents): Generator<Range, void, undefined> {
   for (const node of file.inner) yield { start: node, length: 1 };
 }
 
-function rangeOf(value: DataView): FileExtent {
-  const at = FcAddRange.at.ex;
-  const raw = Extent.get.len(value, at);
-  const unwritten = raw > MAX_EXTENT_LENGTH;
-  const length = unwritten ? raw - MAX_EXTENT_LENGTH : raw;
-  return { block: Extent.get.block(value, at), length, start: extentStart(value, at), unwritten };
-}
-
-function nameOf(value: DataView): Uint8Array {
-  return new Uint8Array(value.buffer, value.byteOffset + FcDentry.size, value.byteLength - FcDentry.size);
-}
-
 function emptyTree(view: DataView, at: number): void {
-  new Uint8Array(view.buffer, view.byteOffset + at, 60).fill(0);
+  new Uint8Array(view.buffer, view.byteOffset + at, ROOT_SIZE).fill(0);
   ExtentHeader.encode(view, at, { magic: EXTENT_MAGIC, max: ROOT_ENTRIES });
 }
 

@@ -6,11 +6,15 @@
  */
 import type { Ext4Inode } from '../inode.ts';
 import { childNode, extentStart } from '../map/extents.ts';
-import { Extent, ExtentHeader, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
-
-const ENTRY = 12;
-/** Entries of the node in the inode. */
-export const ROOT_ENTRIES = 4;
+import {
+  ENTRY,
+  Extent,
+  ExtentHeader,
+  extentLength,
+  isUnwritten,
+  MAX_EXTENT_LENGTH,
+  ROOT_ENTRIES,
+} from '../structure/extent.ts';
 
 /** A run of blocks of a file. */
 export interface FileExtent {
@@ -218,9 +222,12 @@ function joins(a: FileExtent, b: FileExtent): boolean {
   return follows && a.unwritten === b.unwritten && a.length + b.length <= mostBlocks(a.unwritten);
 }
 
-function readExtent(view: DataView, entry: number): FileExtent {
-  const raw = Extent.get.len(view, entry);
-  const unwritten = raw > MAX_EXTENT_LENGTH;
-  const length = unwritten ? raw - MAX_EXTENT_LENGTH : raw;
-  return { block: Extent.get.block(view, entry), length, start: extentStart(view, entry), unwritten };
+/** A leaf's entry. */
+export function readExtent(view: DataView, entry: number): FileExtent {
+  return {
+    block: Extent.get.block(view, entry),
+    length: extentLength(view, entry),
+    start: extentStart(view, entry),
+    unwritten: isUnwritten(view, entry),
+  };
 }

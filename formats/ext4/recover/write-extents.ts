@@ -1,13 +1,20 @@
 /** Writes the extents of a file into its tree: the leaves that changed, and the levels above them anew. */
 import type { Changes } from '../alloc/changes.ts';
 import type { Ext4Inode } from '../inode.ts';
-import { EXTENT_MAGIC, Extent, ExtentHeader, ExtentIndex, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
-import { type FileExtent, type FileExtents, leafEntries, ROOT_ENTRIES } from './file-extents.ts';
+import {
+  ENTRY,
+  EXTENT_MAGIC,
+  Extent,
+  ExtentHeader,
+  ExtentIndex,
+  MAX_EXTENT_LENGTH,
+  ROOT_ENTRIES,
+  ROOT_SIZE,
+} from '../structure/extent.ts';
+import { type FileExtent, type FileExtents, leafEntries } from './file-extents.ts';
 import { editInode } from './inode-edit.ts';
 
-const ENTRY = 12;
 const TWO32 = 2 ** 32;
-const ROOT_SIZE = 60;
 
 /** Where a new node may lie. */
 export interface NodeSpace {
@@ -21,8 +28,8 @@ interface Node {
   readonly block: number;
 }
 
-/** Writes the tree; returns how many blocks its nodes take. @throws FsError ENOSPC, EUCLEAN, EIO */
-export function writeExtents(changes: Changes, ip: Ext4Inode, file: FileExtents, space: NodeSpace): number {
+/** Writes the tree. @throws FsError ENOSPC, EUCLEAN, EIO */
+export function writeExtents(changes: Changes, ip: Ext4Inode, file: FileExtents, space: NodeSpace): void {
   const perNode = leafEntries(ip);
   for (const block of file.released.splice(0)) if (block > 0) space.release(block);
   let level: Node[] = [];
@@ -35,7 +42,6 @@ export function writeExtents(changes: Changes, ip: Ext4Inode, file: FileExtents,
     );
   }
   const spare = file.inner.splice(0);
-  let nodes = level.length;
   let depth = level.length === 0 ? 0 : 1;
   for (; level.length > ROOT_ENTRIES; depth++) {
     const above: Node[] = [];
@@ -48,7 +54,6 @@ export function writeExtents(changes: Changes, ip: Ext4Inode, file: FileExtents,
         writeIndex(view, at, children[j] as Node),
       );
     }
-    nodes += above.length;
     level = above;
   }
   for (const block of spare) space.release(block);
@@ -59,7 +64,6 @@ export function writeExtents(changes: Changes, ip: Ext4Inode, file: FileExtents,
     for (const [i, extent] of extents.entries()) writeExtent(view, ip.blockAt + ENTRY * (i + 1), extent);
     for (const [i, node] of level.entries()) writeIndex(view, ip.blockAt + ENTRY * (i + 1), node);
   });
-  return nodes;
 }
 
 function writeNode(

@@ -36,3 +36,20 @@ export const ExtentIndex = struct('ext4_extent_idx', 12, {
 export const ExtentTail = struct('ext4_extent_tail', 4, {
   checksum: le32x,
 });
+
+/** Bytes of the header and of every entry. */
+export const ENTRY = 12;
+/** Bytes of the node in the inode, and entries that it holds. */
+export const ROOT_SIZE = 60;
+export const ROOT_ENTRIES = ROOT_SIZE / ENTRY - 1;
+
+/** Blocks of a leaf's entry. */
+export function extentLength(view: DataView, entry: number): number {
+  const length = Extent.get.len(view, entry);
+  return length > MAX_EXTENT_LENGTH ? length - MAX_EXTENT_LENGTH : length;
+}
+
+/** True if the blocks of a leaf's entry read as zeros. */
+export function isUnwritten(view: DataView, entry: number): boolean {
+  return Extent.get.len(view, entry) > MAX_EXTENT_LENGTH;
+}

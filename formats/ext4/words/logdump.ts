@@ -3,13 +3,13 @@ import { FsError } from '../../../core/errors.ts';
 import { decodeName } from '../../../core/vfs/names.ts';
 import { says, type WordContext, word } from '../../../core/vfs/word.ts';
 import type { Ext4Filesystem } from '../filesystem.ts';
-import { type FastTag, fastCommitTags } from '../journal/fast-commits.ts';
+import { entryName, type FastTag, fastCommitTags } from '../journal/fast-commits.ts';
 import { journalArea } from '../journal/find.ts';
 import { readRevoked, scanJournal } from '../journal/scan.ts';
 import { type Journal, openJournal } from '../journal/superblock.ts';
 import { type JournalBlock, journalBlocks, type WalkEnd } from '../journal/walk.ts';
 import { extentStart } from '../map/extents.ts';
-import { Extent, MAX_EXTENT_LENGTH } from '../structure/extent.ts';
+import { Extent, extentLength } from '../structure/extent.ts';
 import { FcAddRange, FcDelRange, FcDentry, FcHead, FcInode, FcTag, FcTail } from '../structure/fast-commit.ts';
 import { JournalBlockType } from '../structure/journal.ts';
 
@@ -82,9 +82,7 @@ function tagLine({ tag, value }: FastTag): string {
   if (tag === FcTag.INODE) return `tag INODE, inode ${FcInode.get.ino(value, 0)}`;
   if (tag === FcTag.ADD_RANGE) {
     const at = FcAddRange.at.ex;
-    const raw = Extent.get.len(value, at);
-    const length = raw > MAX_EXTENT_LENGTH ? raw - MAX_EXTENT_LENGTH : raw;
-    const place = `lblk ${Extent.get.block(value, at)}, pblk ${extentStart(value, at)}, len ${length}`;
+    const place = `lblk ${Extent.get.block(value, at)}, pblk ${extentStart(value, at)}, len ${extentLength(value, at)}`;
     return `tag ADD_RANGE, inode ${FcAddRange.get.ino(value, 0)}, ${place}`;
   }
   if (tag === FcTag.DEL_RANGE) {
@@ -93,8 +91,6 @@ function tagLine({ tag, value }: FastTag): string {
   }
   if (tag === FcTag.PAD) return 'tag PAD';
   const what = tag === FcTag.CREAT ? 'CREAT_DENTRY' : tag === FcTag.LINK ? 'ADD_ENTRY' : 'DEL_ENTRY';
-  const name = decodeName(
-    new Uint8Array(value.buffer, value.byteOffset + FcDentry.size, value.byteLength - FcDentry.size),
-  );
+  const name = decodeName(entryName(value));
   return `tag ${what}, parent ${FcDentry.get.parent_ino(value, 0)}, ino ${FcDentry.get.ino(value, 0)}, name "${name}"`;
 }
